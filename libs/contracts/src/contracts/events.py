@@ -1,0 +1,380 @@
+"""Everything that is told as having happened. Events stay, and become the Aktivitätslog.
+
+The envelope uses CloudEvents 1.0 attribute names. `data` carries ids, field names and outcomes, never
+personal values. An event's number within (service, tenant, epoch) is not in the envelope: the relay
+gives it at publishing, and it travels in the NATS headers `NUMBER_HEADER` and `EPOCH_HEADER`.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts import subjects
+from contracts.actor import ActorKind
+from contracts.ids import AmeiseKey, PipelineId, TenantId, Uuid, ZohoId, new_id
+from contracts.names import Direction, Outcome, Service, System, Table
+
+NUMBER_HEADER: Final = "Mvp-Number"
+EPOCH_HEADER: Final = "Mvp-Epoch"
+
+
+class ObjectAction(StrEnum):
+    """What became of one object."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    GONE = "gone"
+    UNCHANGED = "unchanged"
+
+
+class ObjectChange(BaseModel):
+    """One object of Ameise and what happened to it; `fields` are the names of the changed fields."""
+
+    model_config = ConfigDict(frozen=True)
+
+    table: Table
+    key: AmeiseKey
+    action: ObjectAction
+    fields: tuple[str, ...] = ()
+
+
+class EventData(BaseModel):
+    """What all events may say; each event class adds what is its own.
+
+    Class attributes say which service tells it, under which name, in which direction the data went
+    and how it ended if nothing else is said.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    service: ClassVar[Service]
+    event_name: ClassVar[str]
+    direction: ClassVar[Direction] = Direction.INTERNAL
+
+    outcome: Outcome = Outcome.OK
+    reason: str | None = Field(default=None, description="why, in words, without personal values")
+    duration_ms: float | None = None
+
+
+class RecordData(EventData):
+    """About one Zoho record and the object of Ameise that belongs to it."""
+
+    pipeline: PipelineId
+    module: str
+    zoho_id: ZohoId | None = None
+    object: ObjectChange | None = None
+
+
+class DeliveryData(EventData):
+    """About one DailyUp delivery."""
+
+    delivery: Uuid
+
+
+# ── gateway ──────────────────────────────────────────────────────────────────
+
+
+class TenantCreated(EventData):
+    service, event_name = Service.GATEWAY, "tenant_created"
+
+
+class SignedIn(EventData):
+    service, event_name = Service.GATEWAY, "signed_in"
+
+
+class WebhookEndpointCreated(EventData):
+    service, event_name = Service.GATEWAY, "webhook_endpoint_created"
+    pipeline: PipelineId
+
+
+class WebhookAccepted(EventData):
+    service, event_name = Service.GATEWAY, "webhook_accepted"
+    direction = Direction.TO_AMEISE
+    pipeline: PipelineId
+    zoho_id: ZohoId
+
+
+class RequestsRefused(EventData):
+    """Told once a minute: how many requests were refused, by reason and address block (/24 or /48)."""
+
+    service, event_name = Service.GATEWAY, "requests_refused"
+    outcome: Outcome = Outcome.WARNING
+    counts: dict[str, dict[str, int]] = Field(description="reason → address block → number of requests")
+
+
+# ── auth ─────────────────────────────────────────────────────────────────────
+
+
+class ConnectionData(EventData):
+    connection: Uuid
+    system: System
+
+
+class ConnectionStarted(ConnectionData):
+    service, event_name = Service.AUTH, "connection_started"
+
+
+class Connected(ConnectionData):
+    service, event_name = Service.AUTH, "connected"
+    account: str = Field(description="Mitarbeiter-ID or Zoho organisation id")
+
+
+class ConnectionRefused(ConnectionData):
+    """The code flow ended without a connection: a person said no, or the system refused the code."""
+
+    service, event_name = Service.AUTH, "connection_refused"
+    outcome: Outcome = Outcome.ERROR
+
+
+class TokenRefreshed(ConnectionData):
+    service, event_name = Service.AUTH, "token_refreshed"
+
+
+class ReconnectNeeded(ConnectionData):
+    """The refresh token is dead: a person must connect again."""
+
+    service, event_name = Service.AUTH, "reconnect_needed"
+    outcome: Outcome = Outcome.ERROR
+
+
+# ── ingest ───────────────────────────────────────────────────────────────────
+
+
+class FtpUserCreated(EventData):
+    service, event_name = Service.INGEST, "ftp_user_created"
+    user: str
+
+
+class DeliveryReceived(DeliveryData):
+    """All expected files are there, or the waiting time is over."""
+
+    service, event_name = Service.INGEST, "delivery_received"
+    direction = Direction.TO_ZOHO
+    files: int
+    bytes_: int
+    missing: tuple[Table, ...] = ()
+
+
+class TableCounts(BaseModel):
+    """What a delivery did to one table, in rows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    gone: int = 0
+    rejected: int = 0
+
+
+class DeliveryImported(DeliveryData):
+    service, event_name = Service.INGEST, "delivery_imported"
+    direction = Direction.TO_ZOHO
+    counts: dict[Table, TableCounts]
+
+
+class DeliveryFailed(DeliveryData):
+    service, event_name = Service.INGEST, "delivery_failed"
+    direction = Direction.TO_ZOHO
+    outcome: Outcome = Outcome.ERROR
+
+
+class DeliveryHeld(DeliveryData):
+    """A guard stopped the delivery before it had any effect."""
+
+    service, event_name = Service.INGEST, "delivery_held"
+    direction = Direction.TO_ZOHO
+    outcome: Outcome = Outcome.WARNING
+
+
+class ObjectsCompared(DeliveryData):
+    """Up to 100 objects that differ from what was stored before."""
+
+    service, event_name = Service.INGEST, "objects_compared"
+    direction = Direction.TO_ZOHO
+    objects: tuple[ObjectChange, ...] = Field(max_length=100)
+
+
+# ── sync ─────────────────────────────────────────────────────────────────────
+
+
+class PipelinesCreated(EventData):
+    service, event_name = Service.SYNC, "pipelines_created"
+    pipelines: tuple[PipelineId, ...]
+
+
+class WrittenToZoho(RecordData):
+    service, event_name = Service.SYNC, "written_to_zoho"
+    direction = Direction.TO_ZOHO
+
+
+class WrittenToAmeise(RecordData):
+    service, event_name = Service.SYNC, "written_to_ameise"
+    direction = Direction.TO_AMEISE
+
+
+class NumbersWrittenBack(RecordData):
+    """Kundennummer, simplr user name and deep link went back to the record after an Erstanlage."""
+
+    service, event_name = Service.SYNC, "numbers_written_back"
+    direction = Direction.TO_ZOHO
+
+
+class AlreadyEqual(RecordData):
+    """Looked at, and nothing to do: an echo of our own write, or a change of fields not mapped."""
+
+    service, event_name = Service.SYNC, "already_equal"
+
+
+class ConflictFound(RecordData):
+    """Both sides changed the same field to different values; `reason` says who won."""
+
+    service, event_name = Service.SYNC, "conflict_found"
+    outcome: Outcome = Outcome.WARNING
+
+
+class Excluded(RecordData):
+    """The pipeline's rules leave this object out."""
+
+    service, event_name = Service.SYNC, "excluded"
+
+
+class Adopted(RecordData):
+    """A Kunde that already existed was taken instead of creating one."""
+
+    service, event_name = Service.SYNC, "adopted"
+    direction = Direction.TO_AMEISE
+
+
+class WorkPostponed(RecordData):
+    service, event_name = Service.SYNC, "work_postponed"
+    outcome: Outcome = Outcome.RETRY
+
+
+class WorkParked(RecordData):
+    """A person is needed; the work is kept."""
+
+    service, event_name = Service.SYNC, "work_parked"
+    outcome: Outcome = Outcome.ERROR
+
+
+class WorkRetried(RecordData):
+    """A person asked for parked work to be tried again."""
+
+    service, event_name = Service.SYNC, "work_retried"
+
+
+# ── any service ──────────────────────────────────────────────────────────────
+
+
+class MessageParked(EventData):
+    """A message that could not be understood is kept with its bytes."""
+
+    event_name = "message_parked"
+    outcome: Outcome = Outcome.ERROR
+    stream: str
+    sequence: int
+
+
+class Unpublishable(EventData):
+    """Stands in for an event that NATS would not take, under the same number."""
+
+    event_name = "unpublishable"
+    outcome: Outcome = Outcome.ERROR
+    type_: str
+
+
+EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
+    TenantCreated,
+    SignedIn,
+    WebhookEndpointCreated,
+    WebhookAccepted,
+    RequestsRefused,
+    ConnectionStarted,
+    Connected,
+    ConnectionRefused,
+    TokenRefreshed,
+    ReconnectNeeded,
+    FtpUserCreated,
+    DeliveryReceived,
+    DeliveryImported,
+    DeliveryFailed,
+    DeliveryHeld,
+    ObjectsCompared,
+    PipelinesCreated,
+    WrittenToZoho,
+    WrittenToAmeise,
+    NumbersWrittenBack,
+    AlreadyEqual,
+    ConflictFound,
+    Excluded,
+    Adopted,
+    WorkPostponed,
+    WorkParked,
+    WorkRetried,
+    MessageParked,
+    Unpublishable,
+)
+
+
+class Event(BaseModel):
+    """The envelope: CloudEvents 1.0 attributes, our extensions in lower case, and `data`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Uuid
+    source: Service
+    type: str = Field(description="the event's name, e.g. `written_to_zoho`")
+    time: datetime
+    tenant: TenantId | Literal["_system"]
+    correlationid: Uuid
+    causationid: Uuid | None = None
+    actor_kind: ActorKind
+    actor_id: str
+    direction: Direction
+    data: dict[str, Any]
+
+    @property
+    def subject_(self) -> str:
+        """The NATS subject that this event is published to."""
+        return subjects.event(self.tenant, self.source, self.type)
+
+    def typed(self) -> EventData | None:
+        """`data` as its class, or None for a type that this release does not know."""
+        kind = _BY_NAME.get(self.type)
+        return kind.model_validate(self.data) if kind else None
+
+
+_BY_NAME: Final = {kind.event_name: kind for kind in EVENT_TYPES}
+
+
+def new_event(
+    data: EventData,
+    *,
+    service: Service,
+    tenant: TenantId | Literal["_system"],
+    actor_kind: ActorKind,
+    actor_id: str,
+    correlationid: Uuid,
+    causationid: Uuid | None = None,
+) -> Event:
+    """Wrap `data` that `service` tells now. Raises ValueError if the event belongs to another service."""
+    owner = getattr(type(data), "service", service)
+    if owner != service:
+        raise ValueError(f"{service} tells no {data.event_name}: {owner} does")
+    return Event(
+        id=new_id(),
+        source=service,
+        type=data.event_name,
+        time=datetime.now(UTC),
+        tenant=tenant,
+        correlationid=correlationid,
+        causationid=causationid,
+        actor_kind=actor_kind,
+        actor_id=actor_id,
+        direction=data.direction,
+        data=data.model_dump(mode="json", exclude_none=True),
+    )

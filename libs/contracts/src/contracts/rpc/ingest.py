@@ -1,0 +1,97 @@
+"""What ingest can be asked: the way in for deliveries, their state, and the objects they brought."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from contracts.actor import Role
+from contracts.events import FtpUserCreated, TableCounts
+from contracts.ids import AmeiseKey, Uuid
+from contracts.names import Service, Table
+from contracts.rpc import Empty, Rpc, RpcModel
+from contracts.work import CHUNK_SIZE
+
+
+class FtpAccess(RpcModel):
+    """How blau direkt reaches us. `password` is there only in the reply that made it."""
+
+    host: str
+    port: int
+    user: str
+    password: str | None = None
+
+
+class DeliveryState(StrEnum):
+    RECEIVING = "receiving"
+    WAITING = "waiting"
+    IMPORTING = "importing"
+    IMPORTED = "imported"
+    IMPORTED_WITH_WARNINGS = "imported_with_warnings"
+    HELD = "held"
+    FAILED = "failed"
+
+
+class DeliveryStatus(RpcModel):
+    id: Uuid
+    state: DeliveryState
+    received_from: datetime
+    as_of: datetime
+    finished_at: datetime | None = None
+    files: int = 0
+    bytes_: int = 0
+    missing: tuple[Table, ...] = ()
+    counts: dict[Table, TableCounts] = Field(default_factory=dict)
+    problems: int = 0
+    reason: str | None = None
+
+
+class DailyUpStatus(RpcModel):
+    """The tenant's way in (None until set up) and its newest deliveries, newest first."""
+
+    ftp: FtpAccess | None
+    deliveries: tuple[DeliveryStatus, ...]
+    stored: dict[Table, int] = Field(description="rows now stored per table, gone ones not counted")
+
+
+class ObjectsRequest(RpcModel):
+    table: Table
+    keys: tuple[AmeiseKey, ...] = Field(min_length=1, max_length=CHUNK_SIZE)
+
+
+class ComposedObject(RpcModel):
+    """One object as sync gets it: list texts resolved, a Kunde with its Kontaktdaten and Details.
+
+    `fields` holds flat names and JSON values: text, bool, ISO dates and decimals as text; None is empty.
+    A name in `unknown` has no entry in `fields`: it was not delivered or could not be read, which is
+    never the same as empty. `gone` objects have no fields.
+    """
+
+    key: AmeiseKey
+    version: str
+    as_of: datetime
+    gone: bool = False
+    fields: dict[str, Any] = Field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+
+
+class Objects(RpcModel):
+    """In the order of the keys asked for; a key that was never stored is left out."""
+
+    objects: tuple[ComposedObject, ...]
+
+
+SET_UP_FTP = Rpc(
+    Service.INGEST, "set_up_ftp", Empty, FtpAccess,
+    callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(FtpUserCreated,),
+)  # fmt: skip
+STATUS = Rpc(
+    Service.INGEST, "status", Empty, DailyUpStatus,
+    callers=frozenset({Service.GATEWAY}), silent_because="only looks",
+)  # fmt: skip
+OBJECTS = Rpc(
+    Service.INGEST, "objects", ObjectsRequest, Objects,
+    callers=frozenset({Service.SYNC}), role=Role.SYSTEM, silent_because="only looks",
+)  # fmt: skip
+RPCS = (SET_UP_FTP, STATUS, OBJECTS)
