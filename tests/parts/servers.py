@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mvp_connector import parts
 from mvp_connector.ports import free_ports
-from mvp_connector.process import HttpReady, Launch
+from mvp_connector.process import HttpReady, Launch, Tier
 
 SUPERUSER_PASSWORD = "test"
 
@@ -21,22 +21,25 @@ def environment_url(name: str) -> str | None:
 @contextmanager
 def nats(folder: Path) -> Iterator[str]:
     """A nats-server of its own; its client URL."""
-    with _started(
-        lambda ports: parts.nats_server(folder / "nats", port=ports[0], monitor_port=ports[1]),
-        log=folder / "nats.log",
-    ) as ports:
+
+    def launch_on(ports: list[int]) -> Launch:
+        parts.write_nats_config(folder / "nats", port=ports[0], monitor_port=ports[1])
+        return parts.nats_server(folder / "nats", monitor_port=ports[1])
+
+    with _started(launch_on, log=folder / "nats.log") as ports:
         yield f"nats://127.0.0.1:{ports[0]}"
 
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
     """A PostgreSQL of its own; its superuser URL."""
-    with _started(
-        lambda ports: parts.postgres(
-            folder / "postgres", port=ports[0], superuser_password=SUPERUSER_PASSWORD, durable=False
-        ),
-        log=folder / "postgres.log",
-    ) as ports:
+    cluster = folder / "postgres"
+    parts.prepare_postgres(cluster, superuser_password=SUPERUSER_PASSWORD, durable=False)
+
+    def launch_on(ports: list[int]) -> Launch:
+        return parts.postgres(cluster, port=ports[0], superuser_password=SUPERUSER_PASSWORD, durable=False)
+
+    with _started(launch_on, log=folder / "postgres.log") as ports:
         yield parts.superuser_url(ports[0], SUPERUSER_PASSWORD)
 
 
@@ -53,6 +56,7 @@ def sandbox(folder: Path) -> Iterator[str]:
     with _started(
         lambda ports: Launch(
             name="sandbox",
+            tier=Tier.SANDBOX,
             command=(
                 *(sys.executable, "-m", "sandbox", "run"),
                 *("--port", str(ports[0]), "--data-dir", str(folder / "sandbox")),
@@ -69,13 +73,14 @@ def _started(
     launch_on: Callable[[list[int]], Launch], *, log: Path, attempts: int = 3
 ) -> Iterator[list[int]]:
     """Run a server on free ports; other ports if another worker was quicker to take one of them."""
-    with ExitStack() as stack:
-        for attempt in range(1, attempts + 1):
-            ports = free_ports(2)
+    for attempt in range(attempts):
+        ports = free_ports(2)
+        with ExitStack() as stack:
             try:
                 stack.enter_context(parts.running(launch_on(ports), log=log))
-                break
             except parts.PartError as failure:
-                if attempt == attempts or "in use" not in str(failure):
-                    raise
-        yield ports
+                if attempt + 1 < attempts and "in use" in str(failure):
+                    continue
+                raise
+            yield ports
+            return

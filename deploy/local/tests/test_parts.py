@@ -33,7 +33,8 @@ def get_json(url: str) -> dict[str, Any]:
 
 async def test_nats_starts_with_jetstream_that_always_syncs(folder: Path) -> None:
     port, monitor = free_ports(2)
-    launch = parts.nats_server(folder / "nats", port=port, monitor_port=monitor)
+    parts.write_nats_config(folder / "nats", port=port, monitor_port=monitor)
+    launch = parts.nats_server(folder / "nats", monitor_port=monitor)
     with parts.running(launch, log=folder / "nats.log"):
         client = await nats.connect(f"nats://127.0.0.1:{port}")
         await client.jetstream().add_stream(name="T", subjects=["t"])
@@ -48,12 +49,9 @@ async def test_nats_takes_users_and_passwords_from_the_permissions_file(folder: 
         'authorization {\n  users = [\n    { user: "sync", password: $NATS_PASSWORD_SYNC }\n  ]\n}\n'
     )
     port, monitor = free_ports(2)
+    parts.write_nats_config(folder / "nats", port=port, monitor_port=monitor, permissions=permissions)
     launch = parts.nats_server(
-        folder / "nats",
-        port=port,
-        monitor_port=monitor,
-        permissions=permissions,
-        passwords={"NATS_PASSWORD_SYNC": "geheim"},
+        folder / "nats", monitor_port=monitor, passwords={"NATS_PASSWORD_SYNC": "geheim"}
     )
     with parts.running(launch, log=folder / "nats.log"):
         client = await nats.connect(f"nats://127.0.0.1:{port}", user="sync", password="geheim")
@@ -67,6 +65,7 @@ async def test_nats_takes_users_and_passwords_from_the_permissions_file(folder: 
 def test_postgres_keeps_its_data_and_wants_the_password(folder: Path) -> None:
     (port,) = free_ports(1)
     for run in (1, 2):
+        parts.prepare_postgres(folder / "pg", superuser_password="geheim", durable=False)
         launch = parts.postgres(folder / "pg", port=port, superuser_password="geheim", durable=False)
         with parts.running(launch, log=folder / "pg.log"):
             with psycopg.connect(parts.superuser_url(port, "geheim")) as connection:
@@ -88,6 +87,7 @@ def test_the_search_store_answers_and_ends_when_it_is_stopped(folder: Path) -> N
 
 def test_a_part_that_cannot_start_says_why(folder: Path) -> None:
     (port,) = free_ports(1)
+    parts.prepare_postgres(folder / "pg", superuser_password="geheim", durable=False)
     launch = parts.postgres(folder / "pg", port=port, superuser_password="geheim", durable=False)
     (folder / "pg" / "PG_VERSION").write_text("9\n")
     with pytest.raises(parts.PartError, match="incompatible"), parts.running(launch, log=folder / "pg.log"):

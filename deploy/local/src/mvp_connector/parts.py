@@ -1,7 +1,8 @@
 """The embedded parts: NATS, PostgreSQL and the OpenSearch-protocol store, from wheels.
 
-Each function prepares what its part needs on disk and returns the `Launch`. `running` starts one
-from synchronous code (tests); the runner starts them through `supervise`.
+A part's function only says how it is started; `write_nats_config` and `prepare_postgres` make what it
+needs on disk before. `running` starts one from synchronous code (tests); the runner starts them
+through `supervise`.
 """
 
 import contextlib
@@ -18,10 +19,12 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from .process import HttpReady, Launch, PostgresReady, popen_options
+from .process import HttpReady, Launch, PostgresReady, Tier, popen_options
 from .readiness import wait_until_ready
 
 _POSTGRES_SYSTEM_USER = "embedded_postgres"
+_NATS_CONFIG = "nats-server.conf"
+_GRACE = timedelta(seconds=3)
 _START_WITHIN = timedelta(seconds=30)
 
 # Enough for five services with three roles each; one page cache for everything on a small machine.
@@ -44,36 +47,28 @@ class PartError(Exception):
 # --- NATS
 
 
-def nats_server(
-    folder: Path,
-    *,
-    port: int,
-    monitor_port: int,
-    permissions: Path | None = None,
-    passwords: Mapping[str, str] | None = None,
-) -> Launch:
-    """`nats-server` with JetStream in `folder`, on 127.0.0.1.
+def nats_server(folder: Path, *, monitor_port: int, passwords: Mapping[str, str] | None = None) -> Launch:
+    """`nats-server` with the configuration in `folder` (`write_nats_config`).
 
-    `permissions` is a configuration file with the users and their rights; it reads the passwords
-    from the environment variables in `passwords`.
+    `passwords` are the environment variables that the permissions file reads.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if permissions is not None:
-        # An include path is relative to the including file.
-        shutil.copyfile(permissions, folder / "permissions.conf")
-    config = folder / "nats-server.conf"
-    config.write_text(
-        _nats_config(folder, port=port, monitor_port=monitor_port, with_permissions=permissions is not None)
-    )
     return Launch(
         name="nats",
-        command=(str(Path(sysconfig.get_path("scripts")) / "nats-server"), "--config", str(config)),
+        tier=Tier.PART,
+        command=(
+            str(Path(sysconfig.get_path("scripts")) / "nats-server"),
+            "--config",
+            str(folder / _NATS_CONFIG),
+        ),
         environment=dict(passwords or {}),
         ready=HttpReady(f"http://127.0.0.1:{monitor_port}/healthz"),
+        grace=_GRACE,
     )
 
 
-def _nats_config(folder: Path, *, port: int, monitor_port: int, with_permissions: bool) -> str:
+def write_nats_config(folder: Path, *, port: int, monitor_port: int, permissions: Path | None = None) -> None:
+    """Configure JetStream in `folder` on 127.0.0.1, with the users and rights of the file `permissions`."""
+    folder.mkdir(parents=True, exist_ok=True)
     # The jetstream block on several lines: on one line the server misreads `sync_interval: always`.
     lines = [
         "server_name: mvp-connector",
@@ -84,29 +79,22 @@ def _nats_config(folder: Path, *, port: int, monitor_port: int, with_permissions
         "  sync_interval: always",
         "}",
     ]
-    if with_permissions:
+    if permissions is not None:
+        # An include path is relative to the including file.
+        shutil.copyfile(permissions, folder / "permissions.conf")
         lines.append("include ./permissions.conf")
-    return "\n".join(lines) + "\n"
+    (folder / _NATS_CONFIG).write_text("\n".join(lines) + "\n")
 
 
 # --- PostgreSQL
 
 
 def postgres(folder: Path, *, port: int, superuser_password: str, durable: bool = True) -> Launch:
-    """PostgreSQL with its cluster in `folder`, on 127.0.0.1, superuser `postgres` with password.
-
-    The cluster is made on the first start. PostgreSQL refuses to run as root: then it runs as a
-    system user that is created for it.
-
-    Raises:
-        PartError: initdb failed.
-    """
-    run_as = _unprivileged_user(folder) if os.geteuid() == 0 else None
-    if not (folder / "PG_VERSION").exists():
-        _create_cluster(folder, superuser_password=superuser_password, run_as=run_as, durable=durable)
+    """PostgreSQL with its cluster in `folder` (`prepare_postgres`), on 127.0.0.1."""
     settings = {**_POSTGRES_SETTINGS, "port": str(port), **({} if durable else _NOT_DURABLE)}
     return Launch(
         name="postgres",
+        tier=Tier.PART,
         command=(
             str(_postgres_bin() / "postgres"),
             "-D",
@@ -116,8 +104,27 @@ def postgres(folder: Path, *, port: int, superuser_password: str, durable: bool 
         ready=PostgresReady(superuser_url(port, superuser_password)),
         # SIGTERM would wait for every client to go.
         stop_signal=signal.SIGINT,
-        run_as=run_as,
+        grace=_GRACE,
+        run_as=_postgres_user(),
     )
+
+
+def prepare_postgres(folder: Path, *, superuser_password: str, durable: bool = True) -> None:
+    """Make the cluster in `folder` if there is none, with a superuser `postgres` and this password.
+
+    PostgreSQL refuses to run as root: then a system user is created for it that can reach its
+    binaries and `folder`.
+
+    Raises:
+        PartError: initdb failed.
+    """
+    if (user := _postgres_user()) is not None:
+        _ensure_system_user(user)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for path in (folder, _postgres_bin()):
+            _let_others_traverse(path)
+    if not (folder / "PG_VERSION").exists():
+        _create_cluster(folder, superuser_password=superuser_password, run_as=user, durable=durable)
 
 
 def superuser_url(port: int, password: str) -> str:
@@ -161,21 +168,20 @@ def _create_cluster(folder: Path, *, superuser_password: str, run_as: str | None
     unfinished.rename(folder)
 
 
-def _unprivileged_user(folder: Path) -> str:
-    """Root only: the user that PostgreSQL runs as, able to reach its binaries and `folder`."""
+def _postgres_user() -> str | None:
+    return _POSTGRES_SYSTEM_USER if os.geteuid() == 0 else None
+
+
+def _ensure_system_user(name: str) -> None:
     try:
-        pwd.getpwnam(_POSTGRES_SYSTEM_USER)
+        pwd.getpwnam(name)
     except KeyError:
         useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
         if useradd is None:
             raise PartError(
                 "PostgreSQL does not run as root, and there is no useradd: run as a user"
             ) from None
-        subprocess.run([useradd, "--system", "--user-group", _POSTGRES_SYSTEM_USER], check=True)  # noqa: S603
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for path in (folder, _postgres_bin()):
-        _let_others_traverse(path)
-    return _POSTGRES_SYSTEM_USER
+        subprocess.run([useradd, "--system", "--user-group", name], check=True)  # noqa: S603
 
 
 def _let_others_traverse(path: Path) -> None:
@@ -200,9 +206,11 @@ def opensearch(*, port: int) -> Launch:
     binary = Path(spec.submodule_search_locations[0]) / "bin" / "osmem-server"
     return Launch(
         name="opensearch",
+        tier=Tier.PART,
         command=(str(binary), "--addr", f"127.0.0.1:{port}", "--no-ja"),
         environment={"GOMEMLIMIT": "200MiB", "GOGC": "40"},
         ready=HttpReady(f"http://127.0.0.1:{port}/"),
+        grace=_GRACE,
     )
 
 
@@ -221,7 +229,7 @@ def running(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         options = {**popen_options(launch), "stdout": output}
-        process: subprocess.Popen[bytes] = subprocess.Popen(launch.command, **options)  # noqa: S603
+        process = subprocess.Popen[bytes](launch.command, **options)
         try:
             if not wait_until_ready(launch.ready, within=within, alive=lambda: process.poll() is None):
                 raise PartError(

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import IntEnum
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -34,6 +35,14 @@ class PostgresReady:
 Readiness = HttpReady | PostgresReady
 
 
+class Tier(IntEnum):
+    """Who stands on whom: stopped from the highest down, so that nobody loses what it stands on."""
+
+    PART = 0
+    SANDBOX = 1
+    SERVICE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """A process to start.
@@ -43,6 +52,7 @@ class Launch:
     """
 
     name: str
+    tier: Tier
     command: tuple[str, ...]
     ready: Readiness
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
