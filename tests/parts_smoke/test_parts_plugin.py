@@ -1,9 +1,14 @@
 """The parts that every suite gets: they answer, and each test has its own names."""
 
 import urllib.request
+from pathlib import Path
 
 import nats
 import psycopg
+import pytest
+
+from contracts.names import Service
+from parts.databases import NewDatabase
 
 
 async def test_nats_has_jetstream(nats_url: str) -> None:
@@ -22,3 +27,36 @@ def test_the_search_store_is_an_opensearch(opensearch_url: str, index_prefix: st
     request = urllib.request.Request(f"{opensearch_url}/{index_prefix}-a", method="PUT")
     with urllib.request.urlopen(request) as answer:
         assert answer.status == 200
+
+
+@pytest.fixture
+def migrations_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A package whose only migration makes the common tables."""
+    versions = tmp_path / "smoke_service" / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    (tmp_path / "smoke_service" / "__init__.py").touch()
+    (versions.parent / "env.py").write_text("from chassis.migrations import run_in_env\nrun_in_env()\n")
+    (versions / "0001_start.py").write_text(
+        "from chassis.migrations import create_common_tables\n"
+        "revision = '0001'\ndown_revision = None\n"
+        "def upgrade():\n    create_common_tables()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    return "smoke_service"
+
+
+def test_each_new_database_is_migrated_and_held_by_its_roles(
+    new_database: NewDatabase, migrations_package: str
+) -> None:
+    one = new_database(Service.INGEST, migrations_package)
+    other = new_database(Service.INGEST, migrations_package)
+    assert one.runtime != other.runtime
+    with psycopg.connect(one.runtime) as connection:
+        connection.execute("SELECT set_config('app.tenant', 'berlin', true)")
+        assert connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
+    with psycopg.connect(one.runtime) as connection, pytest.raises(psycopg.errors.RaiseException):
+        connection.execute("INSERT INTO lease VALUES ('berlin', 'a', 'me', now(), 1)")
+    with psycopg.connect(one.all_tenants) as connection:
+        connection.execute("INSERT INTO lease VALUES ('berlin', 'a', 'me', now(), 1)")
+    with psycopg.connect(other.superuser) as connection:
+        assert connection.execute("SELECT count(*) FROM lease").fetchone() == (0,)

@@ -1,0 +1,115 @@
+"""A fresh, migrated database per test: migrated once per worker and service, then copied."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
+
+from chassis.migrations import migrate
+from chassis.provision import Passwords, all_tenants_role, owner_role, provision, runtime_role
+from contracts.names import Service
+
+_PASSWORD = "test"
+# Roles belong to the whole server: two workers on one server must not alter them at the same time.
+_ROLES_LOCK = 8_114_302
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrls:
+    """One database, as each of its roles and as superuser: `postgresql://` URLs."""
+
+    owner: str
+    runtime: str
+    all_tenants: str
+    superuser: str
+
+
+NewDatabase = Callable[..., DatabaseUrls]
+"""`new_database(service, package=None)`; `package` holds the migrations, the service's own by default."""
+
+
+@dataclass
+class Databases:
+    """Makes databases on one server. A test session has one of these."""
+
+    superuser_url: str
+    templates: dict[tuple[Service, str | None], str] = field(default_factory=dict)
+
+    @contextmanager
+    def of_one_test(self) -> Iterator[NewDatabase]:
+        """A factory whose databases are dropped at the end."""
+        with ExitStack() as stack:
+
+            def new_database(service: Service | str, package: str | None = None) -> DatabaseUrls:
+                return stack.enter_context(self._copy(Service(service), package))
+
+            yield new_database
+
+    def drop_templates(self) -> None:
+        for name in self.templates.values():
+            self._drop(name)
+
+    @contextmanager
+    def _copy(self, service: Service, package: str | None) -> Iterator[DatabaseUrls]:
+        key = (service, package)
+        if key not in self.templates:
+            self.templates[key] = self._migrated_template(service, package)
+        name = _unique_name(service)
+        self._execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+                sql.Identifier(name), sql.Identifier(self.templates[key]), sql.Identifier(owner_role(service))
+            )
+        )
+        try:
+            self._provision(service, name)  # the rights on a database itself are not copied
+            yield self._urls(service, name)
+        finally:
+            self._drop(name)
+
+    def _migrated_template(self, service: Service, package: str | None) -> str:
+        name = _unique_name(f"{service}_template")
+        self._provision(service, name)
+        migrate(service, SecretStr(self._urls(service, name).owner), package=package)
+        return name
+
+    def _provision(self, service: Service, database: str) -> None:
+        with psycopg.connect(self.superuser_url, autocommit=True) as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", [_ROLES_LOCK])
+            provision(
+                self.superuser_url,
+                service,
+                Passwords(owner=_PASSWORD, runtime=_PASSWORD, all_tenants=_PASSWORD),
+                database=database,
+            )
+
+    def _urls(self, service: Service, database: str) -> DatabaseUrls:
+        server = conninfo_to_dict(self.superuser_url)
+        address = f"{server.get('host', '127.0.0.1')}:{server.get('port', 5432)}"
+
+        def url(role: str, password: object) -> str:
+            return f"postgresql://{role}:{password}@{address}/{database}"
+
+        return DatabaseUrls(
+            owner=url(owner_role(service), _PASSWORD),
+            runtime=url(runtime_role(service), _PASSWORD),
+            all_tenants=url(all_tenants_role(service), _PASSWORD),
+            superuser=url(str(server.get("user", "postgres")), server.get("password", "")),
+        )
+
+    def _drop(self, name: str) -> None:
+        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _execute(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.superuser_url, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+def _unique_name(prefix: str) -> str:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    return f"{prefix}_{worker}_{uuid.uuid4().hex[:12]}"
