@@ -1,0 +1,197 @@
+"""The NATS connection of a process, and the streams and consumers it needs.
+
+Connects for ever and says so while it waits; reconnects for ever. The inbox prefix is the service's own,
+so that no service can hear another's replies.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import nats
+import structlog
+from faststream.nats import NatsBroker
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.errors import NoServersError
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import NotFoundError
+
+from chassis.settings import ServiceSettings
+from contracts.names import Service
+from contracts.streams import CONSUMERS, Consumer, Retention, Stream, streams_of
+from contracts.subjects import inbox_prefix
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+RETRY_SECONDS = 0.5
+"""Pause between attempts to reach NATS."""
+
+
+@dataclass(slots=True)
+class Broker:
+    """A FastStream broker for subscribers, and a plain client beside it for publishing and RPC calls."""
+
+    faststream: NatsBroker
+    client: Client
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def js(self) -> JetStreamContext:
+        return self.client.jetstream(timeout=10)
+
+    @property
+    def is_connected(self) -> bool:
+        return self.client.is_connected
+
+    async def close(self) -> None:
+        """Let the connection finish what it has to send, then close it."""
+        if not self.client.is_closed:
+            await self.client.drain()
+
+
+async def connect(settings: ServiceSettings) -> Broker:
+    """Connect, waiting as long as it takes; declare the service's streams and consumers."""
+    service = settings.service
+    options = _options(settings)
+    closed = asyncio.Event()
+
+    async def on_closed() -> None:
+        closed.set()
+
+    client = await _connect_for_ever({**options, "closed_cb": on_closed})
+    subscribers = NatsBroker(**options, apply_types=False, logger=None, graceful_timeout=8)
+    broker = Broker(faststream=subscribers, client=client, closed=closed)
+    await _declare_for_ever(broker.js, service, settings.stream_replicas)
+    await _check_sync_interval(settings)
+    return broker
+
+
+def offline_broker() -> NatsBroker:
+    """A broker that never connects, to collect subscribers for the AsyncAPI documentation."""
+    return NatsBroker(apply_types=False, logger=None)
+
+
+def _options(settings: ServiceSettings) -> dict[str, Any]:
+    async def on_disconnect() -> None:
+        log.warning("nats.disconnected")
+
+    async def on_reconnect() -> None:
+        log.info("nats.reconnected")
+
+    async def on_error(error: Exception) -> None:
+        log.warning("nats.error", error=f"{type(error).__name__}: {error}"[:300])
+
+    options: dict[str, Any] = {
+        "servers": [url.strip() for url in settings.nats_url.split(",")],
+        "name": settings.service.value,
+        "inbox_prefix": inbox_prefix(settings.service),
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": RETRY_SECONDS,
+        "ping_interval": 10,
+        "max_outstanding_pings": 2,
+        "disconnected_cb": on_disconnect,
+        "reconnected_cb": on_reconnect,
+        "error_cb": on_error,
+    }
+    if settings.nats_user:
+        options |= {"user": settings.nats_user, "password": settings.nats_password.get_secret_value()}
+    return options
+
+
+async def _connect_for_ever(options: dict[str, Any]) -> Client:
+    while True:
+        try:
+            # Without reconnects for the first attempt: nats-py would otherwise loop inside, in silence.
+            once: dict[str, Any] = {
+                **options,
+                "allow_reconnect": False,
+                "closed_cb": None,
+                "error_cb": _quiet,
+            }
+            probe = await nats.connect(**once)
+            await probe.close()
+            return await nats.connect(**options)
+        except (NoServersError, NatsError, OSError, TimeoutError) as error:
+            log.info("nats.waiting", servers=options["servers"], error=type(error).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _quiet(error: Exception) -> None:
+    """The loop around reports a failed attempt."""
+
+
+async def _declare_for_ever(js: JetStreamContext, service: Service, replicas: int) -> None:
+    while True:
+        try:
+            for stream in streams_of(service):
+                await _declare_stream(js, stream, replicas)
+            for consumer in CONSUMERS:
+                if consumer.service == service:
+                    await _declare_consumer(js, consumer)
+        except (NatsError, TimeoutError) as error:
+            log.warning("nats.streams_wait", error=f"{type(error).__name__}: {error}"[:300])
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return
+
+
+def stream_config(stream: Stream, replicas: int = 1) -> StreamConfig:
+    """`stream` in nats-py's terms."""
+    work_queue = stream.retention is Retention.WORK_QUEUE
+    return StreamConfig(
+        name=stream.name,
+        subjects=list(stream.subjects),
+        retention=RetentionPolicy.WORK_QUEUE if work_queue else RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.OLD,
+        max_age=stream.max_age.total_seconds() if stream.max_age else 0,
+        duplicate_window=stream.duplicate_window.total_seconds(),
+        num_replicas=replicas,
+        allow_direct=True,
+        max_msgs_per_subject=-1,
+    )
+
+
+async def _declare_stream(js: JetStreamContext, stream: Stream, replicas: int) -> None:
+    wanted = stream_config(stream, replicas)
+    try:
+        present = (await js.stream_info(stream.name)).config
+    except NotFoundError:
+        await js.add_stream(wanted)
+        log.info("nats.stream_created", stream=stream.name)
+        return
+    compared = ("subjects", "retention", "max_age", "duplicate_window", "num_replicas")
+    if any(getattr(present, name) != getattr(wanted, name) for name in compared):
+        await js.update_stream(wanted)
+        log.info("nats.stream_updated", stream=stream.name)
+
+
+async def _declare_consumer(js: JetStreamContext, consumer: Consumer) -> None:
+    wanted = ConsumerConfig(
+        durable_name=consumer.durable,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=consumer.ack_wait.total_seconds(),
+        max_ack_pending=consumer.max_ack_pending,
+        max_deliver=-1,
+    )
+    await js.add_consumer(consumer.stream.name, wanted)
+
+
+async def _check_sync_interval(settings: ServiceSettings) -> None:
+    """`sync_interval` is hidden from clients: read it from the monitoring port where there is one."""
+    if settings.nats_monitoring_url is None:
+        log.info("nats.sync_interval", value="unknown", remedy="set <SERVICE>_NATS_MONITORING_URL")
+        return
+    try:
+        async with httpx.AsyncClient(timeout=3) as http:
+            answer = await http.get(f"{settings.nats_monitoring_url}/varz")
+            jetstream = answer.raise_for_status().json().get("jetstream", {}).get("config", {})
+    except (httpx.HTTPError, ValueError) as error:
+        log.warning("nats.sync_interval", value="unknown", error=type(error).__name__)
+        return
+    always = bool(jetstream.get("sync_always"))
+    level = log.info if always else log.warning
+    level("nats.sync_interval", value="always" if always else "not always: a power cut may lose messages")

@@ -1,0 +1,99 @@
+"""PostgreSQL by SQLModel sessions over psycopg 3, each transaction bound to one tenant.
+
+`async with database.tenant(tenant) as session:` is one transaction: committed at the end of the block,
+rolled back if it raises. The tenant is set anew in every transaction that the session begins, since the
+setting ends with each one; row-level security refuses everything where it is not set.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import structlog
+from pydantic import SecretStr
+from sqlalchemy import event, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.orm import Session, SessionTransaction
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.migrations import sqlalchemy_url
+from contracts.ids import TenantId
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+STATEMENT_TIMEOUT_MS = 60_000
+"""A statement longer than this is ended by PostgreSQL; imports set their own."""
+
+CONNECT_TIMEOUT_SECONDS = 5
+
+
+class TenantSession(Session):
+    """The synchronous session inside; its own class, so that the listener below hears only our sessions."""
+
+
+@event.listens_for(TenantSession, "after_begin")
+def _set_tenant(session: Session, transaction: SessionTransaction, connection: Connection) -> None:  # noqa: ARG001 # pyright: ignore[reportUnusedFunction]
+    if tenant := session.info.get("tenant"):
+        connection.execute(text("SELECT set_config('app.tenant', :tenant, true)"), {"tenant": tenant})
+
+
+class Database:
+    """The engine of one role. Open by its first use; `close()` when the process ends."""
+
+    def __init__(self, url: SecretStr, *, pool_size: int = 8) -> None:
+        self._engine = create_async_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_pre_ping=True,
+            pool_timeout=10,
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+            },
+        )
+        self._sessions = async_sessionmaker(
+            self._engine, class_=AsyncSession, sync_session_class=TenantSession, expire_on_commit=False
+        )
+
+    @asynccontextmanager
+    async def tenant(self, tenant: TenantId | Literal["_system"]) -> AsyncGenerator[AsyncSession]:
+        """One transaction for one tenant."""
+        async with self._sessions(info={"tenant": str(tenant)}) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def unbound(self) -> AsyncGenerator[AsyncSession]:
+        """One transaction without a tenant: for the all-tenants role, and tables that belong to no tenant."""
+        async with self._sessions() as session, session.begin():
+            yield session
+
+    async def ping(self) -> None:
+        """Raise unless the database answers."""
+        async with self._engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether an error of SQLAlchemy means that PostgreSQL is away (and not that we asked wrongly)."""
+    if isinstance(error, OperationalError):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+async def fetch_all(session: AsyncSession, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+    """Rows of a textual query as dictionaries."""
+    # Through the connection: SQLModel's `execute` is deprecated in favour of `exec`, which is for models.
+    result = await (await session.connection()).execute(text(sql), parameters)
+    return [dict(row) for row in result.mappings()]
+
+
+async def run_sql(session: AsyncSession, sql: str, **parameters: Any) -> int:
+    """Run a textual statement; returns the number of rows it touched."""
+    result = await (await session.connection()).execute(text(sql), parameters)
+    return result.rowcount

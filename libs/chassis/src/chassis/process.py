@@ -1,0 +1,236 @@
+"""The life of a service process: start-up that waits for its parts, background work, orderly end.
+
+A service's `app.py` writes one function `running(settings)`; it opens a `Foundation`, wires its parts,
+and calls `foundation.start()`. `run()` keeps it up until SIGTERM or SIGINT.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import psycopg
+import structlog
+import uvicorn
+import uvloop
+from sqlalchemy.exc import OperationalError
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from chassis import logs
+from chassis.broker import Broker, connect
+from chassis.database import Database
+from chassis.health import Health
+from chassis.migrations import migrate, wait_until_reachable
+from chassis.outbox import Outbox
+from chassis.parking import Parking
+from chassis.relay import Relay, forget_published
+from chassis.rpc import RpcClient
+from chassis.settings import ServiceSettings
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+S = TypeVar("S", bound=ServiceSettings)
+
+RETRY_SECONDS = 0.5
+HOUSEKEEPING_SECONDS = 3600.0
+
+
+@dataclass(slots=True)
+class Foundation:
+    """The parts that every service stands on, open while its process runs."""
+
+    settings: ServiceSettings
+    health: Health
+    database: Database
+    all_tenants: Database
+    broker: Broker
+    outbox: Outbox
+    parking: Parking
+    rpc: RpcClient
+    _stack: AsyncExitStack
+    _tasks: list[asyncio.Task[Any]] = field(default_factory=list[asyncio.Task[Any]])
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` until the process ends. If it raises, the process ends: a supervisor starts it anew."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._on_task_done)
+        self._tasks.append(task)
+
+    def _on_task_done(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("process.background_failed", task=task.get_name(), exc_info=error)
+        self.health.fatal = f"{task.get_name()} failed"
+        self.stopping.set()
+
+    async def start(self) -> None:
+        """Begin to publish, to answer and to receive; then the process is ready."""
+        relay = Relay(
+            self.settings.service, self.all_tenants, self.settings.database_all_tenants_url, self.broker.js
+        )
+        self.in_background("outbox-relay", relay.run())
+        self.in_background("housekeeping", self._housekeeping())
+        self.in_background("nats-watch", self._watch_connection())
+        await self.broker.faststream.start()
+        self._stack.push_async_callback(self.broker.faststream.stop)
+        self.health.started()
+        log.info("process.ready")
+
+    async def stop_background(self) -> None:
+        """End the background tasks; each may use `settings.shutdown` to finish what it has in hand."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self.settings.shutdown.total_seconds())
+
+    async def _housekeeping(self) -> None:
+        days = self.settings.event_retention.total_seconds() / 86_400
+        while True:
+            try:
+                await forget_published(self.all_tenants, older_than_days=days)
+            except OperationalError:
+                log.warning("housekeeping.postponed", reason="PostgreSQL is away")
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+    async def _watch_connection(self) -> None:
+        await self.broker.closed.wait()
+        self.health.fatal = "the NATS connection is closed for good"
+        self.stopping.set()
+
+
+@asynccontextmanager
+async def foundation(
+    settings: ServiceSettings, *, http: ASGIApp | None = None, health: Health | None = None
+) -> AsyncGenerator[Foundation]:
+    """Open everything that a service stands on, waiting for PostgreSQL and NATS as long as it takes.
+
+    `http` replaces the plain health server (gateway brings its own application with `health.routes()`).
+    """
+    health = health or Health()
+    async with AsyncExitStack() as stack:
+        app = http or Starlette(routes=health.routes())
+        await stack.enter_async_context(serving(app, settings.health_host, settings.health_port))
+        await _prepare_database(settings)
+        database = Database(settings.database_url, pool_size=settings.database_pool_size)
+        stack.push_async_callback(database.close)
+        all_tenants = Database(settings.database_all_tenants_url, pool_size=3)
+        stack.push_async_callback(all_tenants.close)
+        broker = await connect(settings)
+        stack.push_async_callback(broker.close)
+        outbox = Outbox(settings.service)
+        base = Foundation(
+            settings=settings, health=health, database=database, all_tenants=all_tenants, broker=broker,
+            outbox=outbox, parking=Parking(settings.service, database, outbox), rpc=RpcClient(broker.client),
+            _stack=stack,
+        )  # fmt: skip
+        health.checks |= {"postgresql": database.ping, "nats": _connected(broker)}
+        stack.push_async_callback(base.stop_background)
+        yield base
+        health.starting = "stopping"
+        log.info("process.stopping")
+
+
+def _connected(broker: Broker) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        if not broker.is_connected:
+            raise ConnectionError("NATS")
+
+    return check
+
+
+async def _prepare_database(settings: ServiceSettings) -> None:
+    while True:
+        try:
+            if settings.database_owner_url is None:
+                await asyncio.to_thread(wait_until_reachable, settings.database_url)
+            else:
+                revision = await asyncio.to_thread(migrate, settings.service, settings.database_owner_url)
+                log.info("database.migrated", revision=revision)
+        except (psycopg.OperationalError, OperationalError) as error:
+            log.info("database.waiting", error=str(error).splitlines()[0][:200])
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[None]:
+    """Serve an ASGI application inside this event loop while the block runs.
+
+    Raises SystemExit if the port is taken."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+            lifespan="off",
+        )
+    )
+    server.capture_signals = nullcontext  # pyright: ignore[reportAttributeAccessIssue] (the process handles them)
+    task = asyncio.create_task(server.serve(), name="http")
+    while not server.started and not task.done():  # noqa: ASYNC110 (uvicorn offers no event for it)
+        await asyncio.sleep(0.005)
+    if task.done():
+        task.result()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+def run(settings: S, running: Callable[[S], AbstractAsyncContextManager[Foundation]]) -> None:
+    """Run a service until SIGTERM or SIGINT, or until a part of it fails for good (exit status 1)."""
+    logs.configure(settings.service, form=settings.log_format, level=settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if not runner.run(_until_stopped(settings, running)):
+            raise SystemExit(1)
+
+
+async def _until_stopped(
+    settings: S, running: Callable[[S], AbstractAsyncContextManager[Foundation]]
+) -> bool:
+    asked_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    up = asyncio.Event()
+
+    def on_signal() -> None:
+        asked_to_stop.set()
+        if not up.is_set() and main is not None:
+            main.cancel()  # still waiting for PostgreSQL or NATS
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        async with running(settings) as base:
+            up.set()
+            waits = [asyncio.create_task(asked_to_stop.wait()), asyncio.create_task(base.stopping.wait())]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+            failed = base.health.fatal
+    except asyncio.CancelledError:
+        if not asked_to_stop.is_set():
+            raise
+        return True
+    if failed:
+        log.error("process.failed", reason=failed)
+    return not failed
+
+
+def migrate_only(settings: ServiceSettings) -> str | None:
+    """`<service> migrate`: bring the database to the newest revision and say which it is."""
+    logs.configure(settings.service, form=settings.log_format, level=settings.log_level)
+    if settings.database_owner_url is None:
+        name = f"{settings.service.upper()}_DATABASE_OWNER_URL"
+        raise SystemExit(f"{name} is not set: only the owner migrates")
+    return migrate(settings.service, settings.database_owner_url)

@@ -1,0 +1,69 @@
+"""The settings that every service has. A service's own class adds its own and sets the prefix.
+
+Values come from the environment (`INGEST_NATS_URL`, ...) or from a file of the same name, in lower case,
+in `/run/secrets` (`ingest_nats_password`). Nothing else reads the environment.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.names import Service
+
+SECRETS_DIR = Path("/run/secrets")
+
+
+class ServiceSettings(BaseSettings):
+    """Settings of one process. Subclasses set `service` and `model_config = settings_config(service)`."""
+
+    service: ClassVar[Service]
+
+    nats_url: str = Field(description="one or more server URLs, comma separated")
+    nats_user: str = ""
+    nats_password: SecretStr = SecretStr("")
+    nats_monitoring_url: str | None = Field(
+        default=None, description="http URL of the server's monitoring port, to check sync_interval"
+    )
+    stream_replicas: int = Field(default=1, ge=1, le=5, description="3 in a cluster of 3")
+
+    database_url: SecretStr = Field(description="PostgreSQL as the runtime role (row-level security holds)")
+    database_owner_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL as the owner, who migrates; unset: `migrate` ran before"
+    )
+    database_all_tenants_url: SecretStr = Field(
+        description="PostgreSQL as the role of relay and retention, which sees all tenants"
+    )
+    database_pool_size: int = Field(default=8, ge=1, description="connections per process as runtime role")
+
+    health_host: str = "127.0.0.1"
+    health_port: int = 0
+    log_format: Literal["console", "json"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    secret_keys: SecretStr = Field(
+        default=SecretStr(""), description="Fernet keys, comma separated: the first encrypts, all decrypt"
+    )
+    allowed_private_hosts: str = Field(
+        default="", description="hosts that outside URLs may name although they are private, comma separated"
+    )
+    shutdown: timedelta = Field(default=timedelta(seconds=8), description="how long work in hand may take")
+    event_retention: timedelta = Field(
+        default=timedelta(days=14), description="how long published events stay for `resend`"
+    )
+
+    def private_hosts(self) -> frozenset[str]:
+        """The private hosts that the installation allows by name."""
+        return frozenset(host.strip() for host in self.allowed_private_hosts.split(",") if host.strip())
+
+
+def settings_config(service: Service, **more: Any) -> SettingsConfigDict:
+    """The settings of one service: its prefix, and secrets as files where the directory exists."""
+    return SettingsConfigDict(
+        env_prefix=f"{service.upper()}_",
+        secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None,
+        frozen=True,
+        extra="ignore",
+        **more,
+    )
