@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -42,7 +42,7 @@ class Databases:
     templates: dict[tuple[Service, str | None], str] = field(default_factory=dict)
 
     @contextmanager
-    def of_one_test(self) -> Iterator[NewDatabase]:
+    def of_one_test(self) -> Generator[NewDatabase]:
         """A factory whose databases are dropped at the end."""
         with ExitStack() as stack:
 
@@ -56,7 +56,7 @@ class Databases:
             self._drop(name)
 
     @contextmanager
-    def _copy(self, service: Service, package: str | None) -> Iterator[DatabaseUrls]:
+    def _copy(self, service: Service, package: str | None) -> Generator[DatabaseUrls]:
         key = (service, package)
         if key not in self.templates:
             self.templates[key] = self._migrated_template(service, package)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def environment_url(name: str) -> str | None:
 
 
 @contextmanager
-def nats(folder: Path) -> Iterator[str]:
+def nats(folder: Path) -> Generator[str]:
     """A nats-server of its own; its client URL."""
 
     def launch_on(ports: list[int]) -> Launch:
@@ -31,7 +31,7 @@ def nats(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
+def postgres(folder: Path) -> Generator[str]:
     """A PostgreSQL of its own; its superuser URL."""
     cluster = folder / "postgres"
     parts.prepare_postgres(cluster, superuser_password=SUPERUSER_PASSWORD, durable=False)
@@ -44,14 +44,14 @@ def postgres(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def opensearch(folder: Path) -> Iterator[str]:
+def opensearch(folder: Path) -> Generator[str]:
     """A server of the OpenSearch protocol of its own; its URL."""
     with _started(lambda ports: parts.opensearch(port=ports[0]), log=folder / "opensearch.log") as ports:
         yield f"http://127.0.0.1:{ports[0]}"
 
 
 @contextmanager
-def sandbox(folder: Path) -> Iterator[str]:
+def sandbox(folder: Path) -> Generator[str]:
     """The stand-ins of Zoho, Ameise and blau direkt as one process; its base URL."""
     with _started(
         lambda ports: Launch(

@@ -69,11 +69,6 @@ async def connect(settings: ServiceSettings) -> Broker:
     return broker
 
 
-def offline_broker() -> NatsBroker:
-    """A broker that never connects, to collect subscribers for the AsyncAPI documentation."""
-    return NatsBroker(apply_types=False, logger=None)
-
-
 def _options(settings: ServiceSettings) -> dict[str, Any]:
     async def on_disconnect() -> None:
         log.warning("nats.disconnected")
