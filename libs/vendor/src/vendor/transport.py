@@ -79,6 +79,10 @@ class Call:
         return f"{self.method} {self.path}"
 
 
+Assess = Callable[[Answer], Finding]
+"""Says what an answer means. Pure."""
+
+
 class Transport:
     """Sends the calls of one client over a connection pool that belongs to someone else."""
 
@@ -90,7 +94,7 @@ class Transport:
         auth_scheme: str,
         token: TokenSource,
         http: httpx.AsyncClient,
-        assess: Callable[[Answer], Finding],
+        assess: Assess,
         timeouts: Timeouts,
     ) -> None:
         self.system = system
@@ -101,19 +105,20 @@ class Transport:
         self._assess = assess
         self._timeouts = timeouts
 
-    async def send(self, call: Call) -> Answer:
-        """Return the answer to the call if it is in order.
+    async def send(self, call: Call, *, assess: Assess | None = None) -> Answer:
+        """Return the answer to the call if it is in order; ``assess`` judges this call's answer otherwise.
 
         A refused token is exchanged once for a fresh one. Raises Unavailable, Stale, Rejected or
         NotConnected, and whatever the token source raises.
         """
+        assess = assess or self._assess
         token = await self._token.access_token()
         answer = await self._exchange(call, token)
-        finding = self._assess(answer)
+        finding = assess(answer)
         if finding.verdict is Verdict.TOKEN_REFUSED:
             token = await self._token.access_token(stale=token)
             answer = await self._exchange(call, token)
-            finding = self._assess(answer)
+            finding = assess(answer)
         if finding.verdict is Verdict.OK:
             return answer
         code = f" {finding.code}" if finding.code else ""
