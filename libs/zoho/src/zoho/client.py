@@ -1,8 +1,8 @@
 """Zoho CRM's API, version 8, for one organisation.
 
-Everything raises the errors of ``zoho.errors``. Writes of records are the exception in one point: Zoho judges
-each record by itself, so they return a ``RecordResult`` per record, in order, and raise only where the call as
-a whole failed.
+Everything raises the errors of ``zoho.errors``. Writes of records differ in one point: Zoho judges each
+record by itself, so they return a ``RecordResult`` per record, in order, and raise only where the call as a
+whole failed.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class ZohoClient:
         return {name: value for name, value in records[0].items() if name == "id" or name in set(fields)}
 
     async def get_records(self, module: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Record]:
-        """Return the records by id, in calls of at most 100 ids and 50 fields; those that are gone are missing.
+        """Return the records by id, in calls of at most 100 ids and 50 fields; what is gone is missing.
 
         If more than one call is needed for the fields, Modified_Time is read by the first, so that a change
         between the calls makes a later write Stale instead of going unseen.
@@ -133,8 +133,8 @@ class ZohoClient:
         """Yield the records modified at or after ``since`` (all, if None), in Zoho's own order.
 
         No sorting is asked for, since that would count against Zoho's limit of ten complex calls at a time.
-        Zoho ends at 100,000 records with Rejected, PAGINATION_LIMIT_EXCEEDED. Formula and roll-up fields change
-        without a new Modified_Time.
+        Zoho ends at 100,000 records with Rejected, PAGINATION_LIMIT_EXCEEDED. Formula and roll-up fields
+        change without a new Modified_Time.
         """
         wanted = [name for name in dict.fromkeys(["Modified_Time", *fields]) if name != "id"]
         headers = {} if since is None else {"If-Modified-Since": format_moment(since)}
@@ -188,9 +188,9 @@ class ZohoClient:
 
         A record modified after ``if_unmodified_since`` is left as it is; its result's error is Stale.
         """
-        headers = (
-            {} if if_unmodified_since is None else {"If-Unmodified-Since": format_moment(if_unmodified_since)}
-        )
+        headers: dict[str, str] = {}
+        if if_unmodified_since is not None:
+            headers["If-Unmodified-Since"] = format_moment(if_unmodified_since)
         body = {"trigger": list(trigger)}
         return await self._write_records("PUT", f"/{path_id(module)}", records, body, headers)
 
@@ -226,7 +226,7 @@ class ZohoClient:
     async def list_webhook_failures(
         self, *, start: date, end: date, module: str | None = None, webhook_id: str | None = None
     ) -> AsyncIterator[WebhookFailure]:
-        """Yield the calls of workflow webhooks that failed from ``start`` to ``end``, at most 90 days apart."""
+        """Yield the calls of workflow webhooks that failed between two days, at most 90 apart."""
         params = {"from": start.isoformat(), "to": end.isoformat(), "per_page": str(PAGE_SIZE)}
         if module is not None:
             params["module"] = module
@@ -308,10 +308,9 @@ class ZohoClient:
         if answer.status in _EMPTY:
             return []
         parsed = answer.json()
-        items = cast("dict[str, Any]", parsed).get(key) if isinstance(parsed, dict) else None
-        if not isinstance(items, list) or not all(
-            isinstance(item, dict) for item in cast("list[Any]", items)
-        ):
+        found = cast("dict[str, Any]", parsed).get(key) if isinstance(parsed, dict) else None
+        items = cast("list[Any]", found) if isinstance(found, list) else [None]
+        if not all(isinstance(item, dict) for item in items):
             raise self._transport.unreadable(call, answer)
         return cast("list[dict[str, Any]]", items)
 

@@ -48,7 +48,7 @@ def judge(status: int, code: str = "", words: str = "") -> Verdict:
     if status in {408, 429} or status >= 500 or code in _BUSY_CODES:
         return Verdict.UNAVAILABLE
     if "too many requests" in words.lower():
-        # 400 {"error": "Access Denied", "error_description": "You have made too many requests continuously..."}
+        # 400 {"error": "Access Denied", "error_description": "You have made too many requests ..."}
         return Verdict.UNAVAILABLE
     if status == 401 and (code in _TOKEN_CODES or not code):
         return Verdict.TOKEN_REFUSED
