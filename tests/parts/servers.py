@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def sandbox(folder: Path) -> Generator[str]:
 @contextmanager
 def _started(
     launch_on: Callable[[list[int]], Launch], *, log: Path, attempts: int = 3
-) -> Iterator[list[int]]:
+) -> Generator[list[int]]:
     """Run a server on free ports; other ports if another worker was quicker to take one of them."""
     for attempt in range(attempts):
         ports = free_ports(2)

@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import shutil
-import tempfile
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +13,6 @@ import pytest
 
 from mvp_connector import parts
 from mvp_connector.ports import free_ports, is_free
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    # Not tmp_path: PostgreSQL started by root runs as another user and must get there.
-    path = Path(tempfile.mkdtemp(prefix="mvp-parts-"))
-    yield path
-    shutil.rmtree(path)
 
 
 def get_json(url: str) -> dict[str, Any]:
@@ -43,9 +32,8 @@ async def test_nats_starts_with_jetstream_that_always_syncs(folder: Path) -> Non
         assert varz["jetstream"]["config"]["sync_always"] is True
 
 
-async def test_nats_takes_users_and_passwords_from_the_permissions_file(folder: Path) -> None:
-    permissions = folder / "users.conf"
-    permissions.write_text(
+async def test_nats_knows_the_users_of_the_permissions(folder: Path) -> None:
+    permissions = (
         'authorization {\n  users = [\n    { user: "sync", password: $NATS_PASSWORD_SYNC }\n  ]\n}\n'
     )
     port, monitor = free_ports(2)

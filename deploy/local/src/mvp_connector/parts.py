@@ -15,16 +15,17 @@ import stat
 import subprocess
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from .process import HttpReady, Launch, PostgresReady, Tier, popen_options
 from .readiness import wait_until_ready
 
 _POSTGRES_SYSTEM_USER = "embedded_postgres"
 _NATS_CONFIG = "nats-server.conf"
-_GRACE = timedelta(seconds=3)
+GRACE = timedelta(seconds=3)
 _START_WITHIN = timedelta(seconds=30)
 
 # Enough for five services with three roles each; one page cache for everything on a small machine.
@@ -50,7 +51,7 @@ class PartError(Exception):
 def nats_server(folder: Path, *, monitor_port: int, passwords: Mapping[str, str] | None = None) -> Launch:
     """`nats-server` with the configuration in `folder` (`write_nats_config`).
 
-    `passwords` are the environment variables that the permissions file reads.
+    `passwords` are the environment variables that the permissions read.
     """
     return Launch(
         name="nats",
@@ -62,12 +63,12 @@ def nats_server(folder: Path, *, monitor_port: int, passwords: Mapping[str, str]
         ),
         environment=dict(passwords or {}),
         ready=HttpReady(f"http://127.0.0.1:{monitor_port}/healthz"),
-        grace=_GRACE,
+        grace=GRACE,
     )
 
 
-def write_nats_config(folder: Path, *, port: int, monitor_port: int, permissions: Path | None = None) -> None:
-    """Configure JetStream in `folder` on 127.0.0.1, with the users and rights of the file `permissions`."""
+def write_nats_config(folder: Path, *, port: int, monitor_port: int, permissions: str | None = None) -> None:
+    """Configure JetStream in `folder` on 127.0.0.1; `permissions` is an `authorization` block."""
     folder.mkdir(parents=True, exist_ok=True)
     # The jetstream block on several lines: on one line the server misreads `sync_interval: always`.
     lines = [
@@ -80,8 +81,8 @@ def write_nats_config(folder: Path, *, port: int, monitor_port: int, permissions
         "}",
     ]
     if permissions is not None:
-        # An include path is relative to the including file.
-        shutil.copyfile(permissions, folder / "permissions.conf")
+        (folder / "permissions.conf").write_text(permissions)
+        # The path is relative to the including file.
         lines.append("include ./permissions.conf")
     (folder / _NATS_CONFIG).write_text("\n".join(lines) + "\n")
 
@@ -104,7 +105,7 @@ def postgres(folder: Path, *, port: int, superuser_password: str, durable: bool 
         ready=PostgresReady(superuser_url(port, superuser_password)),
         # SIGTERM would wait for every client to go.
         stop_signal=signal.SIGINT,
-        grace=_GRACE,
+        grace=GRACE,
         run_as=_postgres_user(),
     )
 
@@ -161,7 +162,9 @@ def _create_cluster(folder: Path, *, superuser_password: str, run_as: str | None
             "--locale=C.UTF-8",
             *([] if durable else ["--no-sync"]),
         ]
-        identity = {} if run_as is None else {"user": run_as, "group": run_as, "extra_groups": ()}
+        identity: dict[str, Any] = (
+            {} if run_as is None else {"user": run_as, "group": run_as, "extra_groups": ()}
+        )
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **identity)  # noqa: S603
     if done.returncode != 0:
         raise PartError(f"initdb failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
@@ -210,7 +213,7 @@ def opensearch(*, port: int) -> Launch:
         command=(str(binary), "--addr", f"127.0.0.1:{port}", "--no-ja"),
         environment={"GOMEMLIMIT": "200MiB", "GOGC": "40"},
         ready=HttpReady(f"http://127.0.0.1:{port}/"),
-        grace=_GRACE,
+        grace=GRACE,
     )
 
 
@@ -220,7 +223,7 @@ def opensearch(*, port: int) -> Launch:
 @contextlib.contextmanager
 def running(
     launch: Launch, *, log: Path, within: timedelta = _START_WITHIN
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Generator[subprocess.Popen[bytes]]:
     """Start, wait until ready, and stop at the end. Output goes to the file `log`.
 
     Raises:
@@ -228,7 +231,7 @@ def running(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        options = {**popen_options(launch), "stdout": output}
+        options: dict[str, Any] = {**popen_options(launch), "stdout": output}
         process = subprocess.Popen[bytes](launch.command, **options)
         try:
             if not wait_until_ready(launch.ready, within=within, alive=lambda: process.poll() is None):
