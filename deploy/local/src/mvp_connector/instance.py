@@ -1,8 +1,10 @@
 """One running installation per data directory, and what a killed one left behind."""
 
+import errno
 import fcntl
 import json
 import signal
+import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from .ports import is_free
+from .ports import probe_port
 from .process import Tier
 
 DATA_FORMAT = 1
@@ -18,6 +20,7 @@ DATA_FORMAT = 1
 
 # The start time is computed from the boot time, which clock adjustments move a little.
 _SAME_START_SECONDS = 2.0
+_LOOK_AGAIN_SECONDS = 0.05
 
 
 class CannotStartError(Exception):
@@ -66,9 +69,12 @@ def check_format(data_dir: Path) -> None:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises `CannotStartError` where something already listens on the port of the web UI."""
-    if not is_free(port, host):
-        raise CannotStartError(f"port {port} on {host} is taken: choose another one with --port")
+    """Raises `CannotStartError` where the web UI could not listen."""
+    try:
+        probe_port(port, host)
+    except OSError as error:
+        reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+        raise CannotStartError(f"port {port} on {host} {reason}: choose another one with --port") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +116,9 @@ def end_leftovers(data_dir: Path, *, grace_seconds: float = 10) -> list[str]:
         of_tier = [(child, process) for child, process in alive if child.tier == tier]
         for child, process in of_tier:
             _signal(process, signal.Signals(child.stop_signal))
-        _, stubborn = psutil.wait_procs([process for _, process in of_tier], timeout=grace_seconds)
-        for process in stubborn:
+        for process in _still_running([process for _, process in of_tier], within_seconds=grace_seconds):
             _signal(process, signal.SIGKILL)
-        psutil.wait_procs(stubborn, timeout=grace_seconds)
+            _still_running([process], within_seconds=grace_seconds)
     path.unlink()
     return [child.name for child, _ in alive]
 
@@ -122,13 +127,30 @@ def _find(child: StartedChild) -> psutil.Process | None:
     try:
         process = psutil.Process(child.pid)
         same = abs(process.create_time() - child.started) < _SAME_START_SECONDS
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None
+    return process if same and _runs(process) else None
+
+
+def _runs(process: psutil.Process) -> bool:
+    # A zombie has ended; where process 1 of a container does not reap, it stays one for ever.
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _still_running(processes: list[psutil.Process], *, within_seconds: float) -> list[psutil.Process]:
+    """Wait for all to end; those that did not in time."""
+    until = time.monotonic() + within_seconds
+    while (running := [process for process in processes if _runs(process)]) and time.monotonic() < until:
+        time.sleep(_LOOK_AGAIN_SECONDS)
+    return running
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
     try:
         process.send_signal(number)
+        process.resume()  # a suspended one would not see its signal
     except psutil.NoSuchProcess:
         return

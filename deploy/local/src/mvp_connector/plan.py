@@ -48,10 +48,19 @@ class Settings:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
+    def reachable_host(self) -> str:
+        """An address that reaches what listens on `host`, from this machine."""
+        return "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104
+
+    @property
+    def local_url(self) -> str:
+        """Where this machine finds the gateway."""
+        return f"http://{self.reachable_host}:{self.port}"
+
+    @property
     def public_url(self) -> str:
         """Where a browser finds the gateway."""
-        reachable = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104
-        return self.environment.get("GATEWAY_PUBLIC_URL") or f"http://{reachable}:{self.port}"
+        return self.environment.get("GATEWAY_PUBLIC_URL") or self.local_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +142,7 @@ def _service(service: Service, settings: Settings, ports: Mapping[str, int], sec
     common = _common(service, settings, ports, secrets)
     prefixed = {f"{service.upper()}_{name}": value for name, value in common.items()}
     if service is Service.GATEWAY:
-        health = f"http://127.0.0.1:{settings.port}/health/ready"
+        health = f"{settings.local_url}/health/ready"
     else:
         health = f"http://127.0.0.1:{ports[f'{service}_health']}/health/ready"
     return Launch(

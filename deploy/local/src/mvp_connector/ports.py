@@ -7,17 +7,22 @@ from contextlib import ExitStack
 from pathlib import Path
 
 
-def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen on `port` now.
+def probe_port(port: int, host: str = "127.0.0.1") -> None:
+    """Raises OSError where a server could not listen on `port` now.
 
     SO_REUSEADDR as servers set it: connections of the last run that linger in TIME_WAIT do not count.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
+        probe.bind((host, port))
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a server could listen on `port` now."""
+    try:
+        probe_port(port, host)
+    except OSError:
+        return False
     return True
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -32,8 +32,6 @@ from .supervise import Supervisor
 READY_WITHIN = timedelta(seconds=90)
 """Ten seconds on an ordinary machine; the first start on a slow disk takes longer."""
 
-_FTP_LOOPBACK = "127.0.0.1"
-
 Demo = Callable[[Stack], Awaitable[bool]]
 
 
@@ -49,12 +47,11 @@ class Installation:
     @property
     def stack(self) -> Stack:
         """The addresses for the demo."""
-        host = self.settings.host
         return Stack(
-            gateway_url=self.settings.public_url,
+            gateway_url=self.settings.local_url,
             admin_password=self.secrets.admin_password,
             sandbox_url=sandbox_url(self.ports),
-            ftp_host=_FTP_LOOPBACK if host in {"0.0.0.0", "::"} else host,  # noqa: S104
+            ftp_host=self.settings.reachable_host,
             ftp_port=ingest_ftp_port(self.settings, self.ports),
         )
 
@@ -143,12 +140,12 @@ async def _start(installation: Installation, supervisor: Supervisor, console: Co
         superuser_password=installation.secrets.postgres_superuser,
     )
     await supervisor.start(plan.postgres)
-    await _all_ready(supervisor, [plan.postgres], console)
+    await _all_ready(supervisor, (plan.postgres,), console)
     await asyncio.to_thread(_provision_databases, installation)
-    console.progress("PostgreSQL is ready; starting the services")
+    console.progress("starting the services")
     for launch in plan.services:
         await supervisor.start(launch)
-    await _all_ready(supervisor, plan.launches, console)
+    await _all_ready(supervisor, [launch for launch in plan.launches if launch is not plan.postgres], console)
     console.progress("all ready")
 
 
@@ -167,9 +164,7 @@ def _provision_databases(installation: Installation) -> None:
         )
 
 
-async def _all_ready(
-    supervisor: Supervisor, launches: tuple[Launch, ...] | list[Launch], console: Console
-) -> None:
+async def _all_ready(supervisor: Supervisor, launches: Sequence[Launch], console: Console) -> None:
     """Raises `CannotStartError` naming those that do not get ready."""
 
     async def ready(launch: Launch) -> bool:
