@@ -25,7 +25,7 @@ from ameise.models import (
     Vermittler,
     Vertrag,
 )
-from vendor import Answer, Call, Timeouts, TokenSource, Transport, path_id
+from vendor import DEFAULT_TIMEOUTS, Answer, Call, Timeouts, TokenSource, Transport, path_id
 
 Body = Mapping[str, Any] | AmeiseModel
 """What is sent: Ameise's JSON by its own names, or a model of which the given fields are sent."""
@@ -59,7 +59,7 @@ class AmeiseClient:
         token: TokenSource,
         http: httpx.AsyncClient,
         *,
-        timeouts: Timeouts = Timeouts(),  # noqa: B008  frozen
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
         list_paths: Mapping[Liste, str] = LIST_PATHS,
     ) -> None:
         """Take the REST base ("https://host/service/bd/employee/1.0/rest") and the Mitarbeiter-ID."""
@@ -129,13 +129,16 @@ class AmeiseClient:
         params = {"q": text, "from": str(offset), "size": str(size)}
         return await self._search(Call("GET", f"{self._root}/kunden/_search", params=params))
 
-    async def search_kunden_by_mail(self, mail: str) -> list[Kunde]:
+    async def search_kunden_by_mail(self, mail: str, *, offset: int = 0, size: int = 50) -> list[Kunde]:
         """Return the Kunden with this e-mail address; a family often shares one."""
-        return await self._search_by({"mail": mail})
+        return await self._search_by({"mail": mail}, offset=offset, size=size)
 
-    async def search_kunden_by_name(self, *, vorname: str, nachname: str, geburtsdatum: str) -> list[Kunde]:
+    async def search_kunden_by_name(
+        self, *, vorname: str, nachname: str, geburtsdatum: str, offset: int = 0, size: int = 50
+    ) -> list[Kunde]:
         """Return the Kunden of this name, born on this day ("YYYY-MM-DD")."""
-        return await self._search_by({"vorname": vorname, "nachname": nachname, "geburtsdatum": geburtsdatum})
+        query = {"vorname": vorname, "nachname": nachname, "geburtsdatum": geburtsdatum}
+        return await self._search_by(query, offset=offset, size=size)
 
     # -- addresses, contact data, details -------------------------------------------------------------------
 
@@ -219,8 +222,10 @@ class AmeiseClient:
         call = Call("GET", path)
         return self._parse_list(model, call, await self._transport.send(call))
 
-    async def _search_by(self, query: Mapping[str, str]) -> list[Kunde]:
-        return await self._search(Call("POST", f"{self._root}/kunden/_search", body=dict(query)))
+    async def _search_by(self, query: Mapping[str, str], *, offset: int, size: int) -> list[Kunde]:
+        # A POST, but a read: the personal values stay out of the URL, and so out of everybody's access logs.
+        params = {"from": str(offset), "size": str(size)}
+        return await self._search(Call("POST", f"{self._root}/kunden/_search", params=params, body=query))
 
     async def _search(self, call: Call) -> list[Kunde]:
         return self._parse_list(Kunde, call, await self._transport.send(call))

@@ -3,10 +3,11 @@
 from vendor.errors import NotConnected, Rejected, Stale, Unavailable, VendorError
 from vendor.text import path_id, shortened, visible_text
 from vendor.tokens import TokenSource
-from vendor.transport import Answer, Call, Timeouts, Transport
+from vendor.transport import DEFAULT_TIMEOUTS, Answer, Call, Timeouts, Transport
 from vendor.verdicts import Finding, Verdict
 
 __all__ = [
+    "DEFAULT_TIMEOUTS",
     "Answer",
     "Call",
     "Finding",

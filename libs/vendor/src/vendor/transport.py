@@ -43,6 +43,9 @@ class Timeouts:
         return httpx.Timeout(self.read, connect=self.connect)
 
 
+DEFAULT_TIMEOUTS = Timeouts()
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An HTTP answer, read to its end."""

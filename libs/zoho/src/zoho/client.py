@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import httpx
 from pydantic import ValidationError
 
-from vendor import Answer, Call, Timeouts, TokenSource, Transport, Verdict, path_id
+from vendor import DEFAULT_TIMEOUTS, Answer, Call, Timeouts, TokenSource, Transport, Verdict, path_id
 from zoho.dates import format_moment
 from zoho.errors import assess, assess_results
 from zoho.models import (
@@ -50,7 +50,7 @@ class ZohoClient:
         token: TokenSource,
         http: httpx.AsyncClient,
         *,
-        timeouts: Timeouts = Timeouts(),  # noqa: B008  frozen
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
         """Take the ``api_domain`` of the token answer, like "https://www.zohoapis.eu"."""
         self._transport = Transport(
