@@ -1,0 +1,131 @@
+"""Webhooks of workflow rules: fired at once, at most once, with ten seconds to answer. What failed is listed.
+
+Zoho documents no retry and no signature, and has a list of failures (`/settings/automation/webhook_failures`).
+"""
+
+import asyncio
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from sandbox.state import Store
+from sandbox.zoho.orgs import Org, zoho_time
+from sandbox.zoho.schema import Module, module_id
+
+TIMEOUT_SECONDS = 10.0
+AT_ONCE = 40
+"""Calls under way at the same time."""
+MERGE_TOKEN = re.compile(r"\$\{!(\w+)\.(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One rule met one record."""
+
+    org: Org
+    module: Module
+    record: dict[str, Any]
+    webhook: dict[str, Any]
+    rule: dict[str, Any]
+
+
+def merged(text: str, module: Module, record: dict[str, Any], *, in_json: bool = False) -> str:
+    """`text` with its merge tokens (`${!Contacts.Id}`) replaced by the record's values."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] != module.api_name:
+            return ""
+        found = record.get("id" if match[2] == "Id" else match[2])
+        if isinstance(found, dict):
+            found = found.get("name") or found.get("id")
+        text = "" if found is None else str(found)
+        return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") if in_json else text
+
+    return MERGE_TOKEN.sub(value, text)
+
+
+def _pairs(holder: dict[str, Any] | None, firing: Firing) -> dict[str, str]:
+    parts = holder or {}
+    pairs = [*(parts.get("custom_parameters") or []), *(parts.get("module_parameters") or [])]
+    return {pair["name"]: merged(str(pair["value"]), firing.module, firing.record) for pair in pairs}
+
+
+def request_of(firing: Firing) -> dict[str, Any]:
+    """The arguments of `AsyncClient.request` for one firing."""
+    webhook = firing.webhook
+    request: dict[str, Any] = {
+        "method": webhook["http_method"],
+        "url": merged(webhook["url"], firing.module, firing.record),
+        "headers": _pairs(webhook.get("headers"), firing),
+    }
+    parameters = _pairs(webhook.get("url_parameters"), firing)
+    if parameters:
+        request["params"] = parameters
+    body = webhook.get("body") or {}
+    if body.get("type") == "raw":
+        is_json = body.get("format") == "JSON"
+        content = merged(body.get("raw_data_content") or "", firing.module, firing.record, in_json=is_json)
+        request["content"] = content.encode()
+        request["headers"].setdefault("Content-Type", "application/json" if is_json else "text/plain")
+    elif body.get("type") == "form_data":
+        request["data"] = _pairs(body.get("form_data_content"), firing)
+    return request
+
+
+class WebhookSender:
+    """Sends in background tasks over connections kept open. Open and close it with the application."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._client: httpx.AsyncClient | None = None
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Drop what is under way: at most once means that a restart may lose a call."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    def fire(self, firing: Firing) -> None:
+        """Send one webhook soon; returns at once."""
+        task = asyncio.create_task(self._send(firing))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, firing: Firing) -> None:
+        if self._client is None:
+            limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+            self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=limits, trust_env=False)
+        try:
+            async with self._slots:
+                response = await self._client.request(**request_of(firing))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            self._note_failure(firing, type(error).__name__)
+            return
+        if not response.is_success:
+            self._note_failure(
+                firing, "page_notfound" if response.status_code == 404 else f"http_{response.status_code}"
+            )
+
+    def _note_failure(self, firing: Firing, reason: str) -> None:
+        module, record = firing.module, firing.record
+        failure = {
+            "id": firing.org.next_id(self._store),
+            "failure_time": zoho_time(time.time()),
+            "failure_reason": reason,
+            "webhook": {"id": firing.webhook["id"], "name": firing.webhook["name"]},
+            "workflow_rule": {"id": firing.rule["id"], "name": firing.rule["name"]},
+            "entity_details": {
+                "id": record["id"],
+                "name": record.get(module.name_field),
+                "module": {"api_name": module.api_name, "id": module_id(firing.org.prefix, module)},
+            },
+        }
+        self._store.put(firing.org.world, "webhook_failure", failure["id"], failure)
