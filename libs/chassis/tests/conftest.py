@@ -1,7 +1,7 @@
 """Shared by the chassis's tests: the sample service on a database and a NATS server of its own."""
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,9 @@ import pytest
 from nats.aio.client import Client
 
 if TYPE_CHECKING:
-    from parts.databases import DatabaseUrls, NewDatabase
-
     from sample_service.settings import SampleSettings
+
+    from parts.databases import DatabaseUrls, NewDatabase
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))

@@ -1,7 +1,5 @@
 """A minimal service starts, answers, publishes, receives and stops: the chassis as a whole."""
 
-import time
-
 from nats.aio.client import Client
 from sample_service.app import LOOK, Look, running
 from sample_service.settings import SampleSettings
@@ -22,7 +20,6 @@ async def test_a_minimal_service_answers_asks_for_work_handles_it_and_tells_it(
     async with running(settings) as base:
         assert await base.health.problems() == {}
         events = await client.jetstream().subscribe("event.>", ordered_consumer=True)
-        started = time.perf_counter()
         reply = await RpcClient(client).call(
             LOOK,
             Look(pipeline=PipelineId("1"), zoho_id=ZohoId("4711")),
@@ -31,7 +28,6 @@ async def test_a_minimal_service_answers_asks_for_work_handles_it_and_tells_it(
         )
         assert reply.tenant == TENANT
         message = await events.next_msg(timeout=10)
-        print("ms", (time.perf_counter() - started) * 1000)
     event = Event.model_validate_json(message.data)
     assert isinstance(event.typed(), WrittenToAmeise)
     assert (event.tenant, event.correlationid) == (TENANT, correlationid)

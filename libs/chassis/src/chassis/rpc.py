@@ -30,6 +30,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 Req = TypeVar("Req", bound=RpcModel)
 Res = TypeVar("Res", bound=RpcModel)
 
+CONCURRENCY = 64
+"""Requests to one RPC that a process answers at the same time; without it a slow one blocks the others."""
+
 _RANK = {Role.USER: 0, Role.ADMIN: 1, Role.SYSTEM: 2}
 
 serving_seconds = Histogram("rpc_serving_seconds", "Time to answer an RPC", ["rpc", "result"])
@@ -65,7 +68,9 @@ def serve(
         return message.body if isinstance(message.body, bytes) else bytes(message.body)  # pyright: ignore[reportUnknownArgumentType]
 
     on_call.__annotations__ = {"call": rpc.request, "return": rpc.reply}  # what the AsyncAPI document shows
-    broker.subscriber(rpc.subject, queue=rpc.service.value, decoder=raw_bytes, title=rpc.subject)(on_call)
+    broker.subscriber(
+        rpc.subject, queue=rpc.service.value, decoder=raw_bytes, title=rpc.subject, max_workers=CONCURRENCY
+    )(on_call)
 
 
 async def _answer(

@@ -25,12 +25,14 @@ from prometheus_client import Counter, Histogram
 from pydantic import BaseModel, ValidationError
 
 from contracts.streams import Consumer
+from contracts.subjects import inbox_prefix
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 T = TypeVar("T", bound=BaseModel)
 
-BATCH = 64
+CONCURRENCY = 64
+"""Messages of one consumer that a process handles at the same time, each settled by itself."""
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
 
@@ -79,14 +81,18 @@ def subscribe(
     *,
     park: Park,
 ) -> None:
-    """Handle the messages of a durable consumer one by one, up to BATCH at the same time."""
+    """Handle the messages of a durable consumer one by one, up to CONCURRENCY at the same time."""
 
     async def on_message(message: Any) -> None:
         await _settle(consumer, [message], lambda readable: handle(readable[0]), park)
 
     on_message.__annotations__["message"] = model  # what the AsyncAPI document shows
+    # One message a request: FastStream waits for the slowest of a batch before it asks for the next one.
     broker.subscriber(
-        **_options(consumer), pull_sub=PullSub(batch_size=BATCH, timeout=5), decoder=_decoder(consumer, model)
+        **_options(consumer),
+        pull_sub=PullSub(batch_size=1, timeout=5),
+        max_workers=CONCURRENCY,
+        decoder=_decoder(consumer, model),
     )(on_message)
 
 
@@ -123,6 +129,8 @@ def _options(consumer: Consumer) -> dict[str, Any]:
         "stream": JStream(consumer.stream.name, declare=False),
         "durable": consumer.durable,
         "ack_policy": AckPolicy.MANUAL,
+        # FastStream's default is `_INBOX.`, which no service may hear.
+        "inbox_prefix": f"{inbox_prefix(consumer.service)}.".encode(),
         "title": f"{consumer.stream.name}:{consumer.durable}",
     }
 
