@@ -69,14 +69,18 @@ class WorkflowRule:
         details: dict[str, Any] = {"trigger_module": {"api_name": self.module}}
         if self.event is not RuleEvent.CREATE:
             details["repeat"] = True  # else a record calls only on its first edit
-        action = {"type": "webhooks", "id": self.webhook_id}
+        condition = {
+            "sequence_number": 1,
+            "criteria_details": {"criteria": None},  # mandatory; this is every record
+            "instant_actions": {"actions": [{"type": "webhooks", "id": self.webhook_id}]},
+        }
         return {
             "workflow_rules": [
                 {
                     "name": self.name,
                     "module": {"api_name": self.module},
                     "execute_when": {"type": self.event.value, "details": details},
-                    "conditions": [{"sequence_number": 1, "instant_actions": {"actions": [action]}}],
+                    "conditions": [condition],
                 }
             ]
         }

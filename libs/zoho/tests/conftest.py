@@ -1,0 +1,73 @@
+"""Clients for a server that a test plays, and for the stand-in of Zoho."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from zoho import ZohoClient
+
+Handler = Callable[[httpx.Request], httpx.Response]
+REDIRECT = "http://127.0.0.1/callback"
+
+
+class Tokens:
+    """Hands out the tokens in turn, the next one whenever one was refused."""
+
+    def __init__(self, *tokens: str) -> None:
+        self._tokens = list(tokens)
+
+    async def access_token(self, *, stale: str | None = None) -> str:
+        if stale is not None:
+            assert stale == self._tokens.pop(0)
+        return self._tokens[0]
+
+
+@pytest.fixture
+def zoho_played_by() -> Callable[[Handler], ZohoClient]:
+    """`zoho_played_by(handler)`: a client whose every request the handler answers."""
+
+    def build(handler: Handler) -> ZohoClient:
+        http = httpx.AsyncClient(transport=httpx.MockTransport(handler))
+        return ZohoClient("https://zoho.invalid", Tokens("token-1", "token-2"), http)
+
+    return build
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient() as client:
+        yield client
+
+
+@pytest.fixture
+def org() -> str:
+    """An organisation at the stand-in that no other test has."""
+    return f"org{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+async def zoho(sandbox: str, http: httpx.AsyncClient, org: str) -> ZohoClient:
+    """A client of an empty organisation at the stand-in; its first token is refused."""
+    base = f"{sandbox}/zoho"
+    asked = {
+        "scope": "ZohoCRM.modules.ALL,ZohoCRM.settings.ALL,ZohoCRM.org.READ,ZohoCRM.users.READ",
+        "client_id": "connector",
+        "response_type": "code",
+        "access_type": "offline",
+        "redirect_uri": REDIRECT,
+        "org": org,
+        "decision": "accept",
+    }
+    consent = await http.post(f"{base}/oauth/v2/auth", data=asked)
+    grant = {
+        "grant_type": "authorization_code",
+        "code": parse_qs(urlsplit(consent.headers["Location"]).query)["code"][0],
+        "client_id": "connector",
+        "client_secret": "secret",
+        "redirect_uri": REDIRECT,
+    }
+    answer = (await http.post(f"{base}/oauth/v2/token", data=grant)).json()
+    return ZohoClient(answer["api_domain"], Tokens("expired", answer["access_token"]), http)
