@@ -39,4 +39,5 @@ def call_of(request: Request) -> Call:
 
 def base_of(request: Request) -> str:
     """The URL under which the caller reached this vendor, without a slash at the end."""
-    return str(request.base_url).rstrip("/")
+    # Not `request.base_url`: in a mounted application that is the URL of the outermost one.
+    return str(request.url.replace(path=request.scope["root_path"], query="")).rstrip("/")
