@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from sandbox.ameise.book import KundenBook
 from sandbox.ameise.hierarchy import WORLD, Vermittler, found_hierarchy, vermittler
-from sandbox.ameise.problems import AmeiseError, UserFault
+from sandbox.ameise.problems import AmeiseError, UserError
 from sandbox.context import Context, context_of
 from sandbox.faults import FaultPlan
 from sandbox.journal import JournalQuery
@@ -63,6 +63,7 @@ class TokenKill(BaseModel):
 @router.get("/journal")
 async def journal(
     request: Request,
+    *,
     vendor: str | None = None,
     since: int = 0,
     method: str | None = None,
@@ -141,7 +142,7 @@ async def edit_kunde(request: Request, id_: str, change: dict[str, Any]) -> JSON
     book = KundenBook(context.store, _home_of(context, id_), context.knobs.current)
     try:
         return JSONResponse(book.change_kunde(id_, change))
-    except UserFault as fault:
+    except UserError as fault:
         raise HTTPException(400, " ".join(fault.meldungen)) from fault
     except AmeiseError as fault:
         raise HTTPException(fault.status, str(fault)) from fault
@@ -205,12 +206,13 @@ async def look_at_records(
     request: Request,
     org: str,
     module: str,
+    *,
     count: bool = False,  # a query parameter
     field: str | None = None,
     value: str | None = None,
     limit: int = 200,
 ) -> JSONResponse:
-    """`?count=1`: how many; `?field=Kundennummer&value=...`: those with a value of a duplicate-check field."""
+    """`?count=1`: how many; `?field=Kundennummer&value=...`: those with that value."""
     context, found, target, book = _screen(request, org, module)
     store, world = context.store, found.world
     if count:

@@ -1,4 +1,4 @@
-"""Planned faults: the next calls that match are slowed, refused, garbled, or answered long after their write."""
+"""Planned faults: matching calls are slowed, refused, garbled, or answered long after their write."""
 
 import asyncio
 import itertools

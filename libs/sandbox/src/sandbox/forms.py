@@ -27,10 +27,11 @@ def consent_page(
         f'<input type="hidden" name="{escape(name)}" value="{escape(text)}">' for name, text in hidden.items()
     )
     return (
-        f'<!DOCTYPE html><html lang="de"><head><meta charset="utf-8"><title>{escape(title)}</title></head><body>'
-        f"<main><h1>{escape(title)}</h1><p>{escape(question)}</p>"
+        f'<!DOCTYPE html><html lang="de"><head><meta charset="utf-8"><title>{escape(title)}</title></head>'
+        f"<body><main><h1>{escape(title)}</h1><p>{escape(question)}</p>"
         f'<form method="post">{inputs}<p><label for="{field}">{escape(label)}</label> '
         f'<input id="{field}" name="{field}" value="{escape(value)}" required></p>'
         '<p><button name="decision" value="accept">Zustimmen</button> '
-        '<button name="decision" value="reject" formnovalidate>Ablehnen</button></p></form></main></body></html>'
+        '<button name="decision" value="reject" formnovalidate>Ablehnen</button></p></form>'
+        "</main></body></html>"
     )

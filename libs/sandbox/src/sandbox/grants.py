@@ -10,8 +10,8 @@ from sandbox.state import Store, dump
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS grants (
-    token TEXT PRIMARY KEY, vendor TEXT NOT NULL, kind TEXT NOT NULL, parent TEXT NOT NULL, data TEXT NOT NULL,
-    created_at REAL NOT NULL, expires_at REAL NOT NULL
+    token TEXT PRIMARY KEY, vendor TEXT NOT NULL, kind TEXT NOT NULL, parent TEXT NOT NULL,
+    data TEXT NOT NULL, created_at REAL NOT NULL, expires_at REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS grants_parent ON grants (parent, kind, created_at);
 CREATE TABLE IF NOT EXISTS clients (

@@ -15,8 +15,8 @@ VENDORS = ("zoho", "ameise", "blaudirekt")
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS journal (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, vendor TEXT NOT NULL, world TEXT, method TEXT NOT NULL,
-    path TEXT NOT NULL, status INTEGER NOT NULL, ms REAL NOT NULL, actor TEXT
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, vendor TEXT NOT NULL, world TEXT,
+    method TEXT NOT NULL, path TEXT NOT NULL, status INTEGER NOT NULL, ms REAL NOT NULL, actor TEXT
 );
 """
 
@@ -54,14 +54,14 @@ class Journal:
     ) -> None:
         """Append one call."""
         self._connection.execute(
-            "INSERT INTO journal (at, vendor, world, method, path, status, ms, actor) VALUES (?,?,?,?,?,?,?,?)",
+            "INSERT INTO journal VALUES (NULL,?,?,?,?,?,?,?,?)",
             (at, vendor, call.world, method, path, status, round(ms, 3), call.actor),
         )
 
     def entries(self, query: JournalQuery) -> list[dict[str, Any]]:
         """The matching calls in the order in which they were answered."""
-        where, values = "seq > ?", [query.since]
-        parameters: list[str | int] = [*values]
+        where = "seq > ?"
+        parameters: list[str | int] = [query.since]
         for column, value in (("vendor", query.vendor), ("method", query.method), ("world", query.world)):
             if value is not None:
                 where += f" AND {column} = ?"

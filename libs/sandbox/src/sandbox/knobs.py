@@ -1,4 +1,4 @@
-"""Knobs: how the stand-ins behave where the vendors' behaviour is unknown or varies. They survive a restart."""
+"""Knobs: how the stand-ins behave where the vendors' behaviour varies or is unknown. Kept over a restart."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ class Knobs(BaseModel):
     ameise_search_lag_seconds: Seconds = 0
     """`_search` does not find a Kunde younger than this."""
     ameise_normalise_phones: bool = False
-    """Phone numbers are rewritten on write: `030 123` becomes `+49 30 123`. Blanks are trimmed in any case."""
+    """Phones are rewritten on write: `030 123` becomes `+49 30 123`. Blanks are trimmed in any case."""
     ameise_access_token_seconds: Seconds = 3600
     ameise_refresh_rotates: bool = True
     """Each refresh returns a new refresh token and kills the old one at once."""

@@ -9,7 +9,7 @@ synchronous and short (tens of microseconds), which is faster than handing them 
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +95,7 @@ class Store:
         self.connection.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         """One write transaction; inner ones join the outer. Nothing may be awaited inside."""
         if self._depth == 0:
             self.connection.execute("BEGIN IMMEDIATE")
@@ -138,7 +138,8 @@ class Store:
         with self.transaction():
             execute(
                 "INSERT INTO objects VALUES (?,?,?,?,?,?,?,0) ON CONFLICT (world, kind, id) DO UPDATE SET "
-                "parent = excluded.parent, data = excluded.data, modified_at = excluded.modified_at, deleted = 0",
+                "parent = excluded.parent, data = excluded.data, modified_at = excluded.modified_at, "
+                "deleted = 0",
                 (world, kind, id_, parent, text, moment, moment),
             )
             execute("INSERT OR REPLACE INTO versions VALUES (?,?,?,?,?)", (world, kind, id_, moment, text))

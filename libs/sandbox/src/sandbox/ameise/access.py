@@ -21,7 +21,7 @@ class Session:
 
 
 def session_of(request: Request) -> Session:
-    """The session of the token, which must be that of the Mitarbeiter in the path. Raises AmeiseError 401, 403."""
+    """The session of the token, whose Mitarbeiter must be that of the path. Raises AmeiseError 401, 403."""
     context = context_of(request)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     grant = context.ameise_grants.find("access", token) if scheme.lower() == "bearer" else None

@@ -13,8 +13,9 @@ from typing import Any
 from sandbox.ameise import validation
 from sandbox.ameise.hierarchy import Vermittler, hierarchy
 from sandbox.ameise.lists import DETAILFELDER
-from sandbox.ameise.problems import AmeiseError, UserFault
+from sandbox.ameise.problems import AmeiseError, UserError
 from sandbox.knobs import Knobs
+from sandbox.shapes import object_of
 from sandbox.state import Store
 
 FIRST_KUNDENNUMMER = 5_001_000_001
@@ -51,6 +52,11 @@ def kunde_index(kunde: dict[str, Any]) -> dict[str, Iterable[str]]:
     }
 
 
+def hauptwohnsitz(kunde: dict[str, Any]) -> dict[str, Any] | None:
+    """The Adresse where a Kunde lives, None if he has none."""
+    return next((item for item in kunde["Adressen"] if item["Typ"] == HAUPTWOHNSITZ), None)
+
+
 def shown(kunde: dict[str, Any]) -> dict[str, Any]:
     """A Kunde as REST shows it."""
     person = kunde["Person"]
@@ -60,7 +66,7 @@ def shown(kunde: dict[str, Any]) -> dict[str, Any]:
         "Vermittler": kunde["Vermittler"],
         "Benutzername": kunde["Benutzername"],
         "Person": person,
-        "Hauptwohnsitz": next((item for item in kunde["Adressen"] if item["Typ"] == HAUPTWOHNSITZ), None),
+        "Hauptwohnsitz": hauptwohnsitz(kunde),
     }
 
 
@@ -93,8 +99,9 @@ class KundenBook:
 
     def add_kunde(self, given: dict[str, Any]) -> dict[str, Any]:
         """A new Kunde."""
-        person = validation.complete_person(validation.person(given.get("Person")))
-        wohnsitz = validation.adresse(given["Hauptwohnsitz"]) if given.get("Hauptwohnsitz") else None
+        person = validation.complete_person(validation.person(object_of(given.get("Person"))))
+        given_wohnsitz = object_of(given.get("Hauptwohnsitz"))
+        wohnsitz = validation.adresse(given_wohnsitz) if given_wohnsitz else None
         vermittler = self._own(validation.text(given.get("Vermittler"), "Vermittler"))
         with self._store.transaction():
             id_ = str(next_ids(self._store, "kunde")[0])
@@ -119,7 +126,7 @@ class KundenBook:
         kunde = self.kunde(id_)
         if "Person" in given:
             kunde["Person"] = validation.complete_person(
-                {**kunde["Person"], **validation.person(given["Person"])}
+                {**kunde["Person"], **validation.person(object_of(given["Person"]))}
             )
         if given.get("Vermittler"):
             kunde["Vermittler"] = self._own(validation.text(given["Vermittler"], "Vermittler"))
@@ -131,20 +138,20 @@ class KundenBook:
         empty = dict.fromkeys(validation.ADRESSE)
         return {"Id": id_, **empty, "Typ": "weitere", "Land": "DE", **given}
 
-    def add_adresse(self, id_: str, given: Any) -> dict[str, Any]:
+    def add_adresse(self, id_: str, given: dict[str, Any]) -> dict[str, Any]:
         """A further Adresse, or the Hauptwohnsitz of a Kunde who has none."""
         kunde, adresse = self.kunde(id_), self._new_adresse(validation.adresse(given))
-        if adresse["Typ"] == HAUPTWOHNSITZ and shown(kunde)["Hauptwohnsitz"] is not None:
-            raise UserFault("Der Kunde hat bereits einen Hauptwohnsitz.")
+        if adresse["Typ"] == HAUPTWOHNSITZ and hauptwohnsitz(kunde) is not None:
+            raise UserError("Der Kunde hat bereits einen Hauptwohnsitz.")
         kunde["Adressen"].append(adresse)
         self._save(kunde)
         return adresse
 
-    def add_kontaktdatum(self, id_: str, given: Any) -> dict[str, Any]:
+    def add_kontaktdatum(self, id_: str, given: dict[str, Any]) -> dict[str, Any]:
         """A further Kontaktdatum; the first of its Typ is the standard."""
         kunde, fields = self.kunde(id_), self._kontaktdatum(given)
         if "Typ" not in fields or "Value" not in fields:
-            raise UserFault("Typ und Wert sind Pflichtfelder.")
+            raise UserError("Typ und Wert sind Pflichtfelder.")
         first = all(item["Typ"] != fields["Typ"] for item in kunde["Kontaktdaten"])
         number = str(next_ids(self._store, "kontaktdatum")[0])
         kontaktdatum = {"Id": number, "Kontext": "private", "Standard": first, **fields}
@@ -153,17 +160,15 @@ class KundenBook:
         self._save(kunde)
         return kontaktdatum
 
-    def _kontaktdatum(self, given: Any) -> dict[str, Any]:
+    def _kontaktdatum(self, given: dict[str, Any]) -> dict[str, Any]:
         return validation.kontaktdatum(given, normalise_phones=self._knobs.ameise_normalise_phones)
 
-    def change_adresse(self, id_: str, part: str, given: Any) -> dict[str, Any]:
+    def change_adresse(self, id_: str, part: str, given: dict[str, Any]) -> dict[str, Any]:
         """Change the given keys of an Adresse."""
         return self._change_part(id_, "Adressen", part, lambda _: validation.adresse(given))
 
-    def change_kontaktdatum(self, id_: str, part: str, given: Any) -> dict[str, Any]:
+    def change_kontaktdatum(self, id_: str, part: str, given: dict[str, Any]) -> dict[str, Any]:
         """Change the given keys of a Kontaktdatum."""
-        if not isinstance(given, dict):
-            raise UserFault("Kontaktdatum ist ungültig.")
         return self._change_part(
             id_, "Kontaktdaten", part, lambda old: self._kontaktdatum({"Typ": old["Typ"], **given})
         )
@@ -184,7 +189,7 @@ class KundenBook:
         kunde = self.kunde(id_)
         item = _part(kunde, list_name, part)
         if item["Typ"] == HAUPTWOHNSITZ:
-            raise UserFault("Der Hauptwohnsitz kann nicht gelöscht werden.")
+            raise UserError("Der Hauptwohnsitz kann nicht gelöscht werden.")
         kunde[list_name].remove(item)
         self._save(kunde)
 
@@ -242,8 +247,8 @@ class KundenBook:
         """A new Vertrag of a Kunde of the hierarchy."""
         kunde = validation.text(given.get("Kunde"), "Kunde")
         if kunde is None or self._store.get(self._world, "kunde", kunde) is None:
-            raise UserFault("Der Kunde ist nicht bekannt.")
-        beitrag, laufzeit = given.get("Beitrag") or {}, given.get("Laufzeit") or {}
+            raise UserError("Der Kunde ist nicht bekannt.")
+        beitrag, laufzeit = object_of(given.get("Beitrag")), object_of(given.get("Laufzeit"))
         vertrag: dict[str, Any] = {
             "Id": "",
             "Uri": "",

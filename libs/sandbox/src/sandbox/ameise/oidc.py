@@ -54,7 +54,7 @@ async def ask_for_consent(request: Request) -> Response:
         return _back(query, {"error": "invalid_scope", "error_description": " ".join(unknown)})
     page = consent_page(
         title="Ameise Anmeldung (Sandbox)",
-        question=f"Die Anwendung {query['client_id']} möchte in Ihrem Namen auf Ameise zugreifen: {query['scope']}",
+        question=f"Die Anwendung {query['client_id']} möchte in Ihrem Namen zugreifen: {query['scope']}",
         field="mitarbeiter",
         label="Mitarbeiter-ID",
         value=query.get("login_hint", "DEMO01_1"),

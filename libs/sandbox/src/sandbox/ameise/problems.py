@@ -17,7 +17,7 @@ class AmeiseError(Exception):
         return html_error(self.status)
 
 
-class UserFault(AmeiseError):
+class UserError(AmeiseError):
     """Ends a request with 400 and Meldungen for the user."""
 
     def __init__(self, *meldungen: str) -> None:

@@ -13,6 +13,7 @@ from sandbox.ameise.hierarchy import vermittler
 from sandbox.ameise.lists import LEGAL_PERSON, LISTS
 from sandbox.ameise.problems import AmeiseError
 from sandbox.context import base_of
+from sandbox.shapes import is_object, object_of
 
 PREFIX = "/service/bd/employee/1.0/rest"
 SEARCH_SIZE = 20
@@ -27,9 +28,9 @@ async def _object(request: Request) -> dict[str, Any]:
         body = await request.json()
     except ValueError:
         raise AmeiseError(400) from None
-    if not isinstance(body, dict):
+    if not is_object(body):
         raise AmeiseError(400)
-    return body
+    return object_of(body)
 
 
 async def _late(session: Session) -> None:

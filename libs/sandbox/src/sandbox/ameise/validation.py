@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sandbox.ameise.lists import LISTS
-from sandbox.ameise.problems import UserFault
+from sandbox.ameise.problems import UserError
 
 PERSON = (
     "Anrede",
@@ -32,10 +32,10 @@ def text(value: Any, name: str) -> str | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise UserFault(f"{name} ist ungültig.")
+        raise UserError(f"{name} ist ungültig.")
     trimmed = str(value).strip()
     if len(trimmed) > TEXT_LIMIT:
-        raise UserFault(f"{name} ist zu lang (höchstens {TEXT_LIMIT} Zeichen).")
+        raise UserError(f"{name} ist zu lang (höchstens {TEXT_LIMIT} Zeichen).")
     return trimmed or None
 
 
@@ -43,7 +43,7 @@ def code(value: Any, name: str, list_name: str) -> str | None:
     """A code of a list, or None."""
     found = text(value, name)
     if found is not None and found not in LISTS[list_name]:
-        raise UserFault(f"{name} „{found}“ ist nicht bekannt.")
+        raise UserError(f"{name} „{found}“ ist nicht bekannt.")
     return found
 
 
@@ -55,7 +55,7 @@ def day(value: Any, name: str) -> str | None:
     try:
         return date.fromisoformat(found).isoformat()
     except ValueError:
-        raise UserFault(f"{name} ist kein gültiges Datum.") from None
+        raise UserError(f"{name} ist kein gültiges Datum.") from None
 
 
 def amount(value: Any, name: str) -> str | None:
@@ -66,13 +66,11 @@ def amount(value: Any, name: str) -> str | None:
     try:
         return str(Decimal(found).quantize(Decimal("0.01")))
     except InvalidOperation:
-        raise UserFault(f"{name} ist kein gültiger Betrag.") from None
+        raise UserError(f"{name} ist kein gültiger Betrag.") from None
 
 
-def person(given: Any) -> dict[str, Any]:
+def person(given: dict[str, Any]) -> dict[str, Any]:
     """The known keys of a Person that were given, checked."""
-    if not isinstance(given, dict):
-        raise UserFault("Person fehlt.")
     out: dict[str, Any] = {}
     for name in PERSON:
         if name not in given:
@@ -96,41 +94,37 @@ def complete_person(found: dict[str, Any]) -> dict[str, Any]:
     """A whole Person: all keys, the mandatory ones filled."""
     missing = [name for name in ("Anrede", "Nachname") if not found.get(name)]
     if missing:
-        raise UserFault(*(f"{name} ist ein Pflichtfeld." for name in missing))
+        raise UserError(*(f"{name} ist ein Pflichtfeld." for name in missing))
     return {**dict.fromkeys(PERSON), "Verstorben": False, **found}
 
 
-def adresse(given: Any) -> dict[str, Any]:
+def adresse(given: dict[str, Any]) -> dict[str, Any]:
     """The known keys of an Adresse that were given, checked."""
-    if not isinstance(given, dict):
-        raise UserFault("Adresse ist ungültig.")
     out = {name: text(given[name], name) for name in ADRESSE if name in given}
     if "Land" in out:
         out["Land"] = code(out["Land"], "Land", "laender") or "DE"
     plz = out.get("Postleitzahl")
     if plz and out.get("Land", "DE") == "DE" and not re.fullmatch(r"\d{4,5}", plz):
-        raise UserFault("Postleitzahl muss aus 4 bis 5 Ziffern bestehen.")
+        raise UserError("Postleitzahl muss aus 4 bis 5 Ziffern bestehen.")
     return out
 
 
-def kontaktdatum(given: Any, *, normalise_phones: bool) -> dict[str, Any]:
+def kontaktdatum(given: dict[str, Any], *, normalise_phones: bool) -> dict[str, Any]:
     """The known keys of a Kontaktdatum that were given, checked and normalised."""
-    if not isinstance(given, dict):
-        raise UserFault("Kontaktdatum ist ungültig.")
     out: dict[str, Any] = {}
     for name, allowed in (("Typ", KONTAKT_TYPEN), ("Kontext", KONTEXTE)):
         if name in given:
             if given[name] not in allowed:
-                raise UserFault(f"{name} „{given[name]}“ ist nicht bekannt.")
+                raise UserError(f"{name} „{given[name]}“ ist nicht bekannt.")
             out[name] = given[name]
     if "Standard" in given:
         out["Standard"] = bool(given["Standard"])
     if "Value" in given:
         out["Value"] = text(given["Value"], "Wert")
         if not out["Value"]:
-            raise UserFault("Wert ist ein Pflichtfeld.")
+            raise UserError("Wert ist ein Pflichtfeld.")
         if out.get("Typ") == "email" and not EMAIL.fullmatch(out["Value"]):
-            raise UserFault("Die E-Mail-Adresse ist ungültig.")
+            raise UserError("Die E-Mail-Adresse ist ungültig.")
         if normalise_phones and out.get("Typ") in PHONES:
             out["Value"] = normalised_phone(out["Value"])
     return out

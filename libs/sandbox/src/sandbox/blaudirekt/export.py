@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sandbox.ameise.book import shown
+from sandbox.ameise.book import hauptwohnsitz
 from sandbox.ameise.hierarchy import hierarchy
 from sandbox.ameise.lists import DETAILFELDER, LEGAL_PERSON, LISTS
 from sandbox.state import Store
@@ -99,7 +99,7 @@ def _flag(value: object) -> str:
 
 
 def _kunde(kunde: dict[str, Any]) -> Row:
-    person, wohnsitz = kunde["Person"], shown(kunde)["Hauptwohnsitz"] or {}
+    person, wohnsitz = kunde["Person"], hauptwohnsitz(kunde) or {}
     return (
         kunde["Id"],
         kunde["Vermittler"],

@@ -21,7 +21,7 @@ class Session:
 
 
 def session_of(request: Request) -> Session:
-    """The session behind `Authorization: Zoho-oauthtoken <token>` (Bearer works too). Raises ZohoError 401."""
+    """The session of `Authorization: Zoho-oauthtoken <token>` (Bearer works too). Raises ZohoError 401."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     context = context_of(request)
     grant = context.zoho_grants.find("access", token) if scheme in ("Zoho-oauthtoken", "Bearer") else None

@@ -1,6 +1,6 @@
 """Webhooks of workflow rules: fired at once, at most once, with ten seconds to answer. What failed is listed.
 
-Zoho documents no retry and no signature, and has a list of failures (`/settings/automation/webhook_failures`).
+Zoho documents no retry and no signature, but a list of failures (`/settings/automation/webhook_failures`).
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from sandbox.shapes import is_object, object_of, objects_of
 from sandbox.state import Store
 from sandbox.zoho.orgs import Org, zoho_time
 from sandbox.zoho.schema import Module, module_id
@@ -39,8 +40,8 @@ def merged(text: str, module: Module, record: dict[str, Any], *, in_json: bool =
         if match[1] != module.api_name:
             return ""
         found = record.get("id" if match[2] == "Id" else match[2])
-        if isinstance(found, dict):
-            found = found.get("name") or found.get("id")
+        if is_object(found):
+            found = object_of(found).get("name") or object_of(found).get("id")
         text = "" if found is None else str(found)
         return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") if in_json else text
 
@@ -49,7 +50,7 @@ def merged(text: str, module: Module, record: dict[str, Any], *, in_json: bool =
 
 def _pairs(holder: dict[str, Any] | None, firing: Firing) -> dict[str, str]:
     parts = holder or {}
-    pairs = [*(parts.get("custom_parameters") or []), *(parts.get("module_parameters") or [])]
+    pairs = [*objects_of(parts.get("custom_parameters")), *objects_of(parts.get("module_parameters"))]
     return {pair["name"]: merged(str(pair["value"]), firing.module, firing.record) for pair in pairs}
 
 
@@ -64,7 +65,7 @@ def request_of(firing: Firing) -> dict[str, Any]:
     parameters = _pairs(webhook.get("url_parameters"), firing)
     if parameters:
         request["params"] = parameters
-    body = webhook.get("body") or {}
+    body = object_of(webhook.get("body"))
     if body.get("type") == "raw":
         is_json = body.get("format") == "JSON"
         content = merged(body.get("raw_data_content") or "", firing.module, firing.record, in_json=is_json)
@@ -116,8 +117,9 @@ class WebhookSender:
 
     def _note_failure(self, firing: Firing, reason: str) -> None:
         module, record = firing.module, firing.record
+        id_ = firing.org.next_id(self._store)
         failure = {
-            "id": firing.org.next_id(self._store),
+            "id": id_,
             "failure_time": zoho_time(time.time()),
             "failure_reason": reason,
             "webhook": {"id": firing.webhook["id"], "name": firing.webhook["name"]},
@@ -128,4 +130,4 @@ class WebhookSender:
                 "module": {"api_name": module.api_name, "id": module_id(firing.org.prefix, module)},
             },
         }
-        self._store.put(firing.org.world, "webhook_failure", failure["id"], failure)
+        self._store.put(firing.org.world, "webhook_failure", id_, failure)

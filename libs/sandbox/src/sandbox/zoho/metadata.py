@@ -1,6 +1,7 @@
 """What an org is made of: organisation, users, modules, fields."""
 
 import time
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -51,7 +52,7 @@ async def users(request: Request) -> JSONResponse:
     """All users, or with `type=CurrentUser` the one in whose name the connector works."""
     own = session_of(request).org
     numbers = (API_USER,) if request.query_params.get("type") == "CurrentUser" else (API_USER, PERSON)
-    listed = []
+    listed: list[dict[str, Any]] = []
     for number in numbers:
         short = own.user(number)
         first, last = short["name"].split(" ")

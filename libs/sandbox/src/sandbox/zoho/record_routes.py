@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from sandbox.shapes import object_of, objects_of
 from sandbox.state import SORT_COLUMNS, PageQuery, Stored
 from sandbox.zoho.access import Session, module_named, session_of
 from sandbox.zoho.orgs import unix_time, zoho_time
@@ -143,18 +144,19 @@ async def read_record(request: Request, module_name: str, record_id: str) -> Res
 async def _body(request: Request) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """(body, its `data`). Raises ZohoError 400."""
     try:
-        body = await request.json()
+        body = object_of(await request.json())
     except ValueError:
         raise ZohoError(400, "INVALID_DATA", "the request body is not valid JSON") from None
-    data = body.get("data") if isinstance(body, dict) else None
+    data = body.get("data")
     where = {"api_name": "data", "json_path": "$.data"}
     if data is None:
         raise ZohoError(400, "MANDATORY_NOT_FOUND", "required field not found", where)
-    if not isinstance(data, list) or not data or not all(isinstance(item, dict) for item in data):
+    records = objects_of(data)
+    if not records or not all(records):
         raise ZohoError(400, "INVALID_DATA", "invalid data", {"expected_data_type": "jsonarray", **where})
-    if len(data) > RECORDS_LIMIT:
+    if len(records) > RECORDS_LIMIT:
         raise ZohoError(400, "INVALID_DATA", "invalid data", {"maximum_length": RECORDS_LIMIT, **where})
-    return body, data
+    return body, records
 
 
 def _answer(

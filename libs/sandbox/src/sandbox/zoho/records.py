@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sandbox.shapes import object_of, objects_of
 from sandbox.state import Store, Stored
 from sandbox.zoho.firing import Firing, WebhookSender
 from sandbox.zoho.orgs import API_USER, Org, zoho_time
@@ -38,7 +39,7 @@ class Outcome:
 
 
 def status_of(outcomes: list[Outcome], success: int) -> int:
-    """The HTTP status: `success` if all went well, 207 if mixed, 400 if none did (412 if all were modified)."""
+    """The HTTP status: `success` if all went well, 207 if mixed, 400 if none did (412: all were modified)."""
     good = sum(outcome.ok for outcome in outcomes)
     if good == len(outcomes):
         return success
@@ -104,7 +105,7 @@ class RecordBook:
         actions = [
             action
             for condition in rule["conditions"]
-            for action in (condition.get("instant_actions") or {}).get("actions", [])
+            for action in objects_of(object_of(condition.get("instant_actions")).get("actions"))
             if action.get("type") == "webhooks"
         ]
         found = [self._store.get(self._org.world, "webhook", action["id"]) for action in actions]
@@ -269,7 +270,7 @@ class RecordBook:
     def shown(
         self, module: Module, record: dict[str, Any], fields: Iterable[str] | None = None
     ) -> dict[str, Any]:
-        """A record as it is read: all fields (null where empty) or those asked for, lookups with their name."""
+        """A record as it is read: all fields (null where empty) or those asked for; lookups with names."""
         names = [field.api_name for field in module.fields] if fields is None else [*fields, "id"]
         out: dict[str, Any] = {}
         for name in names:

@@ -4,6 +4,7 @@ import re
 from datetime import date
 from typing import Any
 
+from sandbox.shapes import is_object, object_of
 from sandbox.zoho.problems import problem
 from sandbox.zoho.schema import Field
 
@@ -22,9 +23,9 @@ class RecordError(Exception):
 
 
 def checked(field: Field, value: Any, path: str) -> Any:  # noqa: PLR0911
-    """The value as Zoho stores it (trimmed, empty as null). Raises RecordError; `path` is e.g. `$.data[0].Email`.
+    """The value as Zoho stores it: trimmed, empty as null. `path` is e.g. `$.data[0].Email`.
 
-    A lookup comes back as `{"id": ...}`; whether that record exists is asked elsewhere.
+    A lookup comes back as `{"id": ...}`; whether that record exists is asked elsewhere. Raises RecordError.
     """
     if isinstance(value, str):
         value = value.strip()
@@ -69,11 +70,11 @@ def _text(field: Field, value: Any, where: dict[str, Any]) -> str:
 
 def _date(value: Any, where: dict[str, Any]) -> str:
     try:
-        if not isinstance(value, str) or len(value) != len("2000-01-01"):
-            raise ValueError
-        return date.fromisoformat(value).isoformat()
+        if isinstance(value, str) and len(value) == len("2000-01-01"):
+            return date.fromisoformat(value).isoformat()
     except ValueError:
-        raise RecordError("INVALID_DATA", "invalid data", {"expected_data_type": "date", **where}) from None
+        pass
+    raise RecordError("INVALID_DATA", "invalid data", {"expected_data_type": "date", **where}) from None
 
 
 def _picklist(field: Field, value: Any, where: dict[str, Any]) -> str | None:
@@ -85,7 +86,7 @@ def _picklist(field: Field, value: Any, where: dict[str, Any]) -> str | None:
 
 
 def _lookup(value: Any, where: dict[str, Any]) -> dict[str, str]:
-    id_ = value.get("id") if isinstance(value, dict) else value
+    id_: object = object_of(value).get("id") if is_object(value) else value
     if not isinstance(id_, str | int) or not str(id_).isdigit():
         raise RecordError("INVALID_DATA", "invalid data", {"expected_data_type": "jsonobject", **where})
     return {"id": str(id_)}

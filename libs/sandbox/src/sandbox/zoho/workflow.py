@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from sandbox.shapes import object_of, objects_of
 from sandbox.zoho.access import Session, session_of
 from sandbox.zoho.orgs import zoho_time
 from sandbox.zoho.paging import info_of, page_of
@@ -38,18 +39,16 @@ def _invalid(within: str, name: str, message: str, **details: object) -> ZohoErr
 async def _only_item(request: Request, within: str) -> dict[str, Any]:
     """The one element of the body's list: Zoho takes exactly one."""
     try:
-        body = await request.json()
-        items = body[within]
-        if len(items) != 1 or not isinstance(items[0], dict):
-            raise ValueError
-        return items[0]
-    except (ValueError, KeyError, TypeError):
-        raise _missing(within, within) from None
+        items = objects_of(object_of(await request.json()).get(within))
+    except ValueError:
+        items = []
+    if len(items) != 1 or not items[0]:
+        raise _missing(within, within)
+    return items[0]
 
 
 def _with_module(session: Session, item: dict[str, Any], within: str) -> dict[str, Any]:
-    given = item.get("module")
-    module = MODULES.get(given.get("api_name", "")) if isinstance(given, dict) else None
+    module = MODULES.get(object_of(item.get("module")).get("api_name", ""))
     if module is None:
         raise _invalid(within, "module", "the module id given seems to be invalid")
     return {**item, "module": {"api_name": module.api_name, "id": module_id(session.org.prefix, module)}}
@@ -80,13 +79,13 @@ def _check_webhook(item: dict[str, Any]) -> None:
     if len(item["url"]) > URL_LIMIT or not item["url"].startswith(("http://", "https://")):
         raise _invalid(within, "url", "please enter a valid URL")
     names = [
-        pair.get("name", "")
+        str(pair.get("name", ""))
         for part in ("custom_parameters", "module_parameters")
-        for pair in (item.get("headers") or {}).get(part) or []
+        for pair in objects_of(object_of(item.get("headers")).get(part))
     ]
     if len(names) != len(set(names)) or any(name.upper() == "HOST" for name in names):
         raise _invalid(within, "headers", "The header given is invalid")
-    body = item.get("body") or {}
+    body = object_of(item.get("body"))
     if body.get("type") == "raw" and len(body.get("raw_data_content") or "") > RAW_LIMIT:
         raise _invalid(
             within, "raw_data_content", "The length has exceeded the limit", maximum_length=RAW_LIMIT
@@ -112,12 +111,12 @@ async def create_rule(request: Request) -> JSONResponse:
     for name in ("name", "module", "execute_when", "conditions"):
         if not item.get(name):
             raise _missing(within, name)
-    if item["execute_when"].get("type") not in TRIGGERS:
+    if object_of(item["execute_when"]).get("type") not in TRIGGERS:
         raise _invalid(within, "type", "The trigger given is not supported", supported_values=list(TRIGGERS))
-    for condition in item["conditions"]:
-        if condition.get("criteria_details"):
+    for condition in objects_of(item["conditions"]):
+        if object_of(condition.get("criteria_details")).get("criteria"):
             raise _invalid(within, "criteria_details", "Criteria not supported for this trigger")
-        for action in (condition.get("instant_actions") or {}).get("actions", []):
+        for action in objects_of(object_of(condition.get("instant_actions")).get("actions")):
             known = session.context.store.get(session.org.world, "webhook", str(action.get("id")))
             if action.get("type") != "webhooks" or known is None:
                 raise _invalid(within, "actions", "the id given seems to be invalid")
