@@ -45,8 +45,8 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def ameise(sandbox: str, http: httpx.AsyncClient) -> AmeiseClient:
-    """A client of the Mitarbeiter DEMO01_1 at the stand-in; its first token is refused."""
+async def ameise_at_sandbox(sandbox: str, http: httpx.AsyncClient) -> Callable[..., AmeiseClient]:
+    """`ameise_at_sandbox(**options)`: DEMO01_1 at the stand-in; the first token is refused."""
     base = f"{sandbox}/ameise"
     asked = {
         "response_type": "code",
@@ -64,5 +64,16 @@ async def ameise(sandbox: str, http: httpx.AsyncClient) -> AmeiseClient:
         data={"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT},
         headers={"Authorization": f"Basic {basic}"},
     )
-    tokens = Tokens("expired", answer.json()["access_token"])
-    return AmeiseClient(f"{base}/service/bd/employee/1.0/rest", "DEMO01_1", tokens, http)
+    access_token = answer.json()["access_token"]
+
+    def build(**options: Any) -> AmeiseClient:
+        tokens = Tokens("expired", access_token)
+        return AmeiseClient(f"{base}/service/bd/employee/1.0/rest", "DEMO01_1", tokens, http, **options)
+
+    return build
+
+
+@pytest.fixture
+def ameise(ameise_at_sandbox: Callable[..., AmeiseClient]) -> AmeiseClient:
+    """The Mitarbeiter DEMO01_1 at the stand-in, with everyday settings."""
+    return ameise_at_sandbox()

@@ -1,11 +1,13 @@
 """The client against the stand-in of Ameise, over HTTP."""
 
+import uuid
+from collections.abc import Callable
+
 import httpx
 import pytest
-from faker import Faker
 
 from ameise import Adresse, AmeiseClient, Kontaktdatum, Liste, Person
-from vendor import Rejected, Unavailable
+from vendor import Rejected, Timeouts, Unavailable
 
 HOME = {"Strasse": "Hafenweg 1", "Postleitzahl": "01067", "Ort": "Dresden", "Land": "DE"}
 
@@ -13,10 +15,8 @@ HOME = {"Strasse": "Hafenweg 1", "Postleitzahl": "01067", "Ort": "Dresden", "Lan
 @pytest.fixture
 def anna() -> dict[str, object]:
     """A Kundin to be created, with a name that no other test has."""
-    fake = Faker("de_DE")  # not seeded: the tests of a run share one Ameise
-    person = Person(
-        anrede="2", vorname="Anna", nachname=f"{fake.last_name()} {fake.uuid4()}", geburtsdatum="1980-01-02"
-    )
+    nachname = f"Müller-{uuid.uuid4().hex[:12]}"
+    person = Person(anrede="2", vorname="Anna", nachname=nachname, geburtsdatum="1980-01-02")
     return {"Person": person.wire(), "Hauptwohnsitz": HOME}
 
 
@@ -131,3 +131,32 @@ async def test_a_page_in_place_of_a_creation_leaves_its_outcome_unknown(
     with pytest.raises(Unavailable) as caught:
         await ameise.create_kunde(anna)
     assert caught.value.outcome_unknown
+
+
+async def test_a_kunde_created_in_silence_can_be_found(
+    ameise_at_sandbox: Callable[..., AmeiseClient],
+    anna: dict[str, object],
+    sandbox: str,
+    http: httpx.AsyncClient,
+) -> None:
+    impatient = ameise_at_sandbox(timeouts=Timeouts(read=1))
+    await impatient.get_mitarbeiter()  # the token is exchanged before the fault waits
+    fault = {
+        "vendor": "ameise",
+        "method": "POST",
+        "path_pattern": "/kunden$",
+        "kind": "timeout_after_write",
+        "seconds": 2,
+        "times": 1,
+    }
+    await http.put(f"{sandbox}/sandbox/faults", json=fault)
+
+    with pytest.raises(Unavailable) as caught:
+        await impatient.create_kunde(anna)
+
+    assert caught.value.outcome_unknown
+    person = Person.model_validate(anna["Person"])
+    found = await impatient.search_kunden_by_name(
+        vorname="Anna", nachname=person.nachname or "", geburtsdatum="1980-01-02"
+    )
+    assert len(found) == 1
