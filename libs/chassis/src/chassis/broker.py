@@ -5,7 +5,7 @@ so that no service can hear another's replies.
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -14,7 +14,6 @@ import structlog
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.errors import NoServersError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
@@ -32,11 +31,14 @@ RETRY_SECONDS = 0.5
 
 @dataclass(slots=True)
 class Broker:
-    """A FastStream broker for subscribers, and a plain client beside it for publishing and RPC calls."""
+    """A FastStream broker for subscribers, and a plain client beside it for publishing and RPC calls.
+
+    `closed` is set when either connection is closed for good without having been asked to.
+    """
 
     faststream: NatsBroker
     client: Client
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event
 
     @property
     def js(self) -> JetStreamContext:
@@ -46,35 +48,44 @@ class Broker:
     def is_connected(self) -> bool:
         return self.client.is_connected
 
+    async def stop_receiving(self) -> None:
+        """Take nothing new, let handlers finish what they have in hand (for `shutdown`), then give back."""
+        try:
+            await self.faststream.stop()
+        except (NatsError, OSError, ExceptionGroup) as error:
+            log.warning("nats.stopped_hard", error=type(error).__name__)
+
     async def close(self) -> None:
         """Let the connection finish what it has to send, then close it."""
-        if not self.client.is_closed:
+        try:
             await self.client.drain()
+        except (NatsError, OSError):  # away just now: there is nobody to send to
+            await self.client.close()
 
 
 async def connect(settings: ServiceSettings) -> Broker:
     """Connect, waiting as long as it takes; declare the service's streams and consumers."""
-    service = settings.service
-    options = _options(settings)
     closed = asyncio.Event()
-
-    async def on_closed() -> None:
-        closed.set()
-
-    client = await _connect_for_ever({**options, "closed_cb": on_closed})
-    subscribers = NatsBroker(**options, apply_types=False, logger=None, graceful_timeout=8)
+    options = _options(settings, closed)
+    client = await _connect_for_ever(options)
+    subscribers = NatsBroker(
+        **options, apply_types=False, logger=None, graceful_timeout=settings.shutdown.total_seconds()
+    )
     broker = Broker(faststream=subscribers, client=client, closed=closed)
-    await _declare_for_ever(broker.js, service, settings.stream_replicas)
+    await _declare_for_ever(broker.js, settings.service, settings.stream_replicas)
     await _check_sync_interval(settings)
     return broker
 
 
-def _options(settings: ServiceSettings) -> dict[str, Any]:
+def _options(settings: ServiceSettings, closed: asyncio.Event) -> dict[str, Any]:
     async def on_disconnect() -> None:
-        log.warning("nats.disconnected")
+        log.info("nats.disconnected")
 
     async def on_reconnect() -> None:
         log.info("nats.reconnected")
+
+    async def on_closed() -> None:
+        closed.set()
 
     async def on_error(error: Exception) -> None:
         log.warning("nats.error", error=f"{type(error).__name__}: {error}"[:300])
@@ -89,6 +100,7 @@ def _options(settings: ServiceSettings) -> dict[str, Any]:
         "max_outstanding_pings": 2,
         "disconnected_cb": on_disconnect,
         "reconnected_cb": on_reconnect,
+        "closed_cb": on_closed,
         "error_cb": on_error,
     }
     if settings.nats_user:
@@ -99,23 +111,22 @@ def _options(settings: ServiceSettings) -> dict[str, Any]:
 async def _connect_for_ever(options: dict[str, Any]) -> Client:
     while True:
         try:
-            # Without reconnects for the first attempt: nats-py would otherwise loop inside, in silence.
-            once: dict[str, Any] = {
-                **options,
-                "allow_reconnect": False,
-                "closed_cb": None,
-                "error_cb": _quiet,
-            }
-            probe = await nats.connect(**once)
-            await probe.close()
+            await _probe(options)
             return await nats.connect(**options)
-        except (NoServersError, NatsError, OSError, TimeoutError) as error:
+        except (NatsError, OSError, TimeoutError) as error:
             log.info("nats.waiting", servers=options["servers"], error=type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _quiet(error: Exception) -> None:
-    """The loop around reports a failed attempt."""
+async def _probe(options: dict[str, Any]) -> None:
+    """Connect once and close. Raises; nats-py with reconnects would loop inside, in silence."""
+
+    async def quiet(*_: Exception) -> None:
+        """The loop around reports a failed attempt."""
+
+    once: dict[str, Any] = {name: quiet if name.endswith("_cb") else value for name, value in options.items()}
+    probe = await nats.connect(**once, allow_reconnect=False)
+    await probe.close()
 
 
 async def _declare_for_ever(js: JetStreamContext, service: Service, replicas: int) -> None:

@@ -14,19 +14,18 @@ from pydantic import SecretStr
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.migrations import sqlalchemy_url
+from chassis.migrations import CONNECT_TIMEOUT_SECONDS, sqlalchemy_url
 from contracts.ids import TenantId
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 STATEMENT_TIMEOUT_MS = 60_000
 """A statement longer than this is ended by PostgreSQL; imports set their own."""
-
-CONNECT_TIMEOUT_SECONDS = 5
 
 
 class TenantSession(Session):
@@ -80,8 +79,9 @@ class Database:
 
 
 def is_unreachable(error: BaseException) -> bool:
-    """Whether an error of SQLAlchemy means that PostgreSQL is away (and not that we asked wrongly)."""
-    if isinstance(error, OperationalError):
+    """Whether an error of SQLAlchemy means that PostgreSQL is away or overloaded, so that trying again
+    helps (and not that we asked wrongly)."""
+    if isinstance(error, (OperationalError, PoolTimeoutError)):
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated
 

@@ -4,6 +4,7 @@ Live: the process can still do its work (its NATS connection is not closed for g
 needs answers now; the body names those that do not.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -13,6 +14,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 Check = Callable[[], Awaitable[None]]
+
+CHECK_SECONDS = 2.0
+"""A part that takes longer to answer is not ready."""
 
 
 @dataclass(slots=True)
@@ -30,13 +34,8 @@ class Health:
         """Part → what is wrong with it; empty when ready."""
         if self.fatal or self.starting:
             return {"process": self.fatal or self.starting or ""}
-        found: dict[str, str] = {}
-        for name, check in self.checks.items():
-            try:
-                await check()
-            except Exception as error:  # noqa: BLE001 (a check may fail in any way; the answer names it)
-                found[name] = type(error).__name__
-        return found
+        wrong = await asyncio.gather(*(_what_is_wrong(check) for check in self.checks.values()))
+        return {name: words for name, words in zip(self.checks, wrong, strict=True) if words}
 
     def routes(self) -> list[Route]:
         """Starlette routes, to be mounted in a service's own application too."""
@@ -54,3 +53,11 @@ class Health:
             return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
         return [Route("/health/live", live), Route("/health/ready", ready), Route("/metrics", metrics)]
+
+
+async def _what_is_wrong(check: Check) -> str | None:
+    try:
+        await asyncio.wait_for(check(), CHECK_SECONDS)
+    except Exception as error:  # noqa: BLE001 (a check may fail in any way; the answer names it)
+        return type(error).__name__
+    return None

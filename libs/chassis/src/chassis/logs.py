@@ -16,37 +16,52 @@ from contracts.names import Service
 
 HIDDEN = "***"
 _SECRET = re.compile(
-    r"token|password|passwort|secret|authorization|cookie|api_?key|credential|code_verifier", re.IGNORECASE
+    r"token|password|passwort|secret|authorization|cookie|apikey|credential|codeverifier", re.IGNORECASE
 )
 _PERSONAL = frozenset(
     {
-        "vorname", "nachname", "first_name", "last_name", "full_name", "account_name", "geburtsdatum",
-        "date_of_birth", "email", "e_mail", "mail", "telefon", "phone", "mobil", "mobile", "fax", "strasse",
-        "street", "iban", "bic", "plz", "ort", "anschrift", "wert", "benutzername_simplr",
+        "vorname", "nachname", "firstname", "lastname", "fullname", "accountname", "geburtsdatum",
+        "dateofbirth", "email", "mail", "telefon", "phone", "mobil", "mobile", "fax", "strasse", "street",
+        "iban", "bic", "plz", "ort", "anschrift", "wert", "benutzernamesimplr",
     }
 )  # fmt: skip
-_URL_SECRET = re.compile(r"((?:_token|token|code|secret|password)=)[^&\s\"']+", re.IGNORECASE)
-_URL_LOGIN = re.compile(r"(//[^/@\s:]+:)[^/@\s]+@")
+_SECRET_IN_TEXT = re.compile(
+    r"((?:token|password|passwort|secret|[?&]code)[\"']?\s*[=:]\s*[\"']?)[^&\s\"',;)}\]]+", re.IGNORECASE
+)
+_BEARER = re.compile(r"((?:bearer|basic|zoho-oauthtoken)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
+_LOGIN_IN_URL = re.compile(r"(//[^/@\s:]*:)[^/\s]+@")
 
 
 def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001
-    """structlog processor: hide the values of secret and personal fields, and secrets inside URLs."""
+    """structlog processor: hide the values of secret and personal fields however deep they stand, and
+    secrets inside texts (URLs, headers, the representation of an object)."""
     for key in list(event):
         event[key] = _redacted(key, event[key])
     return event
 
 
 def _redacted(key: str, value: Any) -> Any:
-    if key.lower() in _PERSONAL or (_SECRET.search(key) and not isinstance(value, bool)):
+    if value is None or isinstance(value, bool):
+        return value
+    name = re.sub(r"[^a-z]", "", key.lower())
+    if name in _PERSONAL or _SECRET.search(name):
         return HIDDEN
-    if isinstance(value, Mapping):
-        items = cast("Mapping[Any, Any]", value).items()
-        return {name: _redacted(str(name), inner) for name, inner in items}
-    if isinstance(value, (list, tuple)):
-        return [_redacted("", inner) for inner in cast("list[Any]", value)]
-    if isinstance(value, str):
-        return _URL_LOGIN.sub(rf"\g<1>{HIDDEN}@", _URL_SECRET.sub(rf"\g<1>{HIDDEN}", value))
-    return value
+    match value:
+        case int() | float():
+            return value
+        case Mapping():
+            items = cast("Mapping[Any, Any]", value).items()
+            return {inner_key: _redacted(str(inner_key), inner) for inner_key, inner in items}
+        case list() | tuple() | set() | frozenset():
+            return [_redacted("", inner) for inner in cast("list[Any]", value)]
+        case _:
+            return _without_secrets(str(value))
+
+
+def _without_secrets(text: str) -> str:
+    for pattern in (_SECRET_IN_TEXT, _BEARER):
+        text = pattern.sub(rf"\g<1>{HIDDEN}", text)
+    return _LOGIN_IN_URL.sub(rf"\g<1>{HIDDEN}@", text)
 
 
 def configure(service: Service, *, form: Literal["console", "json"], level: str) -> None:

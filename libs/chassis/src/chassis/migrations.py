@@ -21,6 +21,8 @@ from contracts.names import Service
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
+CONNECT_TIMEOUT_SECONDS = 5
+
 _LOCK = 4_210_771
 """Advisory lock key of migrations, the same in every database."""
 
@@ -34,7 +36,11 @@ def migrate(service: Service, owner_url: SecretStr, *, package: str | None = Non
     config = Config()
     config.set_main_option("script_location", str(scripts))
     config.attributes["service"] = service
-    engine = create_engine(sqlalchemy_url(owner_url), poolclass=pool.NullPool)
+    engine = create_engine(
+        sqlalchemy_url(owner_url),
+        poolclass=pool.NullPool,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+    )
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         connection.commit()
@@ -81,7 +87,7 @@ def create_common_tables() -> None:
     """What every service has: the outbox with its counters, leases, parked messages. First migration only."""
     for statement in _COMMON:
         op.execute(statement)
-    for table in ("outbox", "lease", "parked_message"):
+    for table in ("outbox", "outbox_counter", "lease", "parked_message"):
         protect(table)
 
 
@@ -158,8 +164,9 @@ def _service() -> Service:
 
 
 def wait_until_reachable(url: SecretStr) -> None:
-    """Raise psycopg.OperationalError unless the database answers within 5 s."""
-    with psycopg.connect(make_conninfo(url.get_secret_value(), connect_timeout=5)) as connection:
+    """Raise psycopg.OperationalError unless the database answers within CONNECT_TIMEOUT_SECONDS."""
+    conninfo = make_conninfo(url.get_secret_value(), connect_timeout=CONNECT_TIMEOUT_SECONDS)
+    with psycopg.connect(conninfo) as connection:
         connection.execute("SELECT 1")
 
 

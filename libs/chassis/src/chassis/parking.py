@@ -24,7 +24,8 @@ class Parking:
         self._database = database
         self._outbox = outbox
 
-    async def __call__(self, message: Unreadable) -> None:
+    async def __call__(self, message: Unreadable, *, tell: bool = True) -> None:
+        """Keep it. `tell=False` where the event itself could not be understood, without end."""
         tenant = tenant_in(message.subject)
         async with self._database.tenant(tenant) as session:
             kept = await run_sql(
@@ -32,7 +33,7 @@ class Parking:
                 id=new_id(), tenant=tenant, stream=message.stream, sequence=message.sequence,
                 subject=message.subject, body=message.raw, reason=message.reason,
             )  # fmt: skip
-            if kept:
+            if kept and tell:
                 await self._outbox.tell(
                     session,
                     Cause.of_service(self._service, tenant),

@@ -5,6 +5,8 @@ and calls `foundation.start()`. `run()` keeps it up until SIGTERM or SIGINT.
 """
 
 import asyncio
+import logging
+import os
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
@@ -36,6 +38,8 @@ S = TypeVar("S", bound=ServiceSettings)
 
 RETRY_SECONDS = 0.5
 HOUSEKEEPING_SECONDS = 3600.0
+LAST_WORDS_SECONDS = 1.5
+"""What closing the connections may take on top of `settings.shutdown`; then the process ends the hard way."""
 
 
 @dataclass(slots=True)
@@ -50,17 +54,20 @@ class Foundation:
     outbox: Outbox
     parking: Parking
     rpc: RpcClient
-    _stack: AsyncExitStack
-    _tasks: list[asyncio.Task[Any]] = field(default_factory=list[asyncio.Task[Any]])
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+    _relaying: asyncio.Task[None] | None = None
 
     def in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` until the process ends. If it raises, the process ends: a supervisor starts it anew."""
+        self._tasks.append(self._begin(name, work))
+
+    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         task.add_done_callback(self._on_task_done)
-        self._tasks.append(task)
+        return task
 
-    def _on_task_done(self, task: asyncio.Task[Any]) -> None:
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or (error := task.exception()) is None:
             return
         log.error("process.background_failed", task=task.get_name(), exc_info=error)
@@ -72,20 +79,26 @@ class Foundation:
         relay = Relay(
             self.settings.service, self.all_tenants, self.settings.database_all_tenants_url, self.broker.js
         )
-        self.in_background("outbox-relay", relay.run())
+        self._relaying = self._begin("outbox-relay", relay.run())
         self.in_background("housekeeping", self._housekeeping())
-        self.in_background("nats-watch", self._watch_connection())
+        self.in_background("nats-watch", self._watch_connections())
         await self.broker.faststream.start()
-        self._stack.push_async_callback(self.broker.faststream.stop)
         self.health.started()
         log.info("process.ready")
 
-    async def stop_background(self) -> None:
-        """End the background tasks; each may use `settings.shutdown` to finish what it has in hand."""
+    async def stop(self) -> None:
+        """Take nothing new. Handlers finish what they have in hand while cancelled background tasks clean
+        up, both for `settings.shutdown` at most; the relay ends last, since handlers tell what they did."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self.settings.shutdown.total_seconds()
         for task in self._tasks:
             task.cancel()
+        await self.broker.stop_receiving()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self.settings.shutdown.total_seconds())
+            await asyncio.wait(self._tasks, timeout=max(0.0, ends - loop.time()))
+        if self._relaying:
+            self._relaying.cancel()
+            await asyncio.wait([self._relaying])
 
     async def _housekeeping(self) -> None:
         days = self.settings.event_retention.total_seconds() / 86_400
@@ -96,7 +109,7 @@ class Foundation:
                 log.warning("housekeeping.postponed", reason="PostgreSQL is away")
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
-    async def _watch_connection(self) -> None:
+    async def _watch_connections(self) -> None:
         await self.broker.closed.wait()
         self.health.fatal = "the NATS connection is closed for good"
         self.stopping.set()
@@ -125,10 +138,9 @@ async def foundation(
         base = Foundation(
             settings=settings, health=health, database=database, all_tenants=all_tenants, broker=broker,
             outbox=outbox, parking=Parking(settings.service, database, outbox), rpc=RpcClient(broker.client),
-            _stack=stack,
         )  # fmt: skip
         health.checks |= {"postgresql": database.ping, "nats": _connected(broker)}
-        stack.push_async_callback(base.stop_background)
+        stack.push_async_callback(base.stop)
         yield base
         health.starting = "stopping"
         log.info("process.stopping")
@@ -151,7 +163,8 @@ async def _prepare_database(settings: ServiceSettings) -> None:
                 revision = await asyncio.to_thread(migrate, settings.service, settings.database_owner_url)
                 log.info("database.migrated", revision=revision)
         except (psycopg.OperationalError, OperationalError) as error:
-            log.info("database.waiting", error=str(error).splitlines()[0][:200])
+            first_line = next(iter(str(error).splitlines()), "")
+            log.info("database.waiting", error=first_line[:200])
             await asyncio.sleep(RETRY_SECONDS)
         else:
             return
@@ -205,6 +218,7 @@ async def _until_stopped(
 
     def on_signal() -> None:
         asked_to_stop.set()
+        loop.call_later(settings.shutdown.total_seconds() + LAST_WORDS_SECONDS, _end_the_hard_way)
         if not up.is_set() and main is not None:
             main.cancel()  # still waiting for PostgreSQL or NATS
 
@@ -225,6 +239,13 @@ async def _until_stopped(
     if failed:
         log.error("process.failed", reason=failed)
     return not failed
+
+
+def _end_the_hard_way() -> None:
+    """Something does not let go. What was in hand comes again: every handler may be cut off anywhere."""
+    log.error("process.stopped_hard")
+    logging.shutdown()
+    os._exit(1)
 
 
 def migrate_only(settings: ServiceSettings) -> str | None:

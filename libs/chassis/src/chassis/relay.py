@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import Database, fetch_all, run_sql
+from chassis.migrations import CONNECT_TIMEOUT_SECONDS
 from chassis.outbox import CHANNEL, unpublishable_body
 from contracts import subjects
 from contracts.events import EPOCH_HEADER, NUMBER_HEADER, Unpublishable
@@ -229,7 +230,9 @@ class Relay:
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(
-                    self._listen_url.get_secret_value(), autocommit=True, connect_timeout=5
+                    self._listen_url.get_secret_value(),
+                    autocommit=True,
+                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 )
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")

@@ -3,8 +3,12 @@
 A handler is `async def handle(request, caller) -> reply`; it raises a `contracts.problems.Problem` to
 refuse. Errors of ours become `Internal`, without their text. A caller that gets no answer in time raises
 `Unavailable`, never hangs.
+
+Whoever handles a request checks that the things it names belong to `caller.tenant`; the session for that
+tenant sees no others.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.cause import Cause
 from chassis.database import is_unreachable
+from chassis.outbox import MAX_BODY_BYTES
 from contracts.actor import Actor, Role
 from contracts.ids import TenantId, Uuid, new_id
 from contracts.problems import Forbidden, Internal, Invalid, Problem, Unavailable, problem_from
@@ -60,9 +65,11 @@ def serve(
     """Answer `rpc` as one of its service's queue group. `reveal` dumps replies that carry a secret."""
 
     async def on_call(call: Any) -> bytes:
-        with serving_seconds.labels(rpc.name, "answered").time():
-            reply = await _answer(rpc, handle, call, reveal)
-        return reply.model_dump_json(exclude_none=True).encode()
+        started = time.perf_counter()
+        reply = await _answer(rpc, handle, call, reveal)
+        result = reply.problem.type if reply.problem else "ok"
+        serving_seconds.labels(rpc.name, result).observe(time.perf_counter() - started)
+        return _encoded(rpc, reply)
 
     async def raw_bytes(message: NatsMessage, original: Any = None) -> bytes:  # noqa: ARG001
         return message.body if isinstance(message.body, bytes) else bytes(message.body)  # pyright: ignore[reportUnknownArgumentType]
@@ -71,6 +78,15 @@ def serve(
     broker.subscriber(
         rpc.subject, queue=rpc.service.value, decoder=raw_bytes, title=rpc.subject, max_workers=CONCURRENCY
     )(on_call)
+
+
+def _encoded(rpc: Rpc[Any, Any], reply: RpcReply) -> bytes:
+    encoded = reply.model_dump_json(exclude_none=True).encode()
+    if len(encoded) <= MAX_BODY_BYTES:
+        return encoded
+    log.error("rpc.reply_too_large", rpc=rpc.subject, bytes=len(encoded))
+    problem = Internal(f"{rpc.subject}: the reply has {len(encoded)} bytes, at most {MAX_BODY_BYTES} travel")
+    return RpcReply(problem=problem.details()).model_dump_json(exclude_none=True).encode()
 
 
 async def _answer(
@@ -128,17 +144,21 @@ class RpcClient:
         correlationid: Uuid | None = None,
         causationid: Uuid | None = None,
     ) -> Res:
-        """The reply to `request`. Raises the Problem that the service answered, or Unavailable."""
+        """The reply to `request`. Raises the Problem that the service answered, Unavailable if none came,
+        or Invalid if the request is too large to travel."""
         call = RpcCall(
             actor=actor,
             correlationid=correlationid or new_id(),
             causationid=causationid,
             body=request.model_dump(mode="json"),
         )
-        try:
-            answer = await self._client.request(
-                rpc.subject, call.model_dump_json().encode(), timeout=rpc.timeout.total_seconds()
+        body = call.model_dump_json().encode()
+        if len(body) > MAX_BODY_BYTES:
+            raise Invalid(
+                f"{rpc.subject}: the request has {len(body)} bytes, at most {MAX_BODY_BYTES} travel"
             )
+        try:
+            answer = await self._client.request(rpc.subject, body, timeout=rpc.timeout.total_seconds())
         except NoRespondersError as error:
             raise Unavailable(f"{rpc.service} is not running", remedy="try again in a moment") from error
         except (NatsError, TimeoutError, OSError) as error:
@@ -146,7 +166,12 @@ class RpcClient:
                 f"{rpc.service} did not answer {rpc.name} in {rpc.timeout.total_seconds():.0f} s",
                 remedy="try again in a moment",
             ) from error
-        reply = RpcReply.model_validate_json(answer.data)
-        if reply.problem is not None:
-            raise problem_from(reply.problem)
-        return rpc.reply.model_validate(reply.body)
+        try:
+            reply = RpcReply.model_validate_json(answer.data)
+            if reply.problem is None:
+                return rpc.reply.model_validate(reply.body)
+        except ValidationError as error:
+            raise Internal(
+                f"{rpc.subject} answered what this release cannot read: {_places(error)}"
+            ) from error
+        raise problem_from(reply.problem)

@@ -6,6 +6,7 @@ declaration that resets the stream's limits, a body that fails to parse before o
 - the handler returns  → the message is acknowledged (its own transaction has committed by then)
 - the handler raises   → the message is given back with a growing delay, and comes again
 - the body is garbage  → its bytes are kept in `parked_message` and told as an event, then it is acknowledged
+- the process stops    → the handler may finish; what it does not finish in time is given back at once
 - the process dies     → NATS delivers it again after `ack_wait`
 - it takes long        → the server is told every third of `ack_wait` that we are still at it
 """
@@ -13,6 +14,7 @@ declaration that resets the stream's limits, a body that fails to parse before o
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -33,6 +35,7 @@ T = TypeVar("T", bound=BaseModel)
 
 CONCURRENCY = 64
 """Messages of one consumer that a process handles at the same time, each settled by itself."""
+_CHAIN = ("tenant", "correlationid")
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
 
@@ -83,8 +86,12 @@ def subscribe(
 ) -> None:
     """Handle the messages of a durable consumer one by one, up to CONCURRENCY at the same time."""
 
+    async def handle_one(readable: list[Received[T]]) -> None:
+        with _chain(readable[0].body):
+            await handle(readable[0])
+
     async def on_message(message: Any) -> None:
-        await _settle(consumer, [message], lambda readable: handle(readable[0]), park)
+        await _settle(consumer, [message], handle_one, park)
 
     on_message.__annotations__["message"] = model  # what the AsyncAPI document shows
     # One message a request: FastStream waits for the slowest of a batch before it asks for the next one.
@@ -183,10 +190,19 @@ async def _settle(
             handled_total.labels(consumer.durable, "given_back").inc(len(messages))
             await _for_each(messages, lambda raw: raw.nak(delay=retry_delay(raw.metadata.num_delivered or 1)))
             return
+        except asyncio.CancelledError:
+            await _for_each(messages, lambda raw: raw.nak())
+            raise
         finally:
             heartbeat.cancel()
         handled_total.labels(consumer.durable, "done").inc(len(messages))
         await _for_each(messages, lambda raw: raw.ack())
+
+
+def _chain(body: BaseModel) -> AbstractContextManager[None]:
+    """Put the ids of the message's chain on every log line of its handler."""
+    ids = {name: str(value) for name in _CHAIN if (value := getattr(body, name, None)) is not None}
+    return structlog.contextvars.bound_contextvars(**ids)
 
 
 def retry_delay(delivered: int) -> float:
