@@ -1,0 +1,1 @@
+"""The Aktivitätslog: indexes every event into OpenSearch and answers searches."""

@@ -1,0 +1,77 @@
+"""The strict template takes a document of every event that there is, and nothing unknown."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from opensearchpy import AsyncOpenSearch
+from pydantic import SecretStr
+
+from audit.documents import Document, Place, document_of
+from audit.event_index import EventIndex, Refusal
+from audit.mapping import Fill, Marker
+from contracts import events
+from contracts.events import EVENT_TYPES, Event, EventData, ObjectChange, TableCounts
+from contracts.ids import new_id
+
+CHANGE = ObjectChange(table="vertrag", key="77001", action="updated", fields=("beitrag_netto",))
+VALUES: dict[str, Any] = {
+    "pipeline": "3",
+    "pipelines": ("3", "4"),
+    "zoho_id": "5123456000000123456",
+    "module": "Contacts",
+    "object": CHANGE,
+    "objects": (CHANGE, CHANGE),
+    "counts": {"kunde": TableCounts(new=1)},
+    "delivery": new_id(),
+    "connection": new_id(),
+    "system": "zoho",
+    "account": "20098765432",
+    "user": "nord-1",
+    "files": 13,
+    "bytes_": 5,
+    "stream": "EVENTS",
+    "sequence": 4,
+    "type_": "written_to_zoho",
+    "reason": "zwei Verträge wurden gelöscht",
+    "duration_ms": 12.5,
+}
+
+
+def sample(kind: type[EventData]) -> EventData:
+    values = {name: VALUES[name] for name in kind.model_fields if name in VALUES}
+    if kind is events.RequestsRefused:
+        values["counts"] = {"wrong token": {"192.0.2.0/24": 3}}
+    return kind(**values)
+
+
+@pytest.fixture
+async def index(
+    opensearch_url: str, index_prefix: str, opensearch: AsyncOpenSearch
+) -> AsyncIterator[EventIndex]:
+    index = EventIndex(SecretStr(opensearch_url), index_prefix, bulk_bytes=5_000_000)
+    await index.put_marker(Marker("s1", Fill.WHOLE))
+    yield index
+    await index.close()
+
+
+async def test_every_event_has_a_document_that_the_index_takes(
+    index: EventIndex, event_of: Callable[..., Event]
+) -> None:
+    documents = [document_of(event_of(sample(kind)), Place(1, 1, 1)) for kind in EVENT_TYPES]
+    assert await index.write(documents, store="s1") == []
+
+
+async def test_an_unknown_field_is_refused_and_the_others_are_not(
+    index: EventIndex, event_of: Callable[..., Event]
+) -> None:
+    good = document_of(event_of(sample(events.SignedIn)), Place(1))
+    bad = Document(new_id(), good.month, good.body | {"colour": "blue"})
+    ((refusal),) = await index.write([bad, good], store="s1")
+    assert refusal == Refusal(bad, "the index refuses it: strict_dynamic_mapping_exception")
+    assert await index.write([good], store="s1") == []
+
+
+async def test_a_marker_is_read_as_it_was_put(index: EventIndex) -> None:
+    await index.put_marker(Marker("s2", Fill.FILLING))
+    assert await index.marker() == Marker("s2", Fill.FILLING)

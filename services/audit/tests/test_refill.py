@@ -1,0 +1,124 @@
+"""A store that keeps everything in memory is filled again from EVENTS, and kept small."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from contracts.events import Event, SignedIn
+
+BEGAN = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def many(event_of: Callable[..., Event]) -> Callable[[int], list[Event]]:
+    """`many(n)`: events, a minute apart."""
+    return lambda n: [event_of(SignedIn(), time=BEGAN + timedelta(minutes=m)) for m in range(n)]
+
+
+async def forget_everything(outside: Any) -> None:
+    """What a restart of a memory-only store does."""
+    for name in await outside.opensearch.indices.get(index=f"{outside.prefix}-*"):
+        await outside.opensearch.indices.delete(index=name)
+    await outside.opensearch.indices.delete_index_template(name=f"{outside.prefix}-events")
+
+
+async def test_an_emptied_store_is_filled_again_while_audit_runs(
+    settings, started, outside, many, eventually
+) -> None:
+    events = many(450)
+    async with started(settings(embedded=True)):
+        await outside.tell(*events)
+        await eventually(outside.all_is_taken)
+        await forget_everything(outside)
+
+        async def all_are_back() -> bool:
+            try:
+                page = await outside.page()
+            except Exception:  # noqa: BLE001 (no alias yet)
+                return False
+            return page.total == 450 and page.total_is_exact and page.oldest_kept is None
+
+        await eventually(all_are_back)
+        assert (await outside.page(limit=1)).events == (events[-1],)
+
+
+async def test_only_the_newest_are_filled_in_and_the_reply_says_so(
+    settings, started, outside, many, eventually
+) -> None:
+    events = many(250)
+    async with started(settings(embedded=True)):
+        await outside.tell(*events)
+        await eventually(outside.all_is_taken)
+    await forget_everything(outside)
+    async with started(settings(embedded=True, embedded_documents=100)):
+
+        async def newest_are_back() -> bool:
+            return (await outside.page()).oldest_kept == events[150].time
+
+        await eventually(newest_are_back)
+        page = await outside.page()
+        assert (page.total, page.total_is_exact) == (100, False)
+        recent = await outside.page(since=events[200].time)
+        assert (recent.total, recent.total_is_exact) == (50, True)
+
+
+async def test_a_restart_of_audit_alone_fills_nothing(
+    settings, started, outside, opensearch, many, eventually
+) -> None:
+    async with started(settings(embedded=True)):
+        await outside.tell(*many(3))
+        await eventually(outside.all_is_taken)
+
+        async def is_filled() -> bool:
+            return (await outside.page()).total_is_exact
+
+        await eventually(is_filled)
+    await opensearch.delete_by_query(
+        index=f"{outside.prefix}-events", body={"query": {"match_all": {}}}, params={"refresh": "true"}
+    )
+    async with started(settings(embedded=True)):
+        assert (await outside.page()).total_is_exact
+        assert await outside.ids() == []
+
+
+async def test_an_interrupted_filling_goes_on(
+    settings, started, outside, opensearch, many, eventually
+) -> None:
+    events = many(20)
+    async with started(settings(embedded=True)):
+        await outside.tell(*events)
+        await eventually(outside.all_is_taken)
+    template = (await opensearch.indices.get_index_template(name=f"{outside.prefix}-events"))[
+        "index_templates"
+    ][0]["index_template"]
+    template["_meta"]["fill"] = "filling"
+    await opensearch.delete_by_query(
+        index=f"{outside.prefix}-events", body={"query": {"match_all": {}}}, params={"refresh": "true"}
+    )
+    await opensearch.indices.put_index_template(name=f"{outside.prefix}-events", body=template)
+    async with started(settings(embedded=True)):
+
+        async def all_are_back() -> bool:
+            return len(await outside.ids()) == 20
+
+        await eventually(all_are_back)
+
+
+async def test_a_memory_only_store_drops_its_oldest(
+    settings, started, outside, many, eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audit import retention
+
+    monkeypatch.setattr(retention, "EVERY_SECONDS", 0.1)
+    events = many(180)
+    async with started(settings(embedded=True, embedded_documents=100)):
+        await outside.tell(*events)
+
+        async def hundred_are_left() -> bool:
+            page = await outside.page()
+            return await outside.all_is_taken() and page.total == 100 and not page.total_is_exact
+
+        await eventually(hundred_are_left)
+        assert (await outside.page()).oldest_kept == events[80].time
