@@ -12,6 +12,9 @@ from sandbox.settings import Settings
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep idle connections, so that they never meet one that is just being closed."""
 
+SHUTDOWN_SECONDS = 3
+"""Answers that planned faults hold back longer than this are dropped at the end."""
+
 main = typer.Typer(help="Stand-ins of Zoho CRM, Ameise and blau direkt.", no_args_is_help=True)
 
 
@@ -38,6 +41,7 @@ def run(
         access_log=False,
         log_level="warning",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 
 

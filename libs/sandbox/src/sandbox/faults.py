@@ -36,7 +36,10 @@ class FaultPlan(BaseModel):
     @field_validator("path_pattern")
     @classmethod
     def _compiles(cls, value: str) -> str:
-        re.compile(value)
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
         return value
 
 

@@ -87,7 +87,7 @@ def german_amount(value: str | None) -> str | None:
 
 
 def german_day(value: str | None) -> str | None:
-    """`1980-01-02` as `2.1.1980`."""
+    """`1980-01-02` as `02.01.1980`."""
     if value is None:
         return None
     year, month, day = value.split("-")

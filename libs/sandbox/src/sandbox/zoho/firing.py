@@ -19,6 +19,8 @@ from sandbox.zoho.schema import Module, module_id
 TIMEOUT_SECONDS = 10.0
 AT_ONCE = 40
 """Calls under way at the same time."""
+KEEP_ALIVE_SECONDS = 2.0
+"""Shorter than servers keep idle connections: a call into one that is just being closed would be lost."""
 MERGE_TOKEN = re.compile(r"\$\{!(\w+)\.(\w+)\}")
 
 
@@ -102,7 +104,7 @@ class WebhookSender:
 
     async def _send(self, firing: Firing) -> None:
         if self._client is None:
-            limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+            limits = httpx.Limits(AT_ONCE, AT_ONCE, keepalive_expiry=KEEP_ALIVE_SECONDS)
             self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=limits, trust_env=False)
         try:
             async with self._slots:
