@@ -1,6 +1,6 @@
 """What auth can be asked: connections to Ameise and Zoho, and access tokens for them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -90,6 +90,7 @@ START_CONNECTION = Rpc(
 FINISH_CONNECTION = Rpc(
     Service.AUTH, "finish_connection", FinishConnection, Connection,
     callers=_ADMINS, role=Role.ADMIN, events=(Connected, ConnectionRefused),
+    timeout=timedelta(seconds=25),  # it asks the outside system twice
 )  # fmt: skip
 LIST_CONNECTIONS = Rpc(
     Service.AUTH, "list_connections", Empty, Connections,
@@ -98,5 +99,6 @@ LIST_CONNECTIONS = Rpc(
 ACCESS_TOKEN = Rpc(
     Service.AUTH, "access_token", AccessTokenRequest, AccessToken,
     callers=frozenset({Service.SYNC}), role=Role.SYSTEM, events=(TokenRefreshed, ReconnectNeeded),
+    timeout=timedelta(seconds=15),  # it may have to ask the outside system for a new one
 )  # fmt: skip
 RPCS = (START_CONNECTION, FINISH_CONNECTION, LIST_CONNECTIONS, ACCESS_TOKEN)
