@@ -75,9 +75,10 @@ def event_of(data: EventData) -> Event:
     return event.model_copy(update={"id": UUID, "time": NOON})
 
 
-def _on_the_wire(reply: BaseModel) -> dict[str, Any]:
-    revealed = getattr(reply, "revealed", None)
-    return revealed() if revealed else reply.model_dump(mode="json")
+def on_the_wire(message: BaseModel) -> dict[str, Any]:
+    """A message as JSON, its secrets in clear where the contract says so."""
+    revealed = getattr(message, "revealed", None)
+    return revealed() if revealed else message.model_dump(mode="json")
 
 
 def _field(name: str, annotation: Any) -> Any:

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from contract.examples import every_message
+from contract.examples import every_message, on_the_wire
 from contract.golden import FOLDER, golden_file
 from contracts.events import Event
 from contracts.rpc import RpcCall, RpcReply
