@@ -104,7 +104,11 @@ class WebhookSender:
 
     async def _send(self, firing: Firing) -> None:
         if self._client is None:
-            limits = httpx.Limits(AT_ONCE, AT_ONCE, keepalive_expiry=KEEP_ALIVE_SECONDS)
+            limits = httpx.Limits(
+                max_connections=AT_ONCE,
+                max_keepalive_connections=AT_ONCE,
+                keepalive_expiry=KEEP_ALIVE_SECONDS,
+            )
             self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=limits, trust_env=False)
         try:
             async with self._slots:
