@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.shapes import object_of, objects_of
+from sandbox.shapes import is_object, object_of, objects_of
 from sandbox.state import SORT_COLUMNS, PageQuery, Stored
 from sandbox.zoho.access import Session, module_named, session_of
 from sandbox.zoho.orgs import unix_time, zoho_time
@@ -152,7 +152,7 @@ async def _body(request: Request) -> tuple[dict[str, Any], list[dict[str, Any]]]
     if data is None:
         raise ZohoError(400, "MANDATORY_NOT_FOUND", "required field not found", where)
     records = objects_of(data)
-    if not records or not all(records):
+    if not records or not all(map(is_object, data)):
         raise ZohoError(400, "INVALID_DATA", "invalid data", {"expected_data_type": "jsonarray", **where})
     if len(records) > RECORDS_LIMIT:
         raise ZohoError(400, "INVALID_DATA", "invalid data", {"maximum_length": RECORDS_LIMIT, **where})
