@@ -13,7 +13,6 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 import structlog
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
@@ -25,8 +24,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import Database, fetch_all, run_sql
-from chassis.migrations import CONNECT_TIMEOUT_SECONDS
 from chassis.outbox import CHANNEL, unpublishable_body
+from chassis.wakeups import listen
 from contracts import subjects
 from contracts.events import EPOCH_HEADER, NUMBER_HEADER, Unpublishable
 from contracts.ids import TenantId
@@ -108,7 +107,7 @@ class Relay:
 
     async def run(self) -> None:
         """Publish until cancelled. Errors of NATS or PostgreSQL are logged and tried again."""
-        listener = asyncio.create_task(self._listen(), name="outbox-listener")
+        listener = asyncio.create_task(listen(self._listen_url, CHANNEL, self._wake), name="outbox-listener")
         try:
             while True:
                 self._wake.clear()
@@ -224,24 +223,6 @@ class Relay:
             subject=subjects.event(known, self._service, stand_in.event_name),
             position=row["position"],
         )
-
-    async def _listen(self) -> None:
-        """Turn PostgreSQL's NOTIFY into a wake-up; reconnect for ever (POLL_SECONDS covers the gaps)."""
-        while True:
-            try:
-                connection = await psycopg.AsyncConnection.connect(
-                    self._listen_url.get_secret_value(),
-                    autocommit=True,
-                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                )
-                async with connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
-                    self._wake.set()
-                    async for _ in connection.notifies():
-                        self._wake.set()
-            except (psycopg.Error, OSError) as error:
-                log.warning("outbox.listener_waits", error=type(error).__name__)
-                await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
 
 
 async def forget_published(database: Database, *, older_than_days: float) -> int:
