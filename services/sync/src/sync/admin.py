@@ -1,0 +1,116 @@
+"""What an admin can ask of sync: pipelines and parked work."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from chassis.database import Database
+from chassis.outbox import Outbox
+from chassis.rpc import Caller, RpcClient
+from contracts.events import PipelinesCreated, WorkRetried
+from contracts.ids import PipelineId, Uuid, ZohoId
+from contracts.names import System, Table
+from contracts.problems import NotConnected, NotFound
+from contracts.rpc import Empty
+from contracts.rpc.auth import LIST_CONNECTIONS, Connection, ConnectionState
+from contracts.rpc.sync import (
+    CreateDefaultPipelines,
+    ListParked,
+    ParkedWork,
+    ParkedWorks,
+    Pipeline,
+    Pipelines,
+    Retried,
+    RetryParked,
+)
+from sync import pipeline_store, work_store
+from sync.pipelines import Definition
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """One method per RPC."""
+
+    database: Database
+    outbox: Outbox
+    rpc: RpcClient
+
+    async def create_default_pipelines(self, request: CreateDefaultPipelines, caller: Caller) -> Pipelines:
+        """Raises NotFound, NotConnected for connections that are not this tenant's, or not active."""
+        reply = await self.rpc.call(
+            LIST_CONNECTIONS, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
+        )
+        _check(reply.connections, request.ameise_connection, System.AMEISE)
+        _check(reply.connections, request.zoho_connection, System.ZOHO)
+        async with self.database.tenant(caller.tenant) as session:
+            created = await pipeline_store.create_built_in(
+                session,
+                caller.tenant,
+                ameise_connection=request.ameise_connection,
+                zoho_connection=request.zoho_connection,
+            )
+            if created:
+                await self.outbox.tell(session, caller.cause, PipelinesCreated(pipelines=tuple(created)))
+        return await self.list_pipelines(Empty(), caller)
+
+    async def list_pipelines(self, request: Empty, caller: Caller) -> Pipelines:  # noqa: ARG002
+        async with self.database.tenant(caller.tenant) as session:
+            rows = await pipeline_store.summaries(session)
+        return Pipelines(pipelines=tuple(_summary(row) for row in rows))
+
+    async def list_parked(self, request: ListParked, caller: Caller) -> ParkedWorks:
+        async with self.database.tenant(caller.tenant) as session:
+            total, rows = await work_store.parked(session, pipeline=request.pipeline, limit=request.limit)
+        return ParkedWorks(total=total, works=tuple(_parked(row) for row in rows))
+
+    async def retry_parked(self, request: RetryParked, caller: Caller) -> Retried:
+        async with self.database.tenant(caller.tenant) as session:
+            rows = await work_store.retry(session, request.ids)
+            for row in rows:
+                pipeline = await pipeline_store.load(session, PipelineId(str(row["pipeline"])))
+                told = WorkRetried(
+                    pipeline=PipelineId(str(row["pipeline"])),
+                    module=pipeline.module if pipeline else "",
+                    zoho_id=ZohoId(row["object"]) if row["direction"] == "to_ameise" else None,
+                )
+                await self.outbox.tell(session, caller.cause, told)
+        return Retried(retried=len(rows))
+
+
+def _check(connections: tuple[Connection, ...], wanted: Uuid, system: System) -> None:
+    found = next((c for c in connections if c.id == wanted and c.system is system), None)
+    if found is None:
+        raise NotFound(f"es gibt keine {system}-Verbindung {wanted}")
+    if found.state is not ConnectionState.ACTIVE:
+        raise NotConnected(f"die Verbindung „{found.name}“ ist nicht aktiv", remedy="bitte neu verbinden")
+
+
+def _summary(row: dict[str, Any]) -> Pipeline:
+    return Pipeline(
+        id=PipelineId(str(row["id"])),
+        name=row["name"],
+        table=Table(row["table_name"]),
+        module=row["module"],
+        ameise_connection=Uuid(row["ameise_connection"]),
+        zoho_connection=Uuid(row["zoho_connection"]),
+        enabled=row["enabled"],
+        takes_webhooks=Definition.model_validate(row["definition"]).takes_webhooks,
+        linked=row["linked"],
+        waiting=row["waiting"],
+        parked=row["parked"],
+        last_success=row["last_success"],
+        last_error=row["last_error"],
+    )
+
+
+def _parked(row: dict[str, Any]) -> ParkedWork:
+    to_ameise = row["direction"] == "to_ameise"
+    return ParkedWork(
+        id=row["id"],
+        pipeline=PipelineId(str(row["pipeline"])),
+        object=row["object"],
+        zoho_id=row["object"] if to_ameise else None,
+        reason=row["reason"],
+        words=row["words"],
+        attempts=row["attempts"],
+        since=row["failing_since"] or row["created_at"],
+    )

@@ -1,0 +1,185 @@
+"""What becomes of each object of a batch on its way to Zoho: objects, records and links in, verdicts out.
+
+Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from contracts.events import ConflictFound, EventData, Excluded, ObjectAction, ObjectChange
+from contracts.ids import ZohoId
+from contracts.rpc.ingest import ComposedObject
+from sync.bases import bases_after
+from sync.link_store import Link
+from sync.mapping import CannotConvert, Conversion, read_ameise, read_zoho
+from sync.merge import Merged, merge
+from sync.pipelines import Pipeline, includes, with_derived_fields
+from sync.retry import Park, Postpone
+from sync.values import UNKNOWN, Value
+from sync.work_store import ParkedReason, Work
+from sync.zoho_records import modified_time
+from zoho.models import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row of work with the object that it is about."""
+
+    work: Work
+    object: ComposedObject
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """An item with its link, and what the merge of its two sides found."""
+
+    item: Item
+    link: Link
+    merged: Merged
+    ameise: Mapping[str, Value]
+    zoho: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an item. `outcome` is stored as judged (None: it was judged before); `link` is stored
+    if there is one; `look_at_zoho`: Zoho has a change that Ameise lacks."""
+
+    item: Item
+    outcome: str | None
+    link: Link | None = None
+    events: tuple[EventData, ...] = ()
+    look_at_zoho: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """Work that stays on the table: for later, or for a person."""
+
+    work: Work
+    decision: Postpone | Park
+
+
+Verdict = Settled | Unsettled
+
+
+def judge_before_writing(pipeline: Pipeline, item: Item, *, zoho_id: str | None) -> Verdict | None:
+    """The verdict on objects that need no writing: gone ones, and those that the rule leaves out.
+
+    `zoho_id`: the record that the object is linked to; what never had one is gone without a word.
+    """
+    if item.object.gone:
+        if zoho_id is None:
+            return Settled(item, "gone")
+        told = Excluded(
+            pipeline=pipeline.id,
+            module=pipeline.module,
+            zoho_id=ZohoId(zoho_id),
+            object=change_of(pipeline, item, ObjectAction.GONE),
+            reason="in Ameise nicht mehr vorhanden; der Zoho-Datensatz bleibt, wie er ist",
+        )
+        return Settled(item, "gone", events=(told,))
+    match includes(pipeline.definition, item.object.fields):
+        case None:
+            reason = (
+                f"{ParkedReason.UNSURE}: die Auswahlregel der Pipeline braucht ein Feld, das unbekannt ist"
+            )
+            return Unsettled(item.work, Park(reason))
+        case False:
+            return Settled(item, "excluded")
+        case True:
+            return None
+
+
+def merge_item(
+    pipeline: Pipeline, item: Item, link: Link, record: Record | None, conversion: Conversion
+) -> Merging | Verdict:
+    """The item ready to be written, or the verdict if there is nothing to write.
+
+    `record` is the linked record as read now; None with a linked id means that it was deleted in Zoho.
+    """
+    if link.zoho_id is not None and record is None:
+        told = Excluded(
+            pipeline=pipeline.id,
+            module=pipeline.module,
+            zoho_id=ZohoId(link.zoho_id),
+            object=change_of(pipeline, item, ObjectAction.UNCHANGED),
+            reason="der Datensatz wurde in Zoho gelöscht; er wird nicht wieder angelegt",
+        )
+        return Settled(item, "gone_in_zoho", replace(link, gone_in_zoho=True), (told,))
+    late = link.written_after(item.object.as_of)
+    ameise = _ameise_values(pipeline, item, late)
+    zoho = _zoho_values(pipeline, record)
+    try:
+        merged = merge(
+            pipeline.definition.fields,
+            ameise=ameise,
+            zoho=zoho,
+            ameise_base=link.ameise_base,
+            zoho_base=link.zoho_base,
+            policy=pipeline.definition.policy,
+            conversion=conversion,
+        )
+    except CannotConvert as error:
+        return Unsettled(item.work, Park(f"{ParkedReason.REJECTED}: {error}"))
+    merging = Merging(item, link, merged, ameise, zoho)
+    if merged.to_zoho or record is None:
+        return merging
+    settled = with_new_bases(pipeline, merging, zoho_read_back={})
+    behind = bool(merged.to_ameise or late)
+    return Settled(item, "applied", settled, conflicts_of(pipeline, merging), look_at_zoho=behind)
+
+
+def with_new_bases(pipeline: Pipeline, merging: Merging, *, zoho_read_back: Mapping[str, Value]) -> Link:
+    """The link with its bases moved to what was merged and read back."""
+    ameise_base, zoho_base = bases_after(
+        pipeline.definition.fields,
+        merging.merged,
+        ameise=merging.ameise,
+        zoho=merging.zoho,
+        ameise_read_back={},
+        zoho_read_back=zoho_read_back,
+    )
+    return merging.link.with_bases(ameise=ameise_base, zoho=zoho_base)
+
+
+def conflicts_of(pipeline: Pipeline, merging: Merging) -> tuple[EventData, ...]:
+    """The conflict event of an item, if both sides had changed a field."""
+    if not merging.merged.conflicts:
+        return ()
+    told = ConflictFound(
+        pipeline=pipeline.id,
+        module=pipeline.module,
+        zoho_id=ZohoId(merging.link.zoho_id) if merging.link.zoho_id else None,
+        object=change_of(pipeline, merging.item, ObjectAction.UPDATED, merging.merged.conflicts),
+        reason=f"beide Seiten geändert; es gilt {pipeline.definition.policy}",
+    )
+    return (told,)
+
+
+def change_of(
+    pipeline: Pipeline, item: Item, action: ObjectAction, fields: Sequence[str] = ()
+) -> ObjectChange:
+    """What happened to the item's object, for an event."""
+    return ObjectChange(table=pipeline.table, key=item.object.key, action=action, fields=tuple(fields))
+
+
+def newest_change(records: Mapping[str, Record]) -> datetime | None:
+    """The youngest Modified_Time of what was read: Zoho's own clock, so no skew with ours."""
+    return max((m for r in records.values() if (m := modified_time(r)) is not None), default=None)
+
+
+def _ameise_values(pipeline: Pipeline, item: Item, late: set[str]) -> dict[str, Value]:
+    """The object's values; a field that we wrote after the delivery's moment is unknown to it."""
+    fields = with_derived_fields(pipeline.table, item.object.key, item.object.fields)
+    return {
+        m.ameise: UNKNOWN if m.ameise in late else read_ameise(m, fields) for m in pipeline.definition.fields
+    }
+
+
+def _zoho_values(pipeline: Pipeline, record: Record | None) -> dict[str, Value]:
+    """The record's values; of a record that is yet to be made, all are empty."""
+    if record is None:
+        return {m.zoho: None for m in pipeline.definition.fields}
+    return {m.zoho: read_zoho(m, record) for m in pipeline.definition.fields}

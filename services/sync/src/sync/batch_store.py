@@ -1,0 +1,131 @@
+"""Stores what became of a batch: links, judgements, events and the rows of work, in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database import Database
+from chassis.outbox import Outbox
+from contracts.events import ObjectAction, ObjectChange, WorkParked, WorkPostponed
+from contracts.ids import AmeiseKey
+from sync import link_store, pipeline_store, work_store
+from sync.batch import Settled, Unsettled, Verdict
+from sync.link_store import Link, Saved
+from sync.pipelines import Pipeline
+from sync.retry import Park, Postpone
+from sync.work_store import Asked, Lane, ParkedReason
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStore:
+    """`duration_ms` is what one object of the batch took on average."""
+
+    database: Database
+    outbox: Outbox
+
+    async def __call__(
+        self,
+        pipeline: Pipeline,
+        verdicts: Sequence[Verdict],
+        leased: Sequence[Link],
+        *,
+        duration_ms: float,
+    ) -> None:
+        """Store all; if one link is refused, each verdict on its own. Raises LeaseLost."""
+        try:
+            async with self.database.tenant(pipeline.tenant) as session:
+                await self._store(session, pipeline, verdicts, duration_ms)
+                await link_store.give_back(session, leased)
+        except IntegrityError:
+            for verdict in verdicts:
+                await self._store_alone(pipeline, verdict, duration_ms)
+            async with self.database.tenant(pipeline.tenant) as session:
+                await link_store.give_back(session, leased)
+
+    async def _store_alone(self, pipeline: Pipeline, verdict: Verdict, duration_ms: float) -> None:
+        try:
+            async with self.database.tenant(pipeline.tenant) as session:
+                await self._store(session, pipeline, [verdict], duration_ms)
+        except IntegrityError:
+            work = verdict.item.work if isinstance(verdict, Settled) else verdict.work
+            reason = f"{ParkedReason.UNSURE}: der Zoho-Datensatz ist schon mit einem anderen Objekt verknüpft"
+            async with self.database.tenant(pipeline.tenant) as session:
+                await self._store(session, pipeline, [Unsettled(work, Park(reason))], duration_ms)
+
+    async def _store(
+        self, session: AsyncSession, pipeline: Pipeline, verdicts: Sequence[Verdict], duration_ms: float
+    ) -> None:
+        settled = [v for v in verdicts if isinstance(v, Settled)]
+        unsettled = [v for v in verdicts if isinstance(v, Unsettled)]
+        await work_store.check(session, [*(s.item.work for s in settled), *(u.work for u in unsettled)])
+        await self._store_links(session, pipeline, settled)
+        for s in settled:
+            events = [e.model_copy(update={"duration_ms": duration_ms}) for e in s.events]
+            await self.outbox.tell(session, s.item.work.cause, *events)
+            await self._ask_for_look(session, pipeline, s)
+        await work_store.finish(session, [s.item.work for s in settled])
+        if any(s.outcome == "applied" for s in settled):
+            await pipeline_store.note_success(session, pipeline)
+        for u in unsettled:
+            await self._store_unsettled(session, pipeline, u)
+
+    async def _store_links(
+        self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]
+    ) -> None:
+        saved = [
+            Saved(
+                s.link,
+                applied_version=None if s.look_at_zoho else s.item.object.version,
+                gone_in_ameise=s.item.object.gone,
+            )
+            for s in settled
+            if s.link is not None
+        ]
+        await link_store.check(session, [s.link for s in saved])
+        await link_store.save(session, saved)
+        # Where Ameise lags behind Zoho nothing is judged: the next comparison fetches and merges again.
+        judged = [
+            (s.item.object.key, s.item.object.version, s.outcome)
+            for s in settled
+            if s.outcome is not None and not s.look_at_zoho
+        ]
+        await pipeline_store.judge(session, pipeline, judged)
+
+    async def _ask_for_look(self, session: AsyncSession, pipeline: Pipeline, settled: Settled) -> None:
+        """Zoho knows something that Ameise does not: a webhook was lost, or is still under way."""
+        link = settled.link
+        if not settled.look_at_zoho or link is None or link.zoho_id is None:
+            return
+        if pipeline.definition.takes_webhooks:
+            await work_store.intake(
+                session,
+                settled.item.work.cause,
+                pipeline=pipeline.id,
+                direction="to_ameise",
+                lane=Lane.CHUNK,
+                asked=[Asked(link.zoho_id)],
+            )
+
+    async def _store_unsettled(self, session: AsyncSession, pipeline: Pipeline, unsettled: Unsettled) -> None:
+        work, decision = unsettled.work, unsettled.decision
+        change = ObjectChange(table=pipeline.table, key=AmeiseKey(work.object), action=ObjectAction.UNCHANGED)
+        about: dict[str, Any] = {
+            "pipeline": pipeline.id,
+            "module": pipeline.module,
+            "object": change,
+            "reason": decision.reason,
+        }
+        match decision:
+            case Postpone():
+                await work_store.postpone(
+                    session, [work], delay=decision.delay, reason=decision.reason, counts=decision.counts
+                )
+                if decision.counts:
+                    await self.outbox.tell(session, work.cause, WorkPostponed(**about))
+            case Park():
+                await work_store.park(session, work, reason=decision.reason, words=decision.words)
+                await pipeline_store.note_error(session, pipeline, decision.reason)
+                await self.outbox.tell(session, work.cause, WorkParked(**about))

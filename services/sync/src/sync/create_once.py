@@ -1,0 +1,164 @@
+"""Erstanlage: a person typed into Zoho becomes a Kunde in Ameise, once.
+
+Ameise's POST is not idempotent, its answer can get lost after the Kunde was made, its search can lag,
+and a form can be submitted twice at once. Therefore, in this order:
+
+1. One Erstanlage at a time per Ameise connection (a lease shared by all replicas).
+2. An open intent of an earlier try: its outcome is unknown. Look again; a Kunde who is surely the same
+   and was not there before is adopted. Until the settling time is over, wait; after it, a person decides.
+   Never a second POST on our own.
+3. Another record with the same match keys that is being created, or was in the last day: a person decides.
+4. Search. One Kunde who is surely the same is adopted; unsure ones go to a person.
+5. Commit an intent with what was found, then POST.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ameise.client import AmeiseClient
+from chassis import leases
+from chassis.database import Database
+from chassis.leases import Lease
+from sync import intent_store
+from sync.intent_store import Intent
+from sync.kunde import CONTACT, new_kunde_body, read_kunde
+from sync.matching import Candidate, choose_match, match_keys
+from sync.pipelines import Pipeline
+from sync.retry import Park, Postpone
+from sync.values import Known, canonical
+from sync.work_store import ParkedReason
+from vendor.errors import Rejected, Unavailable
+
+LEASE_LASTS = timedelta(seconds=240)
+"""Longer than the calls of one Erstanlage may take together."""
+TURN_DELAY = timedelta(milliseconds=100)
+LOOK_AGAIN_DELAY = timedelta(seconds=5)
+REQUIRED = {"anrede_id": "Anrede", "vorname": "Vorname", "nachname": "Nachname", "land_id": "Land"}
+"""Without these Ameise answers an unexplained HTML 400."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The Kunde that the record belongs to; `adopted` if he existed before."""
+
+    kundennummer: str
+    adopted: bool
+
+
+Creation = Found | Postpone | Park
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOnce:
+    """Finds or creates the Kunde of a record, under the guarantees above."""
+
+    database: Database
+    owner: str
+    settling_time: timedelta
+    fresh_link: timedelta
+
+    async def __call__(
+        self, pipeline: Pipeline, ameise: AmeiseClient, zoho_id: str, wanted: Mapping[str, Known]
+    ) -> Creation:
+        """`wanted`: the record's values in Ameise's form. Raises the client's errors and LeaseLost."""
+        fields = complete(wanted, pipeline.definition.new_kunde)
+        if missing := [title for name, title in REQUIRED.items() if not fields.get(name)]:
+            return Park(f"{ParkedReason.INCOMPLETE}: für die Anlage fehlt {', '.join(missing)}")
+        turn = await self._take_turn(pipeline, zoho_id)
+        if turn is None:
+            return Postpone(TURN_DELAY, "eine andere Anlage läuft", counts=False)
+        try:
+            return await self._in_turn(pipeline, ameise, zoho_id, fields, turn)
+        finally:
+            async with self.database.tenant(pipeline.tenant) as session:
+                await leases.give_back(session, turn)
+
+    async def _take_turn(self, pipeline: Pipeline, zoho_id: str) -> Lease | None:
+        name = f"erstanlage:{pipeline.ameise_connection}"
+        owner = f"{self.owner}:{zoho_id}"  # two workers of one process are two owners
+        async with self.database.tenant(pipeline.tenant) as session:
+            return await leases.take(session, pipeline.tenant, name, owner=owner, lasting=LEASE_LASTS)
+
+    async def _in_turn(
+        self, pipeline: Pipeline, ameise: AmeiseClient, zoho_id: str, fields: Mapping[str, Known], turn: Lease
+    ) -> Creation:
+        keys = match_keys(fields, tenant=pipeline.tenant)
+        async with self.database.tenant(pipeline.tenant) as session:
+            unfinished = await intent_store.open_for(session, pipeline, zoho_id)
+            twin = await intent_store.twin_of(session, pipeline, zoho_id, keys, within=self.fresh_link)
+        if unfinished is not None:
+            return await self._look_again(pipeline, ameise, unfinished, fields)
+        if twin is not None:
+            known = f" (Kunde {twin.kundennummer})" if twin.kundennummer else ""
+            return Park(f"{ParkedReason.UNSURE}: gleicht dem Zoho-Datensatz {twin.zoho_id}{known}")
+        candidates = await search(ameise, fields)
+        match = choose_match(fields, candidates)
+        if match.adopt is not None:
+            return Found(match.adopt, adopted=True)
+        if match.ask_about:
+            return Park(f"{ParkedReason.UNSURE}: könnte Kunde {', '.join(match.ask_about)} sein")
+        async with self.database.tenant(pipeline.tenant) as session:
+            await leases.check(session, turn)
+            found = [c.kundennummer for c in candidates]
+            intent = await intent_store.declare(session, pipeline, zoho_id, keys=keys, found=found)
+        return await self._post(pipeline, ameise, intent, fields)
+
+    async def _post(
+        self, pipeline: Pipeline, ameise: AmeiseClient, intent: Intent, fields: Mapping[str, Known]
+    ) -> Creation:
+        try:
+            created = await ameise.create_kunde(new_kunde_body(fields))
+        except Unavailable as error:
+            if not error.outcome_unknown:
+                await self._settle(pipeline, intent, "abandoned", None)  # it never got there
+            raise
+        except Rejected:
+            await self._settle(pipeline, intent, "abandoned", None)
+            raise
+        await self._settle(pipeline, intent, "created", created.id)
+        return Found(created.id, adopted=False)
+
+    async def _look_again(
+        self, pipeline: Pipeline, ameise: AmeiseClient, intent: Intent, fields: Mapping[str, Known]
+    ) -> Creation:
+        fresh = [c for c in await search(ameise, fields) if c.kundennummer not in intent.found_before]
+        match = choose_match(fields, fresh)
+        if match.adopt is not None:
+            await self._settle(pipeline, intent, "adopted", match.adopt)
+            return Found(match.adopt, adopted=False)
+        if intent.age < self.settling_time:
+            return Postpone(LOOK_AGAIN_DELAY, "Ausgang der Anlage in Ameise unbekannt", counts=False)
+        return Park(f"{ParkedReason.POSSIBLY_CREATED}: Ameise hat auf die Anlage nicht geantwortet")
+
+    async def _settle(self, pipeline: Pipeline, intent: Intent, outcome: str, number: str | None) -> None:
+        async with self.database.tenant(pipeline.tenant) as session:
+            await intent_store.settle(session, intent, outcome=outcome, kundennummer=number)
+
+
+def complete(wanted: Mapping[str, Known], defaults: Mapping[str, str]) -> dict[str, Known]:
+    """The wanted fields, with the pipeline's defaults where they are blank."""
+    filled = {name: value for name, value in defaults.items() if not wanted.get(name)}
+    return {**wanted, **filled}
+
+
+async def search(ameise: AmeiseClient, fields: Mapping[str, Known]) -> list[Candidate]:
+    """Everybody whom Ameise's search finds by e-mail, or by name and birth date; each read in full."""
+    numbers: set[str] = set()
+    if mail := fields.get("email"):
+        numbers |= {kunde.id for kunde in await ameise.search_kunden_by_mail(str(mail))}
+    if born := fields.get("geburtsdatum"):
+        found = await ameise.search_kunden_by_name(
+            vorname=str(fields.get("vorname") or ""),
+            nachname=str(fields.get("nachname") or ""),
+            geburtsdatum=str(born),
+        )
+        numbers |= {kunde.id for kunde in found}
+    candidates: list[Candidate] = []
+    for number in sorted(numbers):
+        kunde = await read_kunde(ameise, number)
+        person = {name: canonical(value) for name, value in kunde.fields.items() if name not in CONTACT}
+        mails = [canonical(k.value) for k in kunde.kontaktdaten if k.typ == "email"]
+        same_mail = next((m for m in mails if str(m).casefold() == str(fields.get("email")).casefold()), None)
+        candidates.append(Candidate(number, {**person, "email": same_mail or (mails[0] if mails else None)}))
+    return candidates

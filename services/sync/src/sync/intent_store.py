@@ -1,0 +1,95 @@
+"""Queries on intents: what we were about to create in Ameise, committed before the POST."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database import fetch_all, run_sql
+from contracts.ids import new_id
+from sync.pipelines import Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An Erstanlage whose outcome is not known yet; `found_before` are the Kundennummern found before it."""
+
+    id: str
+    zoho_id: str
+    found_before: frozenset[str]
+    created_at: datetime
+    age: timedelta
+
+
+_COLUMNS = "CAST(id AS text) AS id, zoho_id, found_before, created_at, now() - created_at AS age"
+
+
+async def open_for(session: AsyncSession, pipeline: Pipeline, zoho_id: str) -> Intent | None:
+    """The open intent for a record: an earlier attempt that did not get to its end."""
+    rows = await fetch_all(
+        session,
+        f"SELECT {_COLUMNS} FROM intent WHERE ameise_connection = :connection AND module = :module "  # noqa: S608
+        "AND zoho_id = :zoho_id AND outcome = 'open'",
+        connection=pipeline.ameise_connection, module=pipeline.module, zoho_id=zoho_id,
+    )  # fmt: skip
+    return _intent(rows[0]) if rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Another record that is, or just became, a Kunde with the same match keys."""
+
+    zoho_id: str
+    kundennummer: str | None
+
+
+async def twin_of(
+    session: AsyncSession, pipeline: Pipeline, zoho_id: str, keys: list[str], *, within: timedelta
+) -> Twin | None:
+    """A form that was submitted twice gives two Contacts at once, and Ameise's search may lag behind both."""
+    rows = await fetch_all(
+        session,
+        "SELECT zoho_id, kundennummer FROM intent WHERE ameise_connection = :connection "
+        "AND (module, zoho_id) <> (:module, :zoho_id) AND match_keys ?| CAST(:keys AS text[]) "
+        "AND (outcome = 'open' OR (outcome IN ('created', 'adopted') "
+        "AND created_at > now() - make_interval(secs => :seconds))) ORDER BY created_at DESC LIMIT 1",
+        connection=pipeline.ameise_connection, module=pipeline.module, zoho_id=zoho_id, keys=keys,
+        seconds=within.total_seconds(),
+    )  # fmt: skip
+    return Twin(rows[0]["zoho_id"], rows[0]["kundennummer"]) if rows else None
+
+
+async def declare(
+    session: AsyncSession, pipeline: Pipeline, zoho_id: str, *, keys: list[str], found: list[str]
+) -> Intent:
+    """Say what is about to be created, and what was found before it. Commit before the POST."""
+    rows = await fetch_all(
+        session,
+        "INSERT INTO intent (id, tenant, ameise_connection, module, zoho_id, match_keys, found_before) "
+        "VALUES (:id, :tenant, :connection, :module, :zoho_id, CAST(:keys AS jsonb), CAST(:found AS jsonb)) "
+        f"RETURNING {_COLUMNS}",
+        id=new_id(), tenant=pipeline.tenant, connection=pipeline.ameise_connection, module=pipeline.module,
+        zoho_id=zoho_id, keys=json.dumps(keys), found=json.dumps(found),
+    )  # fmt: skip
+    return _intent(rows[0])
+
+
+async def settle(session: AsyncSession, intent: Intent, *, outcome: str, kundennummer: str | None) -> None:
+    """The outcome is known now: created, adopted, or abandoned."""
+    await run_sql(
+        session,
+        "UPDATE intent SET outcome = :outcome, kundennummer = :number WHERE id = CAST(:id AS uuid)",
+        id=intent.id, outcome=outcome, number=kundennummer,
+    )  # fmt: skip
+
+
+def _intent(row: dict[str, Any]) -> Intent:
+    return Intent(
+        id=row["id"],
+        zoho_id=row["zoho_id"],
+        found_before=frozenset(row["found_before"]),
+        created_at=row["created_at"],
+        age=row["age"],
+    )

@@ -1,0 +1,112 @@
+"""A Kunde of Ameise as flat fields, and the calls that change it.
+
+Ameise keeps base data, address and each way of contact apart, so a Kunde is read by two calls and written
+by one call per part that changed. The flat names are those of the DailyUp objects, so that both ways of
+reading a Kunde speak of the same fields.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ameise.client import AmeiseClient
+from ameise.models import Kontaktdatum, Kunde
+from sync.values import Known
+
+PERSON = {
+    "anrede_id": "Anrede",
+    "titel": "Titel",
+    "vorname": "Vorname",
+    "nachname": "Nachname",
+    "geburtsdatum": "Geburtsdatum",
+    "beruf": "Beruf",
+}
+ADDRESS = {"strasse": "Strasse", "plz": "Postleitzahl", "ort": "Ort", "land_id": "Land"}
+CONTACT = ("email", "telefon", "mobil", "website", "fax")
+
+
+@dataclass(frozen=True, slots=True)
+class KundeInAmeise:
+    """A Kunde as read: the parts, and all as flat fields."""
+
+    kunde: Kunde
+    kontaktdaten: tuple[Kontaktdatum, ...]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Flat fields; those that Ameise's API does not give (list texts) are absent, so unknown."""
+        person, address = self.kunde.person, self.kunde.hauptwohnsitz
+        flat: dict[str, Any] = {
+            "ameise_id": self.kunde.id,
+            "vermittler_id": self.kunde.vermittler,
+            "benutzername_simplr": self.kunde.benutzername,
+            "anrede_id": person.anrede,
+            "titel": person.titel,
+            "vorname": person.vorname,
+            "nachname": person.nachname,
+            "geburtsdatum": person.geburtsdatum,
+            "beruf": person.beruf,
+            "strasse": address.strasse if address else None,
+            "plz": address.postleitzahl if address else None,
+            "ort": address.ort if address else None,
+            "land_id": address.land if address else None,
+        }
+        for typ in CONTACT:
+            standard = standard_of(self.kontaktdaten, typ)
+            flat[typ] = standard.value if standard else None
+        return flat
+
+
+def standard_of(kontaktdaten: tuple[Kontaktdatum, ...], typ: str) -> Kontaktdatum | None:
+    """The standard one of a kind, else the first."""
+    of_kind = [k for k in kontaktdaten if k.typ == typ]
+    return next((k for k in of_kind if k.standard), of_kind[0] if of_kind else None)
+
+
+async def read_kunde(ameise: AmeiseClient, kundennummer: str) -> KundeInAmeise:
+    """Read a Kunde and its Kontaktdaten. Raises the client's errors; Rejected with 404 if there is none."""
+    kunde = await ameise.get_kunde(kundennummer)
+    return KundeInAmeise(kunde, tuple(await ameise.list_kontaktdaten(kundennummer)))
+
+
+async def write_kunde(ameise: AmeiseClient, current: KundeInAmeise, changes: Mapping[str, Known]) -> None:
+    """Bring a Kunde to `changes`, part by part; a part without a change is not called.
+
+    May be cut off between two parts: the next try reads the Kunde anew and finds the rest still to do.
+    """
+    number = current.kunde.id
+    if person := _part(changes, PERSON):
+        await ameise.update_kunde(number, {"Person": person})
+    if address := _part(changes, ADDRESS):
+        present = current.kunde.hauptwohnsitz
+        if present is not None and present.id:
+            await ameise.update_adresse(number, present.id, address)
+        else:
+            await ameise.create_adresse(number, {"Typ": "hauptwohnsitz", **address})
+    for typ in CONTACT:
+        if typ in changes:
+            await _write_contact(ameise, current, typ, changes[typ])
+
+
+async def _write_contact(ameise: AmeiseClient, current: KundeInAmeise, typ: str, value: Known) -> None:
+    number, present = current.kunde.id, standard_of(current.kontaktdaten, typ)
+    if present is not None and present.id:
+        if value is None:
+            await ameise.delete_kontaktdatum(number, present.id)
+        else:
+            await ameise.update_kontaktdatum(number, present.id, {"Value": value})
+    elif value is not None:
+        body = {"Typ": typ, "Kontext": "private", "Value": value, "Standard": True}
+        await ameise.create_kontaktdatum(number, body)
+
+
+def new_kunde_body(fields: Mapping[str, Known]) -> dict[str, Any]:
+    """The body of an Erstanlage: person and main address. Kontaktdaten follow as changes."""
+    body: dict[str, Any] = {"Person": {k: v for k, v in _part(fields, PERSON).items() if v is not None}}
+    if address := {k: v for k, v in _part(fields, ADDRESS).items() if v is not None}:
+        body["Hauptwohnsitz"] = {"Typ": "hauptwohnsitz", **address}
+    return body
+
+
+def _part(fields: Mapping[str, Known], names: Mapping[str, str]) -> dict[str, Known]:
+    return {theirs: fields[ours] for ours, theirs in names.items() if ours in fields}

@@ -1,0 +1,96 @@
+"""Is somebody who was typed into Zoho already a Kunde? Pure decisions on what was found.
+
+Families share e-mail addresses and people share names, so no single value decides: the same name and
+birth date do, or the same name and e-mail with nothing against it.
+"""
+
+import hashlib
+import hmac
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sync.values import Known
+
+
+class Likeness(StrEnum):
+    SAME = "same"
+    POSSIBLE = "possible"
+    DIFFERENT = "different"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A Kunde that Ameise's search gave, as flat fields."""
+
+    kundennummer: str
+    fields: Mapping[str, Known]
+
+
+def likeness(wanted: Mapping[str, Known], found: Mapping[str, Known]) -> Likeness:
+    """How likely two sets of flat fields are the same person.
+
+    >>> anna = {"vorname": "Anna", "nachname": "Groß", "geburtsdatum": "1980-01-02"}
+    >>> likeness(anna, anna | {"vorname": "ANNA", "nachname": "Gross"}).value
+    'same'
+    """
+    if _name(wanted) != _name(found):
+        return Likeness.DIFFERENT
+    born, their_born = wanted.get("geburtsdatum"), found.get("geburtsdatum")
+    if born and their_born:
+        return Likeness.SAME if born == their_born else Likeness.DIFFERENT
+    mail, their_mail = _folded(wanted.get("email")), _folded(found.get("email"))
+    return Likeness.SAME if mail and mail == their_mail else Likeness.POSSIBLE
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What follows from the candidates: adopt one, ask a person, or nobody is like it."""
+
+    adopt: str | None = None
+    ask_about: tuple[str, ...] = ()
+
+
+def choose_match(wanted: Mapping[str, Known], candidates: Iterable[Candidate]) -> Match:
+    """One that is surely the same → adopt it. Several, or unsure ones → ask. None → create."""
+    same: set[str] = set()
+    possible: set[str] = set()
+    for candidate in candidates:
+        match likeness(wanted, candidate.fields):
+            case Likeness.SAME:
+                same.add(candidate.kundennummer)
+            case Likeness.POSSIBLE:
+                possible.add(candidate.kundennummer)
+            case Likeness.DIFFERENT:
+                pass
+    if len(same) == 1:
+        return Match(adopt=same.pop())
+    return Match(ask_about=tuple(sorted(same | possible)))
+
+
+def match_keys(wanted: Mapping[str, Known], *, tenant: str) -> list[str]:
+    """What two Erstanlagen of the same person share, as hashes keyed by the tenant.
+
+    Hashes, since they are kept longer than the work and serve only to be compared.
+    """
+    name = _name(wanted)
+    keys = [
+        ("name+geburtsdatum", *name, wanted.get("geburtsdatum")),
+        ("name+email", *name, _folded(wanted.get("email"))),
+    ]
+    return [
+        hmac.new(tenant.encode(), "\x1f".join(map(str, key)).encode(), hashlib.sha256).hexdigest()
+        for key in keys
+        if key[-1]
+    ]
+
+
+def _name(fields: Mapping[str, Known]) -> tuple[str, str]:
+    return _folded(fields.get("vorname")), _folded(fields.get("nachname"))
+
+
+def _folded(value: Known) -> str:
+    """Without case, accents and inner blanks: "Groß", "GROSS" and "gross " are alike."""
+    text = unicodedata.normalize("NFKD", str(value or "").casefold())
+    return "".join(c for c in text if not unicodedata.combining(c) and not c.isspace())

@@ -1,0 +1,3 @@
+from chassis.migrations import run_in_env
+
+run_in_env()

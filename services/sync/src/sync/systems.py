@@ -1,0 +1,90 @@
+"""The outside systems of a tenant: clients whose access tokens come from auth by RPC.
+
+A token is kept in memory until shortly before it ends, or until the outside system refuses it.
+"""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from ameise.client import AmeiseClient
+from chassis.rpc import RpcClient
+from contracts import problems
+from contracts.actor import Actor
+from contracts.ids import TenantId, Uuid
+from contracts.names import Service, System
+from contracts.rpc.auth import ACCESS_TOKEN, AccessToken, AccessTokenRequest
+from sync.pipelines import Pipeline
+from sync.settings import SyncSettings
+from vendor.errors import NotConnected, Unavailable
+from zoho.client import ZohoClient
+
+EARLY = timedelta(seconds=60)
+"""A token is asked for anew this long before it ends; auth renews earlier, by itself."""
+
+
+class ConnectionToken:
+    """The access token of one connection; a `vendor.TokenSource`."""
+
+    def __init__(self, rpc: RpcClient, tenant: TenantId, connection: Uuid, system: System) -> None:
+        self._rpc = rpc
+        self._tenant = tenant
+        self._connection = connection
+        self._system = system
+        self._current: AccessToken | None = None
+
+    async def current(self, *, stale: str | None = None) -> AccessToken:
+        """The token with its account and api domain. Raises NotConnected, Unavailable (of `vendor`)."""
+        kept = self._current
+        if kept is not None and kept.expires_at - EARLY > datetime.now(UTC) and stale != _secret(kept):
+            return kept
+        refused = hashlib.sha256(stale.encode()).hexdigest() if stale else None
+        try:
+            self._current = await self._rpc.call(
+                ACCESS_TOKEN,
+                AccessTokenRequest(connection=self._connection, refused_token_hash=refused),
+                actor=Actor.of_service(Service.SYNC, self._tenant),
+            )
+        except (problems.NotConnected, problems.NotFound) as problem:
+            raise NotConnected(self._system, problem.detail) from problem
+        except problems.Problem as problem:
+            raise Unavailable(self._system, problem.detail) from problem
+        return self._current
+
+    async def access_token(self, *, stale: str | None = None) -> str:
+        return _secret(await self.current(stale=stale))
+
+
+def _secret(token: AccessToken) -> str:
+    return token.token.get_secret_value()
+
+
+class Systems:
+    """Clients for the connections of all tenants, over one pool of HTTP connections."""
+
+    def __init__(self, settings: SyncSettings, rpc: RpcClient, http: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._rpc = rpc
+        self._http = http
+        self._tokens: dict[tuple[TenantId, Uuid], ConnectionToken] = {}
+
+    async def ameise(self, pipeline: Pipeline) -> AmeiseClient:
+        """The client of the pipeline's Ameise connection. Raises NotConnected, Unavailable."""
+        source = self._token(pipeline.tenant, pipeline.ameise_connection, System.AMEISE)
+        token = await source.current()
+        return AmeiseClient(self._settings.ameise_rest_url, token.account, source, self._http)
+
+    async def zoho(self, pipeline: Pipeline) -> ZohoClient:
+        """The client of the pipeline's Zoho connection. Raises NotConnected, Unavailable."""
+        source = self._token(pipeline.tenant, pipeline.zoho_connection, System.ZOHO)
+        token = await source.current()
+        api_url = self._settings.zoho_api_url or token.api_url
+        if api_url is None:
+            raise NotConnected(System.ZOHO, "the connection does not say which api domain it belongs to")
+        return ZohoClient(api_url, source, self._http)
+
+    def _token(self, tenant: TenantId, connection: Uuid, system: System) -> ConnectionToken:
+        return self._tokens.setdefault(
+            (tenant, connection), ConnectionToken(self._rpc, tenant, connection, system)
+        )

@@ -1,0 +1,326 @@
+"""One Zoho record brought to Ameise: read both sides, merge, write what changed, remember the bases.
+
+Also the way by which a changed record learns what Ameise knows better: the merge goes both ways, so
+Kundennummer, simplr user name and deep link are written back here after an Erstanlage.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ameise.client import AmeiseClient
+from ameise.links import DeepLinks
+from chassis.database import Database
+from chassis.outbox import Outbox
+from contracts.events import (
+    Adopted,
+    AlreadyEqual,
+    ConflictFound,
+    EventData,
+    Excluded,
+    NumbersWrittenBack,
+    ObjectAction,
+    ObjectChange,
+    WorkParked,
+    WorkPostponed,
+    WrittenToAmeise,
+    WrittenToZoho,
+)
+from contracts.ids import AmeiseKey, Kundennummer, ZohoId
+from sync import link_store, pipeline_store, work_store
+from sync.bases import bases_after
+from sync.create_once import CreateOnce, Found
+from sync.kunde import KundeInAmeise, read_kunde, write_kunde
+from sync.link_store import Link, Saved
+from sync.mapping import CannotConvert, Conversion, Way, read_ameise, read_zoho
+from sync.merge import Merged, merge
+from sync.pipelines import Pipeline, with_derived_fields
+from sync.retry import Park, Postpone, decide
+from sync.systems import Systems
+from sync.values import UNKNOWN, Known, Value
+from sync.work_store import ParkedReason, Work
+from sync.zoho_records import read_back, sent_to_zoho
+from vendor.errors import Rejected, VendorError
+from zoho.client import ZohoClient
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+BUSY_DELAY = timedelta(milliseconds=250)
+PAUSED_DELAY = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A record that is in step now: the link to store, and what to tell."""
+
+    link: Link
+    events: tuple[EventData, ...]
+
+
+Result = Done | Postpone | Park
+
+
+@dataclass(frozen=True, slots=True)
+class ToAmeise:
+    """Does the work of one row. All state is in the database; any replica may do any row."""
+
+    database: Database
+    outbox: Outbox
+    systems: Systems
+    create_once: CreateOnce
+    links: DeepLinks
+    owner: str
+    lease: timedelta
+    give_up_after: timedelta
+
+    async def __call__(self, work: Work) -> None:
+        """Do it and store what came of it. Raises LeaseLost if somebody else has the row by now."""
+        begun = time.perf_counter()
+        async with self.database.tenant(work.tenant) as session:
+            pipeline = await pipeline_store.load(session, work.pipeline)
+            if pipeline is None:
+                await work_store.finish(session, [work])
+                return
+            held = await link_store.lease_by_zoho_ids(
+                session, pipeline, [work.object], owner=self.owner, lasting=self.lease
+            )
+        link = held.get(work.object)
+        if link is None:
+            await self._store(pipeline, work, None, Postpone(BUSY_DELAY, "in Arbeit", counts=False), begun)
+            return
+        try:
+            result = await self._bring_in_step(pipeline, work, link)
+        except VendorError as error:
+            result = decide(
+                error,
+                attempts=work.attempts,
+                failing_since=work.failing_since,
+                now=datetime.now(UTC),
+                give_up_after=self.give_up_after,
+            )
+        except CannotConvert as error:
+            result = Park(f"{ParkedReason.REJECTED}: {error}")
+        await self._store(pipeline, work, link, result, begun)
+
+    async def _bring_in_step(self, pipeline: Pipeline, work: Work, link: Link) -> Result:
+        if not pipeline.enabled:
+            return Postpone(PAUSED_DELAY, "die Pipeline ist pausiert", counts=False)
+        zoho, ameise = await self.systems.zoho(pipeline), await self.systems.ameise(pipeline)
+        definition = pipeline.definition
+        record = await zoho.get_record(pipeline.module, work.object, definition.zoho_fields)
+        if record is None:
+            gone = Excluded(
+                pipeline=pipeline.id, module=pipeline.module, zoho_id=ZohoId(work.object),
+                reason="der Datensatz existiert in Zoho nicht mehr",
+            )  # fmt: skip
+            return Done(replace(link, gone_in_zoho=True), (gone,))
+        found = await self._kunde_of(pipeline, ameise, link, record)
+        if not isinstance(found, Found):
+            return found
+        before = await self._read_kunde(ameise, found.kundennummer)
+        if isinstance(before, Park):
+            return before
+        link = replace(link, ameise_key=found.kundennummer, gone_in_zoho=False)
+        merged = self._merge(pipeline, before, record, link)
+        if merged.to_ameise or merged.to_zoho:
+            await self._still_ours(work, link)
+        ameise_base, zoho_base = bases_after(
+            definition.fields,
+            merged,
+            ameise=_ameise_values(pipeline, before),
+            zoho=_zoho_values(pipeline, record),
+            ameise_read_back=await self._write_ameise(pipeline, ameise, before, merged),
+            zoho_read_back=await self._write_zoho(pipeline, zoho, work.object, merged),
+        )
+        done = link.with_bases(ameise=ameise_base, zoho=zoho_base).having_written(list(merged.to_ameise))
+        return Done(done, _events(pipeline, work, merged, found, newly=not link.linked))
+
+    async def _kunde_of(
+        self, pipeline: Pipeline, ameise: AmeiseClient, link: Link, record: Mapping[str, Any]
+    ) -> Found | Postpone | Park:
+        """The Kunde that the record belongs to: by link, by the number in the record, or an Erstanlage."""
+        in_record = str(record.get(pipeline.definition.unique_field) or "").strip()
+        number = link.ameise_key or in_record
+        if not number:
+            wanted = self._wanted(pipeline, record)
+            found = await self.create_once(pipeline, ameise, link.zoho_id or "", wanted)
+            if not isinstance(found, Found):
+                return found
+        else:
+            try:
+                found = Found(Kundennummer(number), adopted=not link.linked)
+            except ValueError:
+                return Park(
+                    f"{ParkedReason.REJECTED}: in {pipeline.definition.unique_field} steht keine Nummer"
+                )
+        async with self.database.tenant(pipeline.tenant) as session:
+            holder = await link_store.holder_of_key(session, pipeline, found.kundennummer)
+        if holder is not None and holder != link.zoho_id:
+            return Park(
+                f"{ParkedReason.UNSURE}: Kunde {found.kundennummer} gehört schon zu Datensatz {holder}"
+            )
+        return found
+
+    def _wanted(self, pipeline: Pipeline, record: Mapping[str, Any]) -> dict[str, Known]:
+        """The record's values in Ameise's form, as an Erstanlage needs them."""
+        wanted: dict[str, Known] = {}
+        for mapping in pipeline.definition.fields:
+            value = read_zoho(mapping, record)
+            if mapping.way is not Way.TO_ZOHO and value is not UNKNOWN:
+                wanted[mapping.ameise] = self._conversion().to_ameise(mapping, value)
+        return wanted
+
+    async def _read_kunde(self, ameise: AmeiseClient, number: str) -> KundeInAmeise | Park:
+        try:
+            return await read_kunde(ameise, number)
+        except Rejected as error:
+            if error.status == 404:
+                return Park(
+                    f"{ParkedReason.REJECTED}: Kunde {number} gibt es in Ameise nicht (oder nicht für uns)"
+                )
+            raise
+
+    def _merge(
+        self, pipeline: Pipeline, kunde: KundeInAmeise, record: Mapping[str, Any], link: Link
+    ) -> Merged:
+        return merge(
+            pipeline.definition.fields,
+            ameise=_ameise_values(pipeline, kunde),
+            zoho=_zoho_values(pipeline, record),
+            ameise_base=link.ameise_base,
+            zoho_base=link.zoho_base,
+            policy=pipeline.definition.policy,
+            conversion=self._conversion(),
+        )
+
+    def _conversion(self) -> Conversion:
+        return Conversion(
+            kunde_link=self.links.kunde, vertrag_link=self.links.vertrag, resolve=lambda _module, _key: None
+        )
+
+    async def _write_ameise(
+        self, pipeline: Pipeline, ameise: AmeiseClient, kunde: KundeInAmeise, merged: Merged
+    ) -> Mapping[str, Value]:
+        """Write to Ameise what the merge found; returns the Kunde's values as read back."""
+        if not merged.to_ameise:
+            return {}
+        await write_kunde(ameise, kunde, merged.to_ameise)
+        return _ameise_values(pipeline, await read_kunde(ameise, kunde.kunde.id))
+
+    async def _write_zoho(
+        self, pipeline: Pipeline, zoho: ZohoClient, zoho_id: str, merged: Merged
+    ) -> Mapping[str, Value]:
+        """Write to Zoho what the merge found; returns the record's values as read back."""
+        if not merged.to_zoho:
+            return {}
+        changes = sent_to_zoho(pipeline, merged)
+        [result] = await zoho.update(pipeline.module, [{"id": zoho_id, **changes}])
+        if (error := result.error()) is not None:
+            raise error
+        reread = await zoho.get_record(pipeline.module, zoho_id, pipeline.definition.zoho_fields)
+        return read_back(pipeline, merged, reread, written_at=result.modified_time)
+
+    async def _still_ours(self, work: Work, link: Link) -> None:
+        async with self.database.tenant(work.tenant) as session:
+            await work_store.check(session, [work])
+            await link_store.check(session, [link])
+
+    async def _store(
+        self, pipeline: Pipeline, work: Work, link: Link | None, result: Result, begun: float
+    ) -> None:
+        """Store the result in one transaction with its events. Raises LeaseLost."""
+        try:
+            async with self.database.tenant(work.tenant) as session:
+                await work_store.check(session, [work])
+                await self._store_result(session, pipeline, work, link, result, begun)
+        except IntegrityError:
+            # Another record was linked to the same Kunde in this very moment.
+            parked = Park(
+                f"{ParkedReason.UNSURE}: der Kunde wurde gerade mit einem anderen Datensatz verknüpft"
+            )
+            async with self.database.tenant(work.tenant) as session:
+                await self._store_result(session, pipeline, work, link, parked, begun)
+
+    async def _store_result(
+        self,
+        session: AsyncSession,
+        pipeline: Pipeline,
+        work: Work,
+        link: Link | None,
+        result: Result,
+        begun: float,
+    ) -> None:
+        about: dict[str, Any] = {
+            "pipeline": pipeline.id, "module": pipeline.module, "zoho_id": ZohoId(work.object),
+            "duration_ms": round((time.perf_counter() - begun) * 1000, 1),
+        }  # fmt: skip
+        match result:
+            case Done(link=done, events=events):
+                if link is not None:
+                    await link_store.check(session, [link])
+                await link_store.save(session, [Saved(done, applied_version=None)])
+                if done.ameise_key:
+                    await pipeline_store.forget_judgement(session, pipeline, done.ameise_key)
+                await pipeline_store.note_success(session, pipeline)
+                await self.outbox.tell(
+                    session,
+                    work.cause,
+                    *(e.model_copy(update={"duration_ms": about["duration_ms"]}) for e in events),
+                )
+                await work_store.finish(session, [work])
+            case Postpone():
+                await work_store.postpone(
+                    session, [work], delay=result.delay, reason=result.reason, counts=result.counts
+                )
+                if result.counts:
+                    await self.outbox.tell(session, work.cause, WorkPostponed(**about, reason=result.reason))
+            case Park():
+                await work_store.park(session, work, reason=result.reason, words=result.words)
+                await pipeline_store.note_error(session, pipeline, result.reason)
+                await self.outbox.tell(session, work.cause, WorkParked(**about, reason=result.reason))
+        if link is not None and not isinstance(result, Done):
+            await link_store.give_back(session, [link])
+
+
+def _ameise_values(pipeline: Pipeline, kunde: KundeInAmeise) -> dict[str, Value]:
+    fields = with_derived_fields(pipeline.table, kunde.kunde.id, kunde.fields)
+    return {m.ameise: read_ameise(m, fields) for m in pipeline.definition.fields}
+
+
+def _zoho_values(pipeline: Pipeline, record: Mapping[str, Any]) -> dict[str, Value]:
+    return {m.zoho: read_zoho(m, record) for m in pipeline.definition.fields}
+
+
+def _events(
+    pipeline: Pipeline, work: Work, merged: Merged, found: Found, *, newly: bool
+) -> tuple[EventData, ...]:
+    """What the record's way to Ameise is told as; `newly`: it was not linked before."""
+    about: dict[str, Any] = {
+        "pipeline": pipeline.id, "module": pipeline.module, "zoho_id": ZohoId(work.object),
+    }  # fmt: skip
+
+    def change(action: ObjectAction, fields: Iterable[str] = ()) -> ObjectChange:
+        key = AmeiseKey(found.kundennummer)
+        return ObjectChange(table=pipeline.table, key=key, action=action, fields=tuple(sorted(fields)))
+
+    events: list[EventData] = []
+    if merged.conflicts:
+        reason = f"beide Seiten geändert; es gilt {pipeline.definition.policy}"
+        changed = change(ObjectAction.UPDATED, merged.conflicts)
+        events.append(ConflictFound(**about, object=changed, reason=reason))
+    if newly and found.adopted:
+        events.append(Adopted(**about, object=change(ObjectAction.UNCHANGED)))
+    created = newly and not found.adopted
+    if created or merged.to_ameise:
+        action = ObjectAction.CREATED if created else ObjectAction.UPDATED
+        events.append(WrittenToAmeise(**about, object=change(action, merged.to_ameise)))
+    if merged.to_zoho:
+        kind = NumbersWrittenBack if newly else WrittenToZoho
+        events.append(kind(**about, object=change(ObjectAction.UPDATED, merged.to_zoho)))
+    return tuple(events) or (AlreadyEqual(**about, object=change(ObjectAction.UNCHANGED)),)

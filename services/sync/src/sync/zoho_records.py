@@ -1,0 +1,37 @@
+"""Zoho records as the merge sees them, and merged values as Zoho takes them. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sync.mapping import read, read_zoho, send_to_zoho
+from sync.merge import Merged
+from sync.pipelines import Pipeline
+from sync.values import Value
+from zoho.dates import parse_moment
+
+
+def sent_to_zoho(pipeline: Pipeline, merged: Merged) -> dict[str, Any]:
+    """The fields to write, as Zoho's API takes them."""
+    by_name = {m.zoho: m for m in pipeline.definition.fields}
+    return {name: send_to_zoho(by_name[name], value) for name, value in merged.to_zoho.items()}
+
+
+def modified_time(record: Mapping[str, Any]) -> datetime | None:
+    """When the record was changed last; None if it came without."""
+    text = record.get("Modified_Time")
+    return parse_moment(str(text)) if text else None
+
+
+def read_back(
+    pipeline: Pipeline, merged: Merged, record: Mapping[str, Any] | None, *, written_at: datetime | None
+) -> dict[str, Value]:
+    """The written fields as Zoho keeps them now.
+
+    If somebody changed the record since our write (its Modified_Time tells), what we sent is the base: the
+    difference is an edit then, and not Zoho's normalisation.
+    """
+    by_name = {m.zoho: m for m in pipeline.definition.fields}
+    if record is not None and written_at is not None and modified_time(record) == written_at:
+        return {name: read_zoho(by_name[name], record) for name in merged.to_zoho}
+    return {name: read(by_name[name], value) for name, value in merged.to_zoho.items()}
