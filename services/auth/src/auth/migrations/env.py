@@ -1,0 +1,5 @@
+"""Alembic's entry: everything is in the chassis."""
+
+from chassis.migrations import run_in_env
+
+run_in_env()
