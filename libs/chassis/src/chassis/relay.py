@@ -66,7 +66,7 @@ WHERE o.position = fresh.position
 """
 
 _DUE = """
-SELECT position, id, tenant, kind, subject, body, epoch, number FROM outbox
+SELECT position, id, tenant, kind, subject, body, epoch, number, refused FROM outbox
 WHERE published_at IS NULL AND (kind = 'work' OR number IS NOT NULL)
 ORDER BY position LIMIT :batch FOR UPDATE SKIP LOCKED
 """
@@ -90,6 +90,11 @@ class _Sent:
     row: dict[str, Any]
     acknowledged: bool
     refused: str | None = None
+
+
+def _not_taken(row: dict[str, Any], refused: str | None = None) -> _Sent:
+    # A stand-in that is refused too has no stand-in of its own: it waits like one that got no answer.
+    return _Sent(row, acknowledged=False, refused=None if row["refused"] else refused)
 
 
 class Relay:
@@ -187,12 +192,12 @@ class Relay:
                 row["subject"], bytes(row["body"]), timeout=PUBLISH_TIMEOUT_SECONDS, headers=headers
             )
         except MaxPayloadError as error:
-            return _Sent(row, acknowledged=False, refused=str(error))
+            return _not_taken(row, str(error))
         except APIError as error:
-            refused = error.description if error.code and 400 <= error.code < 500 else None
-            return _Sent(row, acknowledged=False, refused=refused)
+            for_ever = error.code is not None and 400 <= error.code < 500
+            return _not_taken(row, (error.description or "refused") if for_ever else None)
         except (NatsError, TimeoutError):
-            return _Sent(row, acknowledged=False)
+            return _not_taken(row)
         published_total.labels(row["kind"]).inc()
         return _Sent(row, acknowledged=True)
 
