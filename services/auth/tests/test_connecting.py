@@ -190,8 +190,10 @@ async def test_without_a_registration_it_says_what_to_set(
     assert "AUTH_ZOHO_CLIENT_ID" in (refused.value.remedy or "")
 
 
-async def test_nothing_readable_is_at_rest(team: "Team", org: str, rows: "Rows") -> None:
-    """Neither tokens nor states nor verifiers, in no table, in no event."""
+async def test_nothing_readable_is_at_rest_or_in_a_log(
+    team: "Team", org: str, rows: "Rows", capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither tokens nor states nor codes, in no table, in no event, in no line."""
     connection, url = await team.start(System.AMEISE)
     redirect = await team.vendors.consent(url, world="DEMO06_1")
     await team.finish(redirect)
@@ -204,7 +206,9 @@ async def test_nothing_readable_is_at_rest(team: "Team", org: str, rows: "Rows")
         for table in ("connection", "sign_in", "outbox")
         for row in rows.select(f"SELECT t.* FROM {table} t")
     )
+    kept += "".join(capfd.readouterr())
     assert zoho.id in kept
+    assert "connection.connected" in kept
     for secret in secrets:
         assert secret
         assert secret not in kept

@@ -46,6 +46,16 @@ class _OtherAccount(Exception):  # noqa: N818
 
 
 @dataclass(frozen=True, slots=True)
+class _Grant:
+    """What a sign-in that ended well brought. `server` is what the provider keeps for refreshes."""
+
+    tokens: Tokens
+    refresh_token: SecretStr
+    account: Account
+    server: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Connecting:
     """Starts and finishes sign-ins."""
 
@@ -95,6 +105,14 @@ class Connecting:
         Unavailable if the system does not answer.
         """
         sign_in = await self._use(request.state, caller)
+        grant = await self._obtain(sign_in, request, caller)
+        try:
+            return await self._keep(sign_in, grant, caller)
+        except _OtherAccount as error:
+            raise await self._refused(sign_in, caller, "it leads to another account") from error
+
+    async def _obtain(self, sign_in: SignInRow, request: FinishConnection, caller: Caller) -> _Grant:
+        """Code for tokens, and whose they are. Raises Conflict, Unavailable."""
         provider = self.providers[System(sign_in.system)]
         if request.error or not request.code:
             reason = error_code(request.error) if request.error else "no code came back"
@@ -117,11 +135,7 @@ class Connecting:
         account = await provider.account(tokens)
         if isinstance(account, NoAnswer):
             raise await self._unanswered(sign_in, caller, account)
-        server = provider.server_to_keep(request.accounts_server)
-        try:
-            return await self._keep(sign_in, tokens, account, server, caller)
-        except _OtherAccount as error:
-            raise await self._refused(sign_in, caller, "it leads to another account") from error
+        return _Grant(tokens, tokens.refresh, account, provider.server_to_keep(request.accounts_server))
 
     async def _use(self, state: str, caller: Caller) -> SignInRow:
         """The sign-in that `state` belongs to; it is used up from now on. Raises Invalid."""
@@ -136,29 +150,25 @@ class Connecting:
             session.add(sign_in)
         return sign_in
 
-    async def _keep(
-        self, sign_in: SignInRow, tokens: Tokens, account: Account, server: str | None, caller: Caller
-    ) -> Connection:
+    async def _keep(self, sign_in: SignInRow, grant: _Grant, caller: Caller) -> Connection:
         try:
-            return await self._store(sign_in, tokens, account, server, caller)
+            return await self._store(sign_in, grant, caller)
         except IntegrityError:
             # Two sign-ins to the same account ended at once: the second one finds the first one's row.
-            return await self._store(sign_in, tokens, account, server, caller)
+            return await self._store(sign_in, grant, caller)
 
-    async def _store(
-        self, sign_in: SignInRow, tokens: Tokens, account: Account, server: str | None, caller: Caller
-    ) -> Connection:
+    async def _store(self, sign_in: SignInRow, grant: _Grant, caller: Caller) -> Connection:
         now = datetime.now(UTC)
         system = System(sign_in.system)
         async with self.database.tenant(caller.tenant) as session:
-            row = await _row_to_fill(session, sign_in.connection, system, account)
-            row.account, row.account_name = account.id, account.name
-            row.accounts_url = server
+            row = await _row_to_fill(session, sign_in.connection, system, grant.account)
+            row.account, row.account_name = grant.account.id, grant.account.name
+            row.accounts_url = grant.server
             row.connected_at = now
             row.issued_at = []  # a new refresh token has its own limit
-            put_tokens(row, tokens, self.vault, now)
+            put_tokens(row, grant.tokens, grant.refresh_token, self.vault, now)
             session.add(row)
-            told = Connected(connection=Uuid(row.id), system=system, account=account.id)
+            told = Connected(connection=Uuid(row.id), system=system, account=grant.account.id)
             await self.outbox.tell(session, caller.cause, told)
         log.info("connection.connected", connection=row.id, system=system)
         return shown(row)

@@ -174,7 +174,7 @@ class Provider(ABC):
         """A JSON body. Raises httpx.HTTPError, TimeoutError, ValueError."""
         async with asyncio.timeout(TOTAL_SECONDS), self._client() as client:
             headers = {"Authorization": authorization, "Accept": "application/json"}
-            answer: httpx.Response = await client.get(url, headers=headers, withhold_token=True)
+            answer: httpx.Response = await client.request("GET", url, headers=headers, withhold_token=True)
             return answer.raise_for_status().json()
 
 

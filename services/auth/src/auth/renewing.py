@@ -145,7 +145,7 @@ class Renewing:
             match verdict:
                 case Renewed(tokens):
                     # Without a look at the lease: even if it ran out, these are the newest tokens there are.
-                    put_tokens(row, tokens, self.vault, now)
+                    put_tokens(row, tokens, tokens.refresh or begun.refresh_token, self.vault, now)
                     await self.outbox.tell(
                         session, cause, TokenRefreshed(connection=begun.connection, system=begun.system)
                     )

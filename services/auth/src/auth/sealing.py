@@ -15,14 +15,16 @@ from contracts.problems import NotConnected
 from contracts.rpc.auth import AccessToken, Connection, ConnectionState
 
 
-def put_tokens(row: ConnectionRow, tokens: Tokens, vault: Vault, now: datetime) -> None:
+def put_tokens(
+    row: ConnectionRow, tokens: Tokens, refresh_token: SecretStr, vault: Vault, now: datetime
+) -> None:
     """Make `tokens` the connection's newest; it is active again, and what failed before is forgotten.
 
-    Where no refresh token came along, the one that is stored stays good.
+    The refresh token is sealed anew even if it is the old one: so every row moves to a new key by itself,
+    within the life of an access token.
     """
     row.access_token = vault.seal(tokens.access)
-    if tokens.refresh is not None:
-        row.refresh_token = vault.seal(tokens.refresh)
+    row.refresh_token = vault.seal(refresh_token)
     if tokens.api_url is not None:
         row.api_url = tokens.api_url
     row.generation += 1
