@@ -124,7 +124,7 @@ class Relay:
                     log.warning("outbox.waits", error=f"{type(error).__name__}: {error}"[:300])
                     await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
                     continue
-                # Not wait_for: on Python 3.11 it swallows a cancellation that comes together with the wake-up.
+                # Not wait_for: on Python 3.11 it swallows a cancellation that comes along with the wake-up.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):
                         await self._wake.wait()

@@ -1,0 +1,46 @@
+"""The HTTP application: routes, sessions, error handlers, and the edge around all of it."""
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.staticfiles import StaticFiles
+
+from chassis.health import Health
+from gateway import problems
+from gateway.parts import Parts
+from gateway.routes import api, oauth, webhook
+from gateway.session import COOKIE
+from gateway.settings import Settings
+from gateway.signing_in import session_key
+
+ROUTERS = (webhook.router, api.router, oauth.router)
+
+
+def create_application(parts: Parts, health: Health) -> FastAPI:
+    """The FastAPI application. No interactive documentation: its pages load scripts from elsewhere."""
+    settings: Settings = parts.settings
+    app = FastAPI(
+        title="MVP-Connector",
+        version=version("mvp-connector-gateway"),
+        description="Webhooks von Zoho und die Verwaltung des MVP-Connectors.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        routes=[*health.routes()],
+        redirect_slashes=False,
+    )
+    app.state.parts = parts
+    problems.install(app)
+    app.add_middleware(
+        SessionMiddleware,
+        secret_key=session_key(settings),
+        session_cookie=COOKIE,
+        max_age=int(settings.session_lifetime.total_seconds()),
+        same_site="lax",
+        https_only=settings.is_https,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(packages=[("gateway", "static")]), name="static")
+    return app

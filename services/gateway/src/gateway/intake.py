@@ -1,0 +1,76 @@
+"""Zoho's webhook comes in: it is checked, and it is durable before it is answered.
+
+The payload is never trusted: only the record's id is taken from it, and sync reads the record itself.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+
+from chassis.cause import Cause
+from contracts.actor import ActorKind
+from contracts.events import WebhookAccepted
+from contracts.ids import PipelineId, TenantId, Uuid, ZohoId, new_id
+from contracts.problems import NotFound, Unavailable
+from contracts.work import LookAtZohoRecord
+from gateway.parts import Parts
+from gateway.problems import Unauthorized
+from gateway.secrets import is_one_of
+
+
+async def accept(
+    parts: Parts,
+    *,
+    tenant: TenantId,
+    pipeline: PipelineId,
+    zoho_id: ZohoId,
+    token: str | None,
+    correlationid: Uuid,
+) -> None:
+    """Check the token and store the work with its event; returns when both are committed.
+
+    Raises NotFound (no such endpoint), Unauthorized (no or a wrong token), Unavailable (PostgreSQL is too
+    slow) and SQLAlchemy errors. After Unavailable the work may be stored all the same, which does no harm:
+    sync looks at the record once more.
+    """
+    try:
+        async with asyncio.timeout(parts.settings.intake_timeout.total_seconds()):
+            await _check_token(parts, tenant, pipeline, token)
+            await _store(parts, tenant, pipeline, zoho_id, correlationid)
+    except TimeoutError as error:
+        raise Unavailable("Die Datenbank antwortet nicht rechtzeitig.") from error
+
+
+async def _check_token(parts: Parts, tenant: TenantId, pipeline: PipelineId, token: str | None) -> None:
+    endpoint = await parts.endpoints.find(parts.base, tenant, pipeline)
+    if endpoint is None:
+        raise NotFound(
+            "Für dieses Team und diese Pipeline ist kein Webhook eingerichtet.",
+            remedy="Die Adresse mit der in der Übersicht vergleichen.",
+        )
+    if not token or not is_one_of(token, endpoint.token_hashes):
+        raise Unauthorized(
+            "Das Token fehlt oder ist falsch.",
+            challenge='Bearer realm="webhook"',
+            remedy="Das Token im Header X-Webhook-Token senden; bei Verlust ein neues erzeugen.",
+        )
+
+
+async def _store(
+    parts: Parts, tenant: TenantId, pipeline: PipelineId, zoho_id: ZohoId, correlationid: Uuid
+) -> None:
+    base = parts.base
+    cause = Cause(tenant, ActorKind.ZOHO, f"webhook-{pipeline}", correlationid)
+    async with base.database.tenant(tenant) as session:
+        [event] = await base.outbox.tell(session, cause, WebhookAccepted(pipeline=pipeline, zoho_id=zoho_id))
+        await base.outbox.ask(
+            session,
+            LookAtZohoRecord(
+                id=new_id(),
+                tenant=tenant,
+                correlationid=correlationid,
+                causationid=event.id,
+                time=datetime.now(UTC),
+                pipeline=pipeline,
+                zoho_id=zoho_id,
+            ),
+        )

@@ -1,0 +1,154 @@
+"""Every error that leaves the gateway is a problem: `application/problem+json` (RFC 9457), or a page
+that says the same where a person looks at it with a browser."""
+
+import math
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from chassis.database import is_unreachable
+from contracts.problems import Internal, Invalid, NotFound, Problem, ProblemDetails, Unavailable
+from gateway import rendering
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Unauthorized(Problem):
+    """401. `challenge` is what WWW-Authenticate names."""
+
+    type, title, status = "unauthorized", "Nicht angemeldet", 401
+
+    def __init__(self, detail: str, *, challenge: str, remedy: str | None = None) -> None:
+        super().__init__(detail, remedy=remedy)
+        self.challenge = challenge
+
+
+class TooLarge(Problem):
+    type, title, status = "too-large", "Anfrage zu groß", 413
+
+
+class TooManyRequests(Problem):
+    """429. `seconds`: when to come again."""
+
+    type, title, status = "too-many-requests", "Zu viele Anfragen", 429
+
+    def __init__(self, detail: str, *, seconds: float) -> None:
+        self.seconds = max(1, math.ceil(seconds))
+        super().__init__(detail, remedy=f"In {self.seconds} s noch einmal versuchen.")
+
+
+class SignInNeeded(Exception):  # noqa: N818
+    """A page was asked for by somebody who has not signed in: show the form."""
+
+
+def problem_response(problem: Problem, correlationid: str | None) -> Response:
+    """The answer that a program gets."""
+    return _json(problem.details(correlationid), _headers(problem))
+
+
+def install(app: FastAPI) -> None:
+    """Turn all that routes raise, and FastAPI's and Starlette's own errors, into problems."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(SignInNeeded, _on_sign_in_needed)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(SQLAlchemyError, _on_database_error)
+    app.add_exception_handler(Exception, _on_any_error)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return _answer(request, error.details(_correlationid(request)), _headers(error))
+
+
+async def _on_sign_in_needed(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    return RedirectResponse("/login", status_code=HTTPStatus.SEE_OTHER)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """Starlette's own: no such path (404), wrong method (405), a form that cannot be read (400)."""
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    details = ProblemDetails(
+        type=status.phrase.lower().replace(" ", "-"),
+        title=_TITLES.get(status, status.phrase),
+        status=status,
+        detail=f"{request.method} {request.url.path[:200]}: {status.phrase}",
+        correlationid=_correlationid(request),
+    )
+    return _answer(request, details, dict(error.headers or {}))
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    """What pydantic refused: an id in the path that is none stands for nothing, the rest is told by place."""
+    assert isinstance(error, RequestValidationError)
+    errors = error.errors()
+    correlationid = _correlationid(request)
+    if any(e["loc"][:1] == ("path",) for e in errors):
+        problem: Problem = NotFound("Unter dieser Adresse gibt es nichts.")
+        return _answer(request, problem.details(correlationid), {})
+    places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}"[:200] for e in errors[:5])
+    details = Invalid(places).details(correlationid).model_copy(update={"status": 422})
+    return _answer(request, details, {})
+
+
+async def _on_database_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, SQLAlchemyError) and (is_unreachable(error) or isinstance(error, PoolTimeoutError)):
+        log.warning("request.database_away", path=request.url.path[:200])
+        problem = Unavailable("Die Datenbank antwortet nicht.", remedy="Gleich noch einmal versuchen.")
+        return _answer(request, problem.details(_correlationid(request)), _headers(problem))
+    log.error("request.failed", path=request.url.path[:200], exc_info=error)
+    return await _on_any_error(request, error)
+
+
+async def _on_any_error(request: Request, error: Exception) -> Response:  # noqa: ARG001 (Starlette logs it)
+    problem = Internal("Das war unser Fehler; er steht unter der correlationid im Log.")
+    return _answer(request, problem.details(_correlationid(request)), {})
+
+
+def _headers(problem: Problem) -> dict[str, str]:
+    match problem:
+        case Unauthorized():
+            return {"WWW-Authenticate": problem.challenge}
+        case TooManyRequests():
+            return {"Retry-After": str(problem.seconds)}
+        case Unavailable():
+            return {"Retry-After": "5"}
+        case _:
+            return {}
+
+
+def _answer(request: Request, details: ProblemDetails, headers: dict[str, str]) -> Response:
+    if rendering.is_for_a_person(request):
+        return rendering.page(
+            request, "problem.html", status=details.status, headers=headers, problem=details
+        )
+    return _json(details, headers)
+
+
+def _json(details: ProblemDetails, headers: dict[str, str]) -> Response:
+    return Response(
+        details.model_dump_json(exclude_none=True),
+        status_code=details.status,
+        headers=headers,
+        media_type=MEDIA_TYPE,
+    )
+
+
+def _correlationid(request: Request) -> str | None:
+    return request.scope.get("state", {}).get("correlationid")
+
+
+_TITLES = {
+    HTTPStatus.BAD_REQUEST: "Ungültige Anfrage",
+    HTTPStatus.NOT_FOUND: "Nicht gefunden",
+    HTTPStatus.METHOD_NOT_ALLOWED: "Methode nicht erlaubt",
+}

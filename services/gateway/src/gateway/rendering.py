@@ -1,0 +1,58 @@
+"""Pages from templates: autoescaped, with strict names, and with what every page needs."""
+
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import jinja2
+from fastapi import Request
+from starlette.responses import HTMLResponse, Response
+
+from gateway import wording
+from gateway.session import csrf_token, is_signed_in
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def page(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    **values: Any,
+) -> Response:
+    """An HTML answer."""
+    html = _templates.get_template(template).render(
+        values | {"csrf": csrf_token(request), "signed_in": is_signed_in(request)}
+    )
+    return HTMLResponse(html, status_code=status, headers=headers)
+
+
+def is_for_a_person(request: Request) -> bool:
+    """Whether a browser shows the answer: programs get JSON."""
+    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+
+
+def moment(at: datetime | None) -> str:
+    """`24.11.2026 08:15:03` by the clock in Berlin; a dash where there is none."""
+    return at.astimezone(BERLIN).strftime("%d.%m.%Y %H:%M:%S") if at else "–"
+
+
+def number(value: float) -> str:
+    """`12.345`"""
+    return f"{value:,.0f}".replace(",", ".")
+
+
+def berlin_today() -> date:
+    return datetime.now(BERLIN).date()
+
+
+_templates = jinja2.Environment(
+    loader=jinja2.PackageLoader("gateway"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.filters |= {"moment": moment, "number": number, "label": wording.label}

@@ -1,0 +1,152 @@
+"""The admin's API: HTTP Basic, JSON; each route is one call."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from contracts.events import TenantCreated, WebhookEndpointCreated
+from contracts.ids import PipelineId, TenantId, Uuid
+from contracts.problems import ProblemDetails
+from contracts.rpc import Empty
+from contracts.rpc.audit import COUNT, SEARCH, CountLog, LogCounts, LogPage, SearchLog
+from contracts.rpc.auth import (
+    LIST_CONNECTIONS,
+    START_CONNECTION,
+    Connections,
+    ConnectionStartedReply,
+    StartConnection,
+)
+from contracts.rpc.ingest import SET_UP_FTP, STATUS, DailyUpStatus, FtpAccess
+from contracts.rpc.sync import (
+    CREATE_DEFAULT_PIPELINES,
+    LIST_PARKED,
+    LIST_PIPELINES,
+    RETRY_PARKED,
+    CreateDefaultPipelines,
+    ListParked,
+    ParkedWorks,
+    Pipelines,
+    Retried,
+    RetryParked,
+)
+from gateway import connections, services, tenants, webhooks
+from gateway.asking import ApiAsking
+from gateway.models import (
+    LogCountQuery,
+    LogQuery,
+    NewTenant,
+    RotateWebhook,
+    Status,
+    Tenants,
+    TenantView,
+    WebhookAccess,
+)
+from gateway.parts import PartsOf
+from gateway.routes import tells
+from gateway.signing_in import basic_scheme, require_basic
+
+_PROBLEM: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "model": ProblemDetails,
+        "content": {"application/problem+json": {}},
+        "description": "a problem (RFC 9457)",
+    }
+}
+router = APIRouter(
+    prefix="/api", tags=["Verwaltung"], responses=_PROBLEM, dependencies=[Depends(basic_scheme)]
+)
+_admin_only = [Depends(require_basic)]
+
+
+@router.post("/tenants", status_code=201, dependencies=_admin_only, openapi_extra=tells(TenantCreated))
+async def create_tenant(new: NewTenant, request: Request, parts: PartsOf) -> TenantView:
+    """Create a team."""
+    made = await tenants.create(parts.base, new.id, new.name, Uuid(request.state.correlationid))
+    return TenantView(id=TenantId(made.tenant), name=made.name, created_at=made.created_at)
+
+
+@router.get("/tenants", dependencies=_admin_only)
+async def list_tenants(parts: PartsOf) -> Tenants:
+    """All teams, by name."""
+    return Tenants(
+        tenants=tuple(
+            TenantView(id=TenantId(t.tenant), name=t.name, created_at=t.created_at)
+            for t in await tenants.listed(parts.base)
+        )
+    )
+
+
+@router.get("/status", dependencies=_admin_only)
+async def status(parts: PartsOf) -> Status:
+    """Which services answer now."""
+    return await services.status(parts)
+
+
+@router.post("/{tenant}/connections", status_code=201, openapi_extra=tells(START_CONNECTION))
+async def start_connection(asking: ApiAsking, start: StartConnection) -> ConnectionStartedReply:
+    """Begin to connect to Ameise or Zoho: a person's browser must go to `authorize_url`."""
+    return await connections.start(asking, start)
+
+
+@router.get("/{tenant}/connections")
+async def list_connections(asking: ApiAsking) -> Connections:
+    """The team's connections."""
+    return await asking.call(LIST_CONNECTIONS, Empty())
+
+
+@router.post("/{tenant}/dailyup/ftp", openapi_extra=tells(SET_UP_FTP))
+async def set_up_ftp(asking: ApiAsking) -> FtpAccess:
+    """Make blau direkt's way in, or give it a new password: it is answered this once."""
+    return await asking.call(SET_UP_FTP, Empty())
+
+
+@router.get("/{tenant}/dailyup")
+async def dailyup(asking: ApiAsking) -> DailyUpStatus:
+    """The newest deliveries and what is stored."""
+    return await asking.call(STATUS, Empty())
+
+
+@router.post("/{tenant}/pipelines/defaults", openapi_extra=tells(CREATE_DEFAULT_PIPELINES))
+async def create_default_pipelines(asking: ApiAsking, defaults: CreateDefaultPipelines) -> Pipelines:
+    """Make the built-in pipelines between two connections; those that exist stay as they are."""
+    return await asking.call(CREATE_DEFAULT_PIPELINES, defaults)
+
+
+@router.get("/{tenant}/pipelines")
+async def list_pipelines(asking: ApiAsking) -> Pipelines:
+    """The team's pipelines with their counters."""
+    return await asking.call(LIST_PIPELINES, Empty())
+
+
+@router.post("/{tenant}/pipelines/{pipeline}/webhook", openapi_extra=tells(WebhookEndpointCreated))
+async def rotate_webhook(
+    asking: ApiAsking, pipeline: PipelineId, rotate: RotateWebhook | None = None
+) -> WebhookAccess:
+    """Open a pipeline's webhook, or give it a new token."""
+    keep_previous = (rotate or RotateWebhook()).keep_previous
+    return await webhooks.open_to_zoho(asking, pipeline, keep_previous=keep_previous)
+
+
+@router.get("/{tenant}/parked")
+async def list_parked(asking: ApiAsking, parked: Annotated[ListParked, Query()]) -> ParkedWorks:
+    """Work that needs a person."""
+    return await asking.call(LIST_PARKED, parked)
+
+
+@router.post("/{tenant}/parked/retry", openapi_extra=tells(RETRY_PARKED))
+async def retry_parked(asking: ApiAsking, retry: RetryParked) -> Retried:
+    """Try parked work again."""
+    return await asking.call(RETRY_PARKED, retry)
+
+
+@router.get("/{tenant}/log")
+async def search_log(asking: ApiAsking, query: Annotated[LogQuery, Query()]) -> LogPage:
+    """The Aktivitätslog, newest first."""
+    search = SearchLog(filter=query.as_filter(), limit=query.limit, after=query.after)
+    return await asking.call(SEARCH, search)
+
+
+@router.get("/{tenant}/log/counts")
+async def count_log(asking: ApiAsking, query: Annotated[LogCountQuery, Query()]) -> LogCounts:
+    """How many events there are by one field."""
+    return await asking.call(COUNT, CountLog(filter=query.as_filter(), by=query.by))

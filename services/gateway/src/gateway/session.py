@@ -1,0 +1,37 @@
+"""What the signed session cookie holds: the user once signed in, and the token of our forms."""
+
+from typing import Final
+
+from fastapi import Request
+
+from gateway.secrets import is_equal, new_token
+
+ADMIN: Final = "admin"
+COOKIE: Final = "mvp_session"
+_USER, _CSRF = "user", "csrf"
+
+
+def is_signed_in(request: Request) -> bool:
+    return request.scope.get("session", {}).get(_USER) == ADMIN
+
+
+def restart(request: Request) -> None:
+    """The admin's session begins; nothing of the anonymous one goes on in it."""
+    request.session.clear()
+    request.session[_USER] = ADMIN
+
+
+def end(request: Request) -> None:
+    request.session.clear()
+
+
+def csrf_token(request: Request) -> str:
+    """The session's token for forms, made when the first form is shown."""
+    if "session" not in request.scope:  # the error page of a failure outside the session
+        return ""
+    return request.session.setdefault(_CSRF, new_token())
+
+
+def csrf_fits(request: Request, given: str) -> bool:
+    known = request.session.get(_CSRF)
+    return bool(known) and is_equal(given, known)

@@ -1,0 +1,5 @@
+"""German labels."""
+
+
+def label(value: str) -> str:
+    return value
