@@ -4,6 +4,6 @@ Nothing here reaches into the connector: it talks to the gateway over HTTP, and 
 outside world. A service may die and come back meanwhile; what a person would try again is tried again.
 """
 
-from mvp_connector.demo.play import play
+from mvp_connector.demo.play import Size, play
 
-__all__ = ["play"]
+__all__ = ["Size", "play"]

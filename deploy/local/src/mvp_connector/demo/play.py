@@ -12,16 +12,27 @@ from mvp_connector.demo.report import NotSeen, Report
 from mvp_connector.demo.world import Admin, Sandbox, ZohoAdmin, send_webhook, until
 from mvp_connector.stack import Stack
 
-KUNDEN, VERTRAEGE, TABLES = 1000, 2500, 13
-NEW, CHANGED, GONE = 10, 25, 3
+TABLES = 13
 FAST_POLL_SECONDS = 0.01
 """While a time is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is delivered: at first, and what the next day changes."""
+
+    kunden: int = 1000
+    vertraege: int = 2500
+    new: int = 10
+    changed: int = 25
+    gone: int = 3
 
 
 @dataclass(slots=True)
 class Demo:
     """The players and what they learn on the way."""
 
+    size: Size
     admin: Admin
     sandbox: Sandbox
     zoho_admin: ZohoAdmin
@@ -31,7 +42,7 @@ class Demo:
     webhooks: dict[str, dict[str, Any]]
 
 
-async def play(stack: Stack) -> bool:
+async def play(stack: Stack, size: Size = Size()) -> bool:
     """Play the main job in a new tenant, print the table; True if every step was observed."""
     report = Report(Console())
     async with httpx.AsyncClient(timeout=30) as http:
@@ -40,7 +51,7 @@ async def play(stack: Stack) -> bool:
             tenant = await admin.create_tenant()
             number = int(tenant.removeprefix("demo-"))
             demo = Demo(
-                admin, sandbox, ZohoAdmin(stack, http, tenant), report,
+                size, admin, sandbox, ZohoAdmin(stack, http, tenant), report,
                 org=tenant, hauptvermittler=f"D{number:05d}", webhooks={},
             )  # fmt: skip
             report.console.print(f"\nThe demo plays in the tenant [bold]{tenant}[/].")
@@ -62,7 +73,11 @@ async def play(stack: Stack) -> bool:
 async def _connect(demo: Demo) -> None:
     admin = demo.admin
     with demo.report.step("The admin connects Ameise and Zoho by OAuth2", "both connections active") as step:
-        seeded = {"hauptvermittler": demo.hauptvermittler, "kunden": KUNDEN, "vertraege": VERTRAEGE}
+        seeded = {
+            "hauptvermittler": demo.hauptvermittler,
+            "kunden": demo.size.kunden,
+            "vertraege": demo.size.vertraege,
+        }
         await demo.sandbox.ask("POST", "/sandbox/ameise/seed", json=seeded)
         ameise = await admin.connect("ameise", {"mitarbeiter": f"{demo.hauptvermittler}_1"})
         zoho = await admin.connect("zoho", {"org": demo.org})
@@ -81,7 +96,8 @@ async def _connect(demo: Demo) -> None:
 
 
 async def _first_delivery(demo: Demo) -> None:
-    expected = f"{TABLES} tables, {KUNDEN:,} Kunden and {VERTRAEGE:,} Verträge stored"
+    size = demo.size
+    expected = f"{TABLES} tables, {size.kunden:,} Kunden and {size.vertraege:,} Verträge stored"
     with demo.report.step("blau direkt pushes a DailyUp delivery by FTP", expected) as step:
         ftp = await demo.admin.ask("POST", "/api/{tenant}/dailyup/ftp")
         pushed = await demo.sandbox.deliver(demo.hauptvermittler, ftp)
@@ -90,7 +106,7 @@ async def _first_delivery(demo: Demo) -> None:
         async def stored() -> dict[str, int] | None:
             status = await demo.admin.ask("GET", "/api/{tenant}/dailyup")
             rows = status["stored"]
-            return rows if (rows.get("kunde"), rows.get("vertrag")) == (KUNDEN, VERTRAEGE) else None
+            return rows if (rows.get("kunde"), rows.get("vertrag")) == (size.kunden, size.vertraege) else None
 
         rows = await until(stored, "the delivery in the database")
         filled = sum(1 for count in rows.values() if count)
@@ -100,7 +116,10 @@ async def _first_delivery(demo: Demo) -> None:
 
 
 async def _reaches_zoho(demo: Demo) -> None:
-    expected = f"{KUNDEN:,} Contacts and Accounts, {VERTRAEGE:,} Verträge, in upserts of at most 100"
+    size = demo.size
+    expected = (
+        f"{size.kunden:,} Contacts and Accounts, {size.vertraege:,} Verträge, in upserts of at most 100"
+    )
     with demo.report.step("Kunden and Verträge reach Zoho", expected) as step:
         shown = 0.0
 
@@ -112,7 +131,7 @@ async def _reaches_zoho(demo: Demo) -> None:
             if time.monotonic() - shown > 2:
                 shown = time.monotonic()
                 demo.report.progress("{} Contacts, {} Accounts, {} Verträge".format(*counts))
-            complete = counts[0] + counts[1] == KUNDEN and counts[2] == VERTRAEGE
+            complete = counts[0] + counts[1] == size.kunden and counts[2] == size.vertraege
             return (counts[0], counts[1], counts[2]) if complete else None
 
         contacts, accounts, vertraege = await until(in_zoho, "all records in Zoho")
@@ -124,10 +143,16 @@ async def _reaches_zoho(demo: Demo) -> None:
 
 
 async def _next_day(demo: Demo) -> None:
-    expected = f"exactly {NEW} new, {CHANGED} changed, {GONE} gone Kunden travel"
+    size = demo.size
+    expected = f"exactly {size.new} new, {size.changed} changed, {size.gone} gone Kunden travel"
     with demo.report.step("The next day's delivery", expected) as step:
         since = datetime.now(UTC).isoformat()
-        edit = {"hauptvermittler": demo.hauptvermittler, "new": NEW, "changed": CHANGED, "gone": GONE}
+        edit = {
+            "hauptvermittler": demo.hauptvermittler,
+            "new": size.new,
+            "changed": size.changed,
+            "gone": size.gone,
+        }
         day = await demo.sandbox.ask("POST", "/sandbox/ameise/edit", json=edit)
         vertraege = len(day["gone_vertraege"])
         ftp = await demo.admin.ask("POST", "/api/{tenant}/dailyup/ftp")
@@ -144,7 +169,7 @@ async def _next_day(demo: Demo) -> None:
                 "changed": written.get("updated", 0),
                 "gone": gone.get("gone", 0),
             }
-            return True if seen == {"new": NEW, "changed": CHANGED, "gone": GONE} else None
+            return True if seen == {"new": size.new, "changed": size.changed, "gone": size.gone} else None
 
         try:
             await until(travelled, "the changes of the day")
@@ -156,7 +181,7 @@ async def _next_day(demo: Demo) -> None:
             f"{seen['new']} new, {seen['changed']} changed, {seen['gone']} gone (with {vertraege} Verträge); "
             f"{count:,} records in Zoho"
         )
-        if count != KUNDEN + NEW:
+        if count != size.kunden + size.new:
             raise NotSeen(step.seen)
 
 
