@@ -34,7 +34,7 @@ demo: setup  ## As run, but end after the demo; exit status 0 if every step was 
 	@$(BIN)/mvp-connector up --exit-after-demo $(ARGS)
 
 test: setup  ## Run the whole suite
-	@$(BIN)/pytest -n $(JOBS) $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 lint: setup  ## Format, lint, types and layers, as pre-commit and CI do
 	@$(BIN)/ruff format --check .

@@ -183,11 +183,15 @@ def _common(
 
 def _ingest(settings: Settings, ports: Mapping[str, int], _: Secrets) -> dict[str, str]:
     # INGEST_FTP_PASSIVE_PORTS passes through: only an installation behind a firewall needs a fixed range.
-    return {
+    told = {
         "INGEST_SPOOL_DIR": str(settings.data_dir / "spool"),
         "INGEST_FTP_HOST": settings.environment.get("INGEST_FTP_HOST") or settings.host,
         "INGEST_FTP_PORT": str(ingest_ftp_port(settings, ports)),
     }
+    if settings.with_sandbox:
+        # The stand-in exports the state of now and pushes without pauses.
+        told |= {"INGEST_AS_OF_LAG": "0", "INGEST_QUIET_SECONDS": "1"}
+    return told
 
 
 def _sync(settings: Settings, ports: Mapping[str, int], _: Secrets) -> dict[str, str]:
