@@ -32,7 +32,7 @@ TENANT = TenantId("nord")
 def event_of() -> Callable[..., Event]:
     """`event_of(data, tenant=..., **envelope)`: an event told by the service that owns it."""
 
-    def make(data: EventData, *, tenant: str = TENANT, **envelope: Any) -> Event:
+    def make(data: EventData, /, *, tenant: str = TENANT, **envelope: Any) -> Event:
         event = new_event(
             data,
             service=getattr(type(data), "service", Service.SYNC),
@@ -52,7 +52,8 @@ def eventually() -> Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]:
 
     async def ask(question: Callable[[], Awaitable[Any]]) -> Any:
         async with asyncio.timeout(20):
-            while not (answer := await question()):
+            # The state is in other processes: there is no asyncio event to wait for.
+            while not (answer := await question()):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             return answer
 
@@ -91,7 +92,7 @@ async def opensearch(opensearch_url: str, index_prefix: str) -> AsyncIterator[As
     yield client
     for name in await client.indices.get(index=f"{index_prefix}-*"):
         await client.indices.delete(index=name)
-    await client.indices.delete_index_template(name=f"{index_prefix}-events", params={"ignore": "404"})
+    await client.indices.delete_index_template(name=f"{index_prefix}-events", ignore=(404,))
     await client.close()
 
 
@@ -114,10 +115,17 @@ class Outside:
             await self.client.jetstream().publish(event.subject_, body, headers=headers)
 
     async def page(
-        self, *, tenant: str = TENANT, limit: int = 50, after: str | None = None, **by: Any
+        self,
+        *,
+        tenant: str = TENANT,
+        limit: int = 50,
+        after: str | None = None,
+        refreshed: bool = True,
+        **by: Any,
     ) -> LogPage:
-        """Search as a user of a tenant, seeing all that was indexed."""
-        await self._refresh()
+        """Search as a user of a tenant, seeing all that was indexed (`refreshed`)."""
+        if refreshed:
+            await self._refresh()
         request = SearchLog(filter=LogFilter(**by), limit=limit, after=after)
         return await RpcClient(self.client).call(SEARCH, request, actor=self._user(tenant))
 
@@ -138,6 +146,10 @@ class Outside:
     async def all_is_taken(self) -> bool:
         return await self.unacknowledged() == 0
 
+    async def one_is_in_hand(self) -> bool:
+        consumer = await self.client.jetstream().consumer_info("EVENTS", "audit")
+        return consumer.num_ack_pending == 1
+
     async def _refresh(self) -> None:
         await self.opensearch.indices.refresh(index=f"{self.prefix}-events*")
 
@@ -154,19 +166,20 @@ async def outside(nats_url: str, index_prefix: str, opensearch: AsyncOpenSearch)
 
 
 @pytest.fixture
-def started(
-    eventually: Callable[..., Awaitable[Any]],
-) -> Callable[[Settings], AbstractAsyncContextManager[Foundation]]:
-    """`async with started(settings) as base`: the service, ready."""
+def audit_with(
+    settings: Callable[..., Settings], eventually: Callable[..., Awaitable[Any]]
+) -> Callable[..., AbstractAsyncContextManager[Foundation]]:
+    """`async with audit_with(**changes) as base`: the service; ready, unless `ready=False`."""
 
     @asynccontextmanager
-    async def start(settings_: Settings) -> AsyncIterator[Foundation]:
-        async with running(settings_) as base:
+    async def start(*, ready: bool = True, **changes: Any) -> AsyncIterator[Foundation]:
+        async with running(settings(**changes)) as base:
 
             async def is_ready() -> bool:
                 return not await base.health.problems()
 
-            await eventually(is_ready)
+            if ready:
+                await eventually(is_ready)
             yield base
 
     return start

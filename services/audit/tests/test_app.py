@@ -1,5 +1,6 @@
 """Audit as a whole: events go in by EVENTS, the Aktivitätslog comes out by RPC."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,9 +29,9 @@ DELIVERY = new_id()
 
 
 @pytest.fixture
-async def audit(settings: Callable[..., Any], started: Any) -> Any:
+async def audit(audit_with: Callable[..., Any]) -> Any:
     """Audit with an ordinary store."""
-    async with started(settings()) as base:
+    async with audit_with() as base:
         yield base
 
 
@@ -162,10 +163,8 @@ async def test_pages_have_neither_gap_nor_repeat(audit, outside, event_of, event
     assert seen == sorted(events, key=lambda e: (e.time, e.id), reverse=True)
 
 
-async def test_a_page_too_large_for_a_reply_is_shorter(
-    settings, started, outside, event_of, eventually
-) -> None:
-    async with started(settings(page_bytes=10_000)):
+async def test_a_page_too_large_for_a_reply_is_shorter(audit_with, outside, event_of, eventually) -> None:
+    async with audit_with(page_bytes=10_000):
         await outside.tell(*(event_of(SignedIn(reason="x" * 4000)) for _ in range(5)))
         await eventually(outside.all_is_taken)
         first = await outside.page()
@@ -188,7 +187,7 @@ async def test_nobody_sees_another_tenant_or_the_system(audit, outside, event_of
 
 
 async def test_numbers_that_never_came_are_counted(
-    settings, started, outside, event_of, eventually, monkeypatch: pytest.MonkeyPatch
+    audit_with, outside, event_of, eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from audit import retention
 
@@ -197,7 +196,7 @@ async def test_numbers_that_never_came_are_counted(
     async def missing() -> int:
         return retention.missing_events.labels("gateway")._value.get()
 
-    async with started(settings()):
+    async with audit_with():
         await outside.tell(event_of(SignedIn()), number=1)
         await outside.tell(event_of(SignedIn()), number=5)
 
@@ -215,12 +214,12 @@ async def test_numbers_that_never_came_are_counted(
 
 
 async def test_months_past_the_retention_are_deleted(
-    settings, started, outside, opensearch, event_of, eventually, monkeypatch: pytest.MonkeyPatch
+    audit_with, outside, event_of, eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from audit import retention
 
     monkeypatch.setattr(retention, "EVERY_SECONDS", 0.1)
-    async with started(settings(retention=3)):
+    async with audit_with(retention=3):
         old, new = event_of(SignedIn(), time=datetime(2020, 2, 1, tzinfo=UTC)), event_of(SignedIn())
         await outside.tell(old, new)
         await eventually(outside.all_is_taken)
@@ -229,16 +228,14 @@ async def test_months_past_the_retention_are_deleted(
             return await outside.ids() == [new.id]
 
         await eventually(only_new)
-        assert len(await opensearch.indices.get(index=f"{outside.prefix}-events-*")) == 1
+        assert len(await outside.opensearch.indices.get(index=f"{outside.prefix}-events-*")) == 1
 
 
 async def test_opensearch_away_at_start_and_later_loses_nothing(
-    settings, started, outside, event_of, eventually, cable
+    audit_with, outside, event_of, eventually, cable
 ) -> None:
-    from audit.app import running
-
     first, second = event_of(SignedIn()), event_of(SignedIn())
-    async with running(settings(opensearch_url=f"http://127.0.0.1:{cable.port}")) as base:
+    async with audit_with(ready=False, opensearch_url=f"http://127.0.0.1:{cable.port}") as base:
 
         async def says_what_is_missing() -> bool:
             return "opensearch" in await base.health.problems()
@@ -246,15 +243,12 @@ async def test_opensearch_away_at_start_and_later_loses_nothing(
         async def is_ready() -> bool:
             return not await base.health.problems()
 
-        async def has_in_hand() -> bool:
-            return (await outside.client.jetstream().consumer_info("EVENTS", "audit")).num_ack_pending == 1
-
         for event in (first, second):
             await eventually(says_what_is_missing)
             await outside.tell(event)
-            await eventually(has_in_hand)
+            await eventually(outside.one_is_in_hand)
             with pytest.raises(Unavailable):
-                await outside_without_refresh(outside)
+                await outside.page(refreshed=False)
             await cable.plug_in()
             await eventually(outside.all_is_taken)
             await eventually(is_ready)
@@ -264,26 +258,12 @@ async def test_opensearch_away_at_start_and_later_loses_nothing(
         assert set(await outside.ids()) == {first.id, second.id}
 
 
-async def outside_without_refresh(outside: Any) -> None:
-    from chassis.rpc import RpcClient
-    from contracts.rpc.audit import SEARCH, SearchLog
-
-    await RpcClient(outside.client).call(SEARCH, SearchLog(), actor=outside._user("nord"))
-
-
 async def test_a_stop_is_quick_while_opensearch_is_away(
-    settings, outside, event_of, eventually, cable
+    audit_with, outside, event_of, eventually, cable
 ) -> None:
-    from audit.app import running
-
-    loop_time = __import__("asyncio").get_running_loop().time
-    async with running(settings(opensearch_url=f"http://127.0.0.1:{cable.port}")):
+    async with audit_with(ready=False, opensearch_url=f"http://127.0.0.1:{cable.port}"):
         await outside.tell(event_of(SignedIn()))
-
-        async def has_in_hand() -> bool:
-            return (await outside.client.jetstream().consumer_info("EVENTS", "audit")).num_ack_pending == 1
-
-        await eventually(has_in_hand)
-        asked = loop_time()
-    assert loop_time() - asked < 5
+        await eventually(outside.one_is_in_hand)
+        asked = time.monotonic()
+    assert time.monotonic() - asked < 5
     assert await outside.unacknowledged() == 1

@@ -25,10 +25,10 @@ async def forget_everything(outside: Any) -> None:
 
 
 async def test_an_emptied_store_is_filled_again_while_audit_runs(
-    settings, started, outside, many, eventually
+    audit_with, outside, many, eventually
 ) -> None:
     events = many(450)
-    async with started(settings(embedded=True)):
+    async with audit_with(embedded=True):
         await outside.tell(*events)
         await eventually(outside.all_is_taken)
         await forget_everything(outside)
@@ -45,14 +45,14 @@ async def test_an_emptied_store_is_filled_again_while_audit_runs(
 
 
 async def test_only_the_newest_are_filled_in_and_the_reply_says_so(
-    settings, started, outside, many, eventually
+    audit_with, outside, many, eventually
 ) -> None:
     events = many(250)
-    async with started(settings(embedded=True)):
+    async with audit_with(embedded=True):
         await outside.tell(*events)
         await eventually(outside.all_is_taken)
     await forget_everything(outside)
-    async with started(settings(embedded=True, embedded_documents=100)):
+    async with audit_with(embedded=True, embedded_documents=100):
 
         async def newest_are_back() -> bool:
             return (await outside.page()).oldest_kept == events[150].time
@@ -64,10 +64,8 @@ async def test_only_the_newest_are_filled_in_and_the_reply_says_so(
         assert (recent.total, recent.total_is_exact) == (50, True)
 
 
-async def test_a_restart_of_audit_alone_fills_nothing(
-    settings, started, outside, opensearch, many, eventually
-) -> None:
-    async with started(settings(embedded=True)):
+async def test_a_restart_of_audit_alone_fills_nothing(audit_with, outside, many, eventually) -> None:
+    async with audit_with(embedded=True):
         await outside.tell(*many(3))
         await eventually(outside.all_is_taken)
 
@@ -75,30 +73,28 @@ async def test_a_restart_of_audit_alone_fills_nothing(
             return (await outside.page()).total_is_exact
 
         await eventually(is_filled)
-    await opensearch.delete_by_query(
+    await outside.opensearch.delete_by_query(
         index=f"{outside.prefix}-events", body={"query": {"match_all": {}}}, params={"refresh": "true"}
     )
-    async with started(settings(embedded=True)):
+    async with audit_with(embedded=True):
         assert (await outside.page()).total_is_exact
         assert await outside.ids() == []
 
 
-async def test_an_interrupted_filling_goes_on(
-    settings, started, outside, opensearch, many, eventually
-) -> None:
+async def test_an_interrupted_filling_goes_on(audit_with, outside, many, eventually) -> None:
     events = many(20)
-    async with started(settings(embedded=True)):
+    async with audit_with(embedded=True):
         await outside.tell(*events)
         await eventually(outside.all_is_taken)
-    template = (await opensearch.indices.get_index_template(name=f"{outside.prefix}-events"))[
+    template = (await outside.opensearch.indices.get_index_template(name=f"{outside.prefix}-events"))[
         "index_templates"
     ][0]["index_template"]
     template["_meta"]["fill"] = "filling"
-    await opensearch.delete_by_query(
+    await outside.opensearch.delete_by_query(
         index=f"{outside.prefix}-events", body={"query": {"match_all": {}}}, params={"refresh": "true"}
     )
-    await opensearch.indices.put_index_template(name=f"{outside.prefix}-events", body=template)
-    async with started(settings(embedded=True)):
+    await outside.opensearch.indices.put_index_template(name=f"{outside.prefix}-events", body=template)
+    async with audit_with(embedded=True):
 
         async def all_are_back() -> bool:
             return len(await outside.ids()) == 20
@@ -107,13 +103,13 @@ async def test_an_interrupted_filling_goes_on(
 
 
 async def test_a_memory_only_store_drops_its_oldest(
-    settings, started, outside, many, eventually, monkeypatch: pytest.MonkeyPatch
+    audit_with, outside, many, eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from audit import retention
 
     monkeypatch.setattr(retention, "EVERY_SECONDS", 0.1)
     events = many(180)
-    async with started(settings(embedded=True, embedded_documents=100)):
+    async with audit_with(embedded=True, embedded_documents=100):
         await outside.tell(*events)
 
         async def hundred_are_left() -> bool:

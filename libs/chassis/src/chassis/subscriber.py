@@ -21,6 +21,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 import structlog
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+from faststream.nats.subscriber.usecases import stream_pull_subscriber
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from prometheus_client import Counter, Histogram
@@ -32,6 +33,11 @@ from contracts.subjects import inbox_prefix
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 T = TypeVar("T", bound=BaseModel)
+
+# nats-py raises the built-in TimeoutError where a fetch runs out of time between its two requests. FastStream
+# 0.7.8 expects only nats-py's subclass of it: its loop broke with a batch in hand, which then came again
+# after `ack_wait` only.
+stream_pull_subscriber.TimeoutError = TimeoutError  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
 
 CONCURRENCY = 64
 """Messages of one consumer that a process handles at the same time, each settled by itself."""
