@@ -50,7 +50,7 @@ lock: setup  ## Renew requirements.lock from all packages' pyproject.toml
 	@$(BIN)/python deploy/lock.py
 
 bench: setup  ## Measure, and print the tables of benchmarks/README.md
-	@$(BIN)/python -m benchmarks $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## Remove the virtual environment (data in .data stay)
 	@rm -rf $(VENV)
