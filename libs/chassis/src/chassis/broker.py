@@ -119,13 +119,14 @@ async def _connect_for_ever(options: dict[str, Any]) -> Client:
 
 
 async def _probe(options: dict[str, Any]) -> None:
-    """Connect once and close. Raises; nats-py with reconnects would loop inside, in silence."""
+    """Try to connect once, and close. With our options nats-py would loop inside, in silence."""
 
     async def quiet(*_: Exception) -> None:
         """The loop around reports a failed attempt."""
 
     once: dict[str, Any] = {name: quiet if name.endswith("_cb") else value for name, value in options.items()}
-    probe = await nats.connect(**once, allow_reconnect=False)
+    once["allow_reconnect"], once["max_reconnect_attempts"] = False, 1
+    probe = await nats.connect(**once)
     await probe.close()
 
 

@@ -1,8 +1,8 @@
 """PostgreSQL by SQLModel sessions over psycopg 3, each transaction bound to one tenant.
 
 `async with database.tenant(tenant) as session:` is one transaction: committed at the end of the block,
-rolled back if it raises. The tenant is set anew in every transaction that the session begins, since the
-setting ends with each one; row-level security refuses everything where it is not set.
+rolled back if it raises. The tenant is set where the transaction begins and ends with it; row-level security
+refuses everything where it is not set.
 """
 
 from collections.abc import AsyncGenerator

@@ -8,8 +8,9 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -17,7 +18,8 @@ import psycopg
 import structlog
 import uvicorn
 import uvloop
-from sqlalchemy.exc import OperationalError
+from nats.errors import Error as NatsError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
@@ -38,8 +40,10 @@ S = TypeVar("S", bound=ServiceSettings)
 
 RETRY_SECONDS = 0.5
 HOUSEKEEPING_SECONDS = 3600.0
-LAST_WORDS_SECONDS = 1.5
-"""What closing the connections may take on top of `settings.shutdown`; then the process ends the hard way."""
+LAST_WORDS_SECONDS = 0.5
+"""How long the outbox may take at the end for what the last handlers told."""
+CLOSING_SECONDS = 1.5
+"""What all that may take on top of `settings.shutdown`; then the process ends the hard way."""
 
 
 @dataclass(slots=True)
@@ -54,6 +58,7 @@ class Foundation:
     outbox: Outbox
     parking: Parking
     rpc: RpcClient
+    _relay: Relay
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
     _relaying: asyncio.Task[None] | None = None
@@ -76,10 +81,7 @@ class Foundation:
 
     async def start(self) -> None:
         """Begin to publish, to answer and to receive; then the process is ready."""
-        relay = Relay(
-            self.settings.service, self.all_tenants, self.settings.database_all_tenants_url, self.broker.js
-        )
-        self._relaying = self._begin("outbox-relay", relay.run())
+        self._relaying = self._begin("outbox-relay", self._relay.run())
         self.in_background("housekeeping", self._housekeeping())
         self.in_background("nats-watch", self._watch_connections())
         await self.broker.faststream.start()
@@ -99,6 +101,14 @@ class Foundation:
         if self._relaying:
             self._relaying.cancel()
             await asyncio.wait([self._relaying])
+            await self._publish_last_words()
+
+    async def _publish_last_words(self) -> None:
+        """What the last handlers told; if it does not go out now, the next process publishes it."""
+        with suppress(NatsError, SQLAlchemyError, OSError, TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                while await self._relay.publish_once():
+                    pass
 
     async def _housekeeping(self) -> None:
         days = self.settings.event_retention.total_seconds() / 86_400
@@ -138,6 +148,7 @@ async def foundation(
         base = Foundation(
             settings=settings, health=health, database=database, all_tenants=all_tenants, broker=broker,
             outbox=outbox, parking=Parking(settings.service, database, outbox), rpc=RpcClient(broker.client),
+            _relay=Relay(settings.service, all_tenants, settings.database_all_tenants_url, broker.js),
         )  # fmt: skip
         health.checks |= {"postgresql": database.ping, "nats": _connected(broker)}
         stack.push_async_callback(base.stop)
@@ -174,12 +185,16 @@ async def _prepare_database(settings: ServiceSettings) -> None:
 async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[None]:
     """Serve an ASGI application inside this event loop while the block runs.
 
-    Raises SystemExit if the port is taken."""
+    Raises SystemExit(1) after one line in the log if the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family)
+    except OSError as error:
+        log.error("http.cannot_listen", host=host, port=port, error=os.strerror(error.errno or 0))  # noqa: TRY400
+        raise SystemExit(1) from error
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            host=host,
-            port=port,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -188,7 +203,7 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[None]:
         )
     )
     server.capture_signals = nullcontext  # pyright: ignore[reportAttributeAccessIssue] (the process handles them)
-    task = asyncio.create_task(server.serve(), name="http")
+    task = asyncio.create_task(server.serve(sockets=[listening]), name="http")
     while not server.started and not task.done():  # noqa: ASYNC110 (uvicorn offers no event for it)
         await asyncio.sleep(0.005)
     if task.done():
@@ -218,7 +233,7 @@ async def _until_stopped(
 
     def on_signal() -> None:
         asked_to_stop.set()
-        loop.call_later(settings.shutdown.total_seconds() + LAST_WORDS_SECONDS, _end_the_hard_way)
+        loop.call_later(settings.shutdown.total_seconds() + CLOSING_SECONDS, _end_the_hard_way)
         if not up.is_set() and main is not None:
             main.cancel()  # still waiting for PostgreSQL or NATS
 

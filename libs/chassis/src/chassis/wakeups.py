@@ -6,7 +6,7 @@ import psycopg
 import structlog
 from pydantic import SecretStr
 
-from chassis.database import CONNECT_TIMEOUT_SECONDS
+from chassis.migrations import CONNECT_TIMEOUT_SECONDS
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 

@@ -1,0 +1,175 @@
+"""The second wall between tenants: what a handler forgets, PostgreSQL refuses."""
+
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database import Database, fetch_all, is_unreachable, run_sql
+from contracts.ids import TenantId
+from mvp_connector.ports import free_ports
+from parts.databases import DatabaseUrls
+
+BERLIN, HAMBURG = TenantId("berlin"), TenantId("hamburg")
+TABLES = ("looked", "outbox", "outbox_counter", "lease", "parked_message")
+
+
+async def look(session: AsyncSession, tenant: str, zoho_id: str = "1") -> int:
+    statement = "INSERT INTO looked (tenant, zoho_id) VALUES (:tenant, :zoho_id)"
+    return await run_sql(session, statement, tenant=tenant, zoho_id=zoho_id)
+
+
+async def seen(session: AsyncSession) -> list[str]:
+    return [row["tenant"] for row in await fetch_all(session, "SELECT tenant FROM looked ORDER BY tenant")]
+
+
+@pytest.fixture
+async def one_connection(urls: DatabaseUrls) -> AsyncIterator[Database]:
+    """As the runtime role, always over the same connection."""
+    database = Database(SecretStr(urls.runtime), pool_size=1)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def both_tenants(all_tenants: Database) -> None:
+    async with all_tenants.unbound() as session:
+        await look(session, BERLIN)
+        await look(session, HAMBURG)
+
+
+@pytest.mark.usefixtures("both_tenants")
+async def test_raw_sql_sees_only_the_rows_of_its_tenant(database: Database) -> None:
+    async with database.tenant(BERLIN) as session:
+        assert await seen(session) == [BERLIN]
+        assert await fetch_all(session, "SELECT 1 FROM looked WHERE tenant = 'hamburg'") == []
+        assert await run_sql(session, "UPDATE looked SET zoho_id = '9' WHERE tenant = 'hamburg'") == 0
+        assert await run_sql(session, "DELETE FROM looked WHERE tenant = 'hamburg'") == 0
+
+
+@pytest.mark.usefixtures("both_tenants")
+async def test_the_role_of_the_relay_sees_all_tenants(all_tenants: Database) -> None:
+    async with all_tenants.unbound() as session:
+        assert await seen(session) == [BERLIN, HAMBURG]
+
+
+@pytest.mark.usefixtures("both_tenants")
+@pytest.mark.parametrize("table", TABLES)
+async def test_without_a_tenant_every_table_is_an_error_also_after_a_commit_in_the_same_connection(
+    one_connection: Database, table: str
+) -> None:
+    async def without_a_tenant() -> None:
+        async with one_connection.unbound() as session:
+            await fetch_all(session, f"SELECT 1 FROM {table}")
+
+    # An empty table is not even asked for its tenant: with a row for each the error is certain.
+    async with one_connection.tenant(BERLIN) as session:
+        await fill(session, table)
+    for _ in range(2):
+        with pytest.raises(DBAPIError, match="no tenant is set"):
+            await without_a_tenant()
+
+
+async def fill(session: AsyncSession, table: str) -> None:
+    values = {
+        "looked": "(tenant, zoho_id) VALUES ('berlin', '1')",
+        "outbox": "(id, tenant, kind, subject, body) VALUES (gen_random_uuid(), 'berlin', 'work', 's', '')",
+        "outbox_counter": "VALUES ('berlin', 1, 1)",
+        "lease": "VALUES ('berlin', 'n', 'o', now(), 1)",
+        "parked_message": "(id, tenant, stream, sequence, subject, body, reason)"
+        " VALUES (gen_random_uuid(), 'berlin', 's', 1, 's', '', 'r')",
+    }
+    await run_sql(session, f"INSERT INTO {table} {values[table]}")
+
+
+async def test_a_session_is_one_transaction(database: Database) -> None:
+    async with database.tenant(BERLIN) as session:
+        await look(session, BERLIN)
+        await session.commit()
+        with pytest.raises(InvalidRequestError, match="closed transaction"):
+            await seen(session)
+
+
+async def test_the_tenant_holds_in_a_savepoint_and_after_it(database: Database) -> None:
+    async with database.tenant(BERLIN) as session:
+        async with session.begin_nested():
+            await look(session, BERLIN)
+        assert await seen(session) == [BERLIN]
+
+
+async def test_a_row_for_another_tenant_is_refused(database: Database) -> None:
+    async def look_for_hamburg() -> None:
+        async with database.tenant(BERLIN) as session:
+            await look(session, HAMBURG)
+
+    async def move_to_hamburg() -> None:
+        async with database.tenant(BERLIN) as session:
+            await look(session, BERLIN)
+            await run_sql(session, "UPDATE looked SET tenant = 'hamburg'")
+
+    for attempt in (look_for_hamburg, move_to_hamburg):
+        with pytest.raises(DBAPIError, match="row-level security"):
+            await attempt()
+
+
+@pytest.mark.usefixtures("both_tenants")
+def test_the_owner_is_held_too(urls: DatabaseUrls) -> None:
+    with psycopg.connect(urls.owner) as connection:
+        assert connection.execute("SELECT count(*) FROM looked").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("INSERT INTO looked (tenant, zoho_id) VALUES ('berlin', '1')")
+
+
+@pytest.mark.parametrize("role", ["owner", "runtime", "all_tenants"])
+def test_no_role_of_a_service_can_step_around_the_wall(urls: DatabaseUrls, role: str) -> None:
+    with psycopg.connect(getattr(urls, role)) as connection:
+        rights = "rolsuper, rolbypassrls, rolcreaterole, rolcreatedb"
+        row = connection.execute(f"SELECT {rights} FROM pg_roles WHERE rolname = current_user").fetchone()
+    assert row == (False, False, False, False)
+
+
+@pytest.mark.parametrize("role", ["runtime", "all_tenants"])
+def test_only_the_owner_changes_tables(urls: DatabaseUrls, role: str) -> None:
+    for statement in (
+        "ALTER TABLE looked DISABLE ROW LEVEL SECURITY",
+        "DROP POLICY own_tenant ON looked",
+        "CREATE TABLE mine (a int)",
+        "TRUNCATE looked",
+    ):
+        with psycopg.connect(getattr(urls, role)) as connection, pytest.raises(psycopg.errors.Error):
+            connection.execute(statement)
+
+
+async def test_what_raises_is_rolled_back(database: Database) -> None:
+    async def fail() -> None:
+        async with database.tenant(BERLIN) as session:
+            await look(session, BERLIN)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
+    async with database.tenant(BERLIN) as session:
+        assert await seen(session) == []
+
+
+async def test_a_database_that_is_away_does_not_answer_the_ping() -> None:
+    (port,) = free_ports(1)
+    away = Database(SecretStr(f"postgresql://nobody:secret@127.0.0.1:{port}/nothing"))
+    with pytest.raises(OperationalError) as refused:
+        await away.ping()
+    assert is_unreachable(refused.value)
+    await away.close()
+
+
+async def test_asking_wrongly_is_not_taken_for_a_database_that_is_away(database: Database) -> None:
+    async with database.tenant(BERLIN) as session:
+        with pytest.raises(DBAPIError) as wrong:
+            await fetch_all(session, "SELECT nothing_of_that_name")
+        await session.rollback()
+    assert not is_unreachable(wrong.value)
+    assert not is_unreachable(IntegrityError("", {}, Exception()))
+    assert is_unreachable(PoolTimeoutError())
