@@ -7,6 +7,7 @@ no), or `NoAnswer` (nothing can be concluded: time-out, 5xx, an answer that cann
 import asyncio
 import re
 import ssl
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,11 +15,17 @@ from datetime import timedelta
 from typing import Any, ClassVar, TypeAlias
 
 import httpx
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.deprecate import AuthlibDeprecationWarning  # importing it turns the warnings on
 from pydantic import BaseModel, Field, SecretStr
 
 from contracts.names import System
+
+with warnings.catch_warnings():
+    # Authlib prefers httpx2 where that is installed and calls httpx deprecated. All of us speak httpx: with
+    # httpx2 installed, Authlib's client would raise errors that `reason_of` does not know.
+    warnings.simplefilter("ignore", AuthlibDeprecationWarning)
+    from authlib.integrations.base_client import OAuthError
+    from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 TIMEOUT = httpx.Timeout(8, connect=5)
 TOTAL_SECONDS = 10
