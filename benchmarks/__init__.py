@@ -1,1 +1,1 @@
-"""Measurements of the whole installation, each a module with one `measure` coroutine. `make bench` runs them."""
+"""Measurements of the whole installation, each a module with a function `measure`; `make bench` runs them."""

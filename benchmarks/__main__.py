@@ -42,7 +42,8 @@ def main(chosen: list[str]) -> None:
 
 
 def show(results: list[Result]) -> None:
-    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    python = f"Python {platform.python_version()}"
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, {python}"
     table = Table(title=f"MVP-Connector on {machine}")
     for heading in ("what", "limit", "measured", ""):
         table.add_column(heading)

@@ -11,7 +11,7 @@ from parts.stack import RunningStack
 
 @dataclass
 class Team:
-    """`contacts`: Zoho id → Kundennummer of Contacts that are linked. Zoho has no rule: we call the webhook."""
+    """`contacts`: Zoho id → Kundennummer of linked Contacts. Zoho has no rule: we call the webhook."""
 
     admin: Admin
     sandbox: Sandbox

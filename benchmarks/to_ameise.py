@@ -1,4 +1,4 @@
-"""From the webhook's call to the write in Ameise, stand-ins without latency, by the stand-in's own journal."""
+"""From the webhook's call to the write in Ameise, without latency outside, by the stand-in's own journal."""
 
 import asyncio
 import time
