@@ -1,0 +1,1 @@
+"""ingest: receives, checks, stores and compares the DailyUp deliveries."""

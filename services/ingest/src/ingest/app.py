@@ -1,0 +1,34 @@
+"""Wires ingest together: settings → parts → a running process."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from chassis.process import Foundation, foundation
+from ingest.access import Access
+from ingest.importing import Importer
+from ingest.looking import Looking
+from ingest.receiving import Receiver
+from ingest.settings import IngestSettings
+from ingest.spool import Spool
+from ingest.subscribers import register
+from ingest.table_format import load_format
+
+
+@asynccontextmanager
+async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
+    """The service, up and receiving, while the block runs."""
+    form = load_format(settings.format_name)
+    spool = Spool(settings.spool_dir)
+    spool.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with foundation(settings) as base:
+        importer = Importer(base, settings, form, spool)
+        receiver = Receiver(base, settings, form, spool, importer)
+        register(
+            base.broker.faststream,
+            Access(settings, base.database, base.outbox, spool),
+            Looking(settings, form, base.database),
+        )
+        await base.start()
+        base.in_background("importing", importer.run())
+        base.in_background("receiving", receiver.run())
+        yield base

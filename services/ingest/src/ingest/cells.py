@@ -1,0 +1,90 @@
+"""The forms that values take in a delivery, as polars expressions over columns of text.
+
+Every function maps a column of texts (null = empty) to the canonical text of its type, and to null where
+the text cannot be read. "Null where there was a text" is what the caller calls unknown.
+Canonical: `1980-01-02`, `1234.56`, `true`/`false`, `2024-03-01T14:05:00`.
+"""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from ingest.table_format import ColumnType
+
+MAX_CELL_BYTES = 32_768
+"""A longer cell is no value of ours: more likely a quote was never closed."""
+
+BLANKS = " \t\r\n\u00a0\ufeff"
+_UNREADABLE = "[\u0000\u0002\ufffd]"
+
+_ISO_DATE = r"^\d{4}-\d{2}-\d{2}$"
+_GERMAN_DATE = r"^\d{1,2}\.\d{1,2}\.\d{4}$"
+_GERMAN_DECIMAL = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d{1,2}0*)?$"
+_PLAIN_DECIMAL = r"^[+-]?\d+\.\d{1,2}$"
+_MAX_DECIMAL_BYTES = 20
+_TRUE = ("1", "ja", "j", "true", "wahr", "x")
+_FALSE = ("0", "nein", "n", "false", "falsch")
+
+
+def stripped(cell: pl.Expr) -> pl.Expr:
+    """Without blanks around it; null when nothing is left."""
+    bare = cell.str.strip_chars(BLANKS)
+    return pl.when(bare != "").then(bare)
+
+
+def text(cell: pl.Expr) -> pl.Expr:
+    """Any text, unless it holds a NUL byte, a character that no encoding could read, or is far too long.
+
+    PostgreSQL stores no NUL."""
+    readable = ~cell.str.contains(_UNREADABLE) & (cell.str.len_bytes() <= MAX_CELL_BYTES)
+    return pl.when(readable).then(cell)
+
+
+def date(cell: pl.Expr) -> pl.Expr:
+    """`2.1.1980`, `02.01.1980`, `1980-01-02`, also with a time of midnight. Years have four digits."""
+    day = cell.str.replace(r"[T ]00:00(:00)?$", "")
+    iso = pl.when(day.str.contains(_ISO_DATE)).then(day).str.to_date("%Y-%m-%d", strict=False)
+    german = pl.when(day.str.contains(_GERMAN_DATE)).then(day).str.to_date("%d.%m.%Y", strict=False)
+    found = pl.coalesce(iso, german)
+    return pl.when(found.dt.year() >= 1).then(found).dt.to_string("%Y-%m-%d")
+
+
+def decimal(cell: pl.Expr) -> pl.Expr:
+    """`1.234,56`, `1234,5`, `1234.56`, with or without a euro sign; at most two decimals.
+
+    `1.234` is one thousand two hundred and thirty-four, as amounts are German. `1234.567` is unreadable.
+    """
+    amount = cell.str.replace(r"\s*(€|EUR)$", "")
+    german = pl.when(amount.str.contains(_GERMAN_DECIMAL)).then(
+        amount.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    )
+    plain = pl.when(amount.str.contains(_PLAIN_DECIMAL)).then(amount)
+    found = pl.coalesce(german, plain)
+    return pl.when(found.str.len_bytes() <= _MAX_DECIMAL_BYTES).then(found).str.strip_prefix("+")
+
+
+def boolean(cell: pl.Expr) -> pl.Expr:
+    """`0`/`1`, `ja`/`nein`, `j`/`n`, `true`/`false`, `wahr`/`falsch`, `x`."""
+    word = cell.str.to_lowercase()
+    truth = pl.when(word.is_in(_TRUE)).then(pl.lit("true"))
+    return truth.otherwise(pl.when(word.is_in(_FALSE)).then(pl.lit("false")))
+
+
+def timestamp(cell: pl.Expr) -> pl.Expr:
+    """A date of either form, alone or with a time to the minute or second; its zone is not known."""
+    parts = cell.str.extract_groups(r"^(?<day>[\d.-]{8,10})(?:[T ](?<time>\d{1,2}:\d{2}(?::\d{2})?))?$")
+    day = date(parts.struct.field("day"))
+    given = parts.struct.field("time")
+    with_seconds = pl.when(given.str.count_matches(":") == 1).then(given + ":00").otherwise(given)
+    moment = pl.when(given.is_null()).then(day + "T00:00:00").otherwise(day + "T" + with_seconds)
+    read = moment.str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False)
+    return read.dt.to_string("%Y-%m-%dT%H:%M:%S")
+
+
+CANONICAL: dict[ColumnType, Callable[[pl.Expr], pl.Expr]] = {
+    ColumnType.TEXT: text,
+    ColumnType.DATE: date,
+    ColumnType.DECIMAL: decimal,
+    ColumnType.BOOLEAN: boolean,
+    ColumnType.TIMESTAMP: timestamp,
+}

@@ -1,0 +1,192 @@
+# ruff: noqa: S608 (tables are an enum, columns are identifiers by the format's own check)
+"""Composed objects: what sync gets to see of a Kunde, a Vertrag or a list entry. One SQL text per table.
+
+The same text makes the objects for the RPC and, at import, their versions, so that both always agree. A
+Kunde has its Kontaktdaten and Details inside and the texts of its lists resolved. A version is the MD5 of
+the object's canonical JSON (PostgreSQL's jsonb text: keys sorted, one form per value) with its unknown names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from contracts.names import Table
+from ingest.table_format import ColumnType, Format, TableFormat
+
+CHILDREN_OF_KUNDE = (Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL)
+"""Tables that travel inside the Kunde and are no objects for others."""
+
+OBJECT_TABLES = tuple(table for table in Table if table not in CHILDREN_OF_KUNDE)
+
+KINDS = ("email", "telefon", "mobil", "website", "fax")
+"""Kinds of Kontaktdatum that are also there as a flat field: the standard one, else the first."""
+
+GONE_VERSION = "md5('gone')"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A text taken from a list: field `name` is `column` of the list that `reference` points to."""
+
+    name: str
+    reference: str
+    column: str = "text"
+
+
+RESOLVED: Mapping[Table, tuple[Resolved, ...]] = {
+    Table.KUNDE: (
+        Resolved("anrede", "anrede_id"),
+        Resolved("juristische_person", "anrede_id", "juristische_person"),
+        Resolved("land", "land_id"),
+        Resolved("rechtsform", "rechtsform_id"),
+        Resolved("vermittler", "vermittler_id", "name"),
+    ),
+    Table.VERTRAG: (
+        Resolved("sparte", "sparte_id"),
+        Resolved("gesellschaft", "gesellschaft_id"),
+        Resolved("status", "status_id"),
+        Resolved("zahlweise", "zahlweise_id"),
+        Resolved("vermittler", "vermittler_id", "name"),
+    ),
+}
+
+WANTED_KEYS = "SELECT unnest(CAST(:keys AS text[])) AS key"
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field of a composed object: its SQL value, and when it is unknown beyond its own cell."""
+
+    name: str
+    value: str
+    unknown: str | None = None
+
+
+def composed_sql(form: Format, table: Table, wanted: str) -> str:
+    """SELECT of `key, fields, unknown, version` for the living rows whose keys `wanted` selects.
+
+    Takes the parameter `tenant` (and those of `wanted`). Fields that are unknown are not in `fields`.
+    """
+    definition = form[table]
+    fields = [_Field(c.name, _value(f"o.{c.name}", c.type)) for c in definition.columns]
+    joins: list[str] = []
+    for resolved in RESOLVED.get(table, ()):
+        field, join = _resolved(definition, resolved)
+        fields.append(field)
+        if join not in joins:
+            joins.append(join)
+    children = ""
+    if table is Table.KUNDE:
+        children = f", {_KONTAKTDATEN}, {_DETAILS}"
+        joins += [
+            "LEFT JOIN kontakt ON kontakt.kunde_id = o.key",
+            "LEFT JOIN detail ON detail.kunde_id = o.key",
+        ]
+        fields += _of_children()
+    pairs = ", ".join(f"'{field.name}', {field.value}" for field in fields)
+    unknowns = ", ".join(f"CASE WHEN {f.unknown} THEN '{f.name}' END" for f in fields if f.unknown)
+    more = f"|| array_remove(CAST(ARRAY[{unknowns}] AS text[]), NULL)" if unknowns else ""
+    return f"""
+        WITH wanted AS ({wanted}){children},
+        built AS (
+            SELECT o.key, jsonb_build_object({pairs}) AS fields, o.unknown {more} AS unknown
+            FROM wanted JOIN {table} o ON o.tenant = :tenant AND o.key = wanted.key AND o.gone_since IS NULL
+            {" ".join(joins)}
+        ), known AS (
+            SELECT key, CASE WHEN unknown = '{{}}' THEN fields ELSE fields - unknown END AS fields,
+                   CASE WHEN unknown = '{{}}' THEN unknown
+                        ELSE ARRAY(SELECT DISTINCT u COLLATE "C" FROM unnest(unknown) u ORDER BY 1) END AS unknown
+            FROM built
+        )
+        SELECT key, fields, unknown, md5(CAST(jsonb_build_array(fields, to_jsonb(unknown)) AS text)) AS version
+        FROM known
+    """
+
+
+def _value(column: str, type_: ColumnType) -> str:
+    """Dates become ISO text by jsonb itself; decimals must be text, since JSON numbers lose their form."""
+    return f"CAST({column} AS text)" if type_ is ColumnType.DECIMAL else column
+
+
+def _resolved(definition: TableFormat, resolved: Resolved) -> tuple[_Field, str]:
+    column = next(c for c in definition.columns if c.name == resolved.reference)
+    assert column.references is not None
+    alias = f"l_{column.references}"
+    join = (
+        f"LEFT JOIN {column.references} {alias} ON {alias}.tenant = :tenant "
+        f"AND {alias}.key = o.{column.name} AND {alias}.gone_since IS NULL"
+    )
+    unresolved = f"{alias}.key IS NULL OR '{resolved.column}' = ANY({alias}.unknown)"
+    unknown = f"'{column.name}' = ANY(o.unknown) OR (o.{column.name} IS NOT NULL AND ({unresolved}))"
+    return _Field(resolved.name, f"{alias}.{resolved.column}", unknown), join
+
+
+_ORDER = 'c.standard DESC NULLS LAST, length(c.key), c.key COLLATE "C"'
+
+_KONTAKTDATEN = f"""
+    kontakt AS (
+        SELECT c.kunde_id,
+               jsonb_agg(
+                   jsonb_build_object('art', lower(c.art), 'kontext', c.kontext, 'wert', c.wert,
+                                      'standard', coalesce(c.standard, false))
+                   ORDER BY lower(c.art) COLLATE "C", {_ORDER}) AS alle,
+               bool_or(c.unknown <> '{{}}') AS some_unknown,
+               bool_or('art' = ANY(c.unknown)) AS art_unknown,
+               {
+    ", ".join(
+        f"(array_agg(c.wert ORDER BY {_ORDER}) FILTER (WHERE lower(c.art) = '{kind}'))[1] AS {kind}, "
+        f"coalesce(bool_or(c.unknown && ARRAY['wert', 'standard']) "
+        f"FILTER (WHERE lower(c.art) = '{kind}'), false) AS {kind}_unknown"
+        for kind in KINDS
+    )
+}
+        FROM wanted JOIN kundenkommunikation c
+             ON c.tenant = :tenant AND c.kunde_id = wanted.key AND c.gone_since IS NULL
+        GROUP BY c.kunde_id
+    )
+"""
+
+_DETAILS = """
+    detail AS (
+        SELECT d.kunde_id,
+               jsonb_object_agg(f.bezeichnung, d.wert ORDER BY length(f.key), f.key COLLATE "C")
+                   FILTER (WHERE f.bezeichnung IS NOT NULL) AS alle,
+               bool_or(d.unknown <> '{}' OR f.bezeichnung IS NULL) AS some_unknown
+        FROM wanted
+        JOIN kundendetail d ON d.tenant = :tenant AND d.kunde_id = wanted.key AND d.gone_since IS NULL
+        LEFT JOIN kundendetailfeld f ON f.tenant = :tenant AND f.key = d.feld_id AND f.gone_since IS NULL
+        GROUP BY d.kunde_id
+    )
+"""
+
+
+def _of_children() -> list[_Field]:
+    """Never delivered is unknown; delivered and none there is empty."""
+    no_contacts = _never_delivered(Table.KUNDENKOMMUNIKATION)
+    fields = [
+        _Field(
+            "kommunikationen",
+            "coalesce(kontakt.alle, '[]')",
+            f"{no_contacts} OR coalesce(kontakt.some_unknown, false)",
+        )
+    ]
+    fields += [
+        _Field(
+            kind,
+            f"kontakt.{kind}",
+            f"{no_contacts} OR coalesce(kontakt.art_unknown OR kontakt.{kind}_unknown, false)",
+        )
+        for kind in KINDS
+    ]
+    no_details = _never_delivered(Table.KUNDENDETAIL)
+    fields.append(
+        _Field(
+            "details", "coalesce(detail.alle, '{}')", f"{no_details} OR coalesce(detail.some_unknown, false)"
+        )
+    )
+    return fields
+
+
+def _never_delivered(table: Table) -> str:
+    return (
+        f"NOT (SELECT EXISTS (SELECT FROM delivered_table WHERE tenant = :tenant AND table_name = '{table}'))"
+    )

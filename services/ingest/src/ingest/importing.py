@@ -1,0 +1,291 @@
+"""Imports deliveries: one at a time per tenant, tenants in turns, everything visible in one transaction.
+
+The table of deliveries is the queue. A delivery is taken under the tenant's lease; a process that dies
+lets the lease run out, and the next one begins again from the files, to the same end.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import structlog
+from prometheus_client import Counter, Histogram
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis import leases
+from chassis.cause import Cause
+from chassis.database import is_unreachable, run_sql
+from chassis.leases import Lease, LeaseLost
+from chassis.process import Foundation
+from contracts.actor import ActorKind
+from contracts.events import DeliveryFailed, DeliveryHeld, DeliveryImported, EventData, TableCounts
+from contracts.ids import TenantId, Uuid
+from contracts.names import Outcome, Table
+from contracts.rpc.ingest import DeliveryState
+from ingest import merging, store, versions
+from ingest.guards import Incoming, Limits, reasons_to_hold
+from ingest.settings import IngestSettings
+from ingest.spool import Spool
+from ingest.table_format import Format
+from ingest.tables import DeliveryRow
+from ingest.versions import Import
+
+if TYPE_CHECKING:
+    from ingest.reading import ReadDelivery
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+POLL_SECONDS = 2.0
+"""How long a delivery that another replica received may go unnoticed."""
+LEASE = "import"
+
+deliveries_total = Counter("ingest_deliveries_total", "Deliveries by how they ended", ["state"])
+rows_total = Counter("ingest_rows_total", "Rows by what a delivery did to them", ["table", "change"])
+import_seconds = Histogram(
+    "ingest_import_seconds", "Time to import a delivery", buckets=(0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
+)
+
+
+@dataclass(slots=True)
+class Importer:
+    """The importing half of the service. `wake` says that there is something to do."""
+
+    base: Foundation
+    settings: IngestSettings
+    form: Format
+    spool: Spool
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Import whatever waits, for ever."""
+        while True:
+            self.wake.clear()
+            try:
+                imported = await self.import_waiting()
+            except Exception as error:
+                if not is_unreachable(error):
+                    raise
+                log.warning("import.postponed", reason="PostgreSQL is away")
+                imported = False
+            if not imported:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.wake.wait(), POLL_SECONDS)
+
+    async def import_waiting(self) -> bool:
+        """Import one delivery of each tenant that has one waiting; whether there was any.
+
+        The queue is looked at as the all-tenants role, because it asks which tenants have work; all else
+        happens as one tenant.
+        """
+        async with self.base.all_tenants.unbound() as session:
+            tenants = await store.tenants_with_work(session)
+        done = [await self._import_next_of(tenant) for tenant in tenants]
+        return any(done)
+
+    async def _import_next_of(self, tenant: TenantId) -> bool:
+        async with self.base.database.tenant(tenant) as session:
+            lease = await leases.take(
+                session, tenant, LEASE, owner=self.settings.replica, lasting=self.settings.import_lease
+            )
+            delivery = await store.next_delivery(session, tenant) if lease else None
+            if lease is None or delivery is None:
+                return False
+            # A delivery that ends the process each time must not do so for ever.
+            worn_out = delivery.attempts >= self.settings.import_attempts
+            await store.change_delivery(
+                session,
+                delivery.id,
+                state=DeliveryState.IMPORTING,
+                started_at=datetime.now(UTC),
+                attempts=delivery.attempts + 1,
+            )
+        current = Import(tenant, Uuid(delivery.id), delivery.as_of, cause_of(delivery))
+        with current.cause.bound(delivery=delivery.id), import_seconds.time():
+            try:
+                async with self._holding(lease):
+                    if worn_out:
+                        await self._fail(current, lease, f"not imported after {delivery.attempts} attempts")
+                    else:
+                        await self._import(current, lease)
+            except LeaseLost:
+                log.warning("import.lease_lost")
+            except Exception as error:
+                if is_unreachable(error):
+                    raise
+                log.exception("import.failed")
+                await self._fail(current, lease, f"{type(error).__name__}; see the log")
+        return True
+
+    @asynccontextmanager
+    async def _holding(self, lease: Lease) -> AsyncGenerator[None]:
+        """Extend the lease while the block runs; give it back after."""
+
+        async def extend() -> None:
+            while True:
+                await asyncio.sleep(self.settings.import_lease.total_seconds() / 3)
+                try:
+                    async with self.base.database.tenant(lease.tenant) as session:
+                        await leases.extend(session, lease, lasting=self.settings.import_lease)
+                except LeaseLost:
+                    return  # the import finds out before it commits
+                except Exception as error:
+                    if not is_unreachable(error):
+                        raise
+
+        task = asyncio.create_task(extend())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        async with self.base.database.tenant(lease.tenant) as session:
+            await leases.give_back(session, lease)
+
+    async def _import(self, current: Import, lease: Lease) -> None:
+        """Read the files, then in one transaction: compare, guard, merge, compose, tell."""
+        started = time.monotonic()
+        read = await asyncio.to_thread(self._read, current)
+        if not read.tables:
+            await self._fail(current, lease, "no file could be read", read)
+            return
+        async with self.base.database.tenant(current.tenant) as session:
+            timeout = int(self.settings.import_timeout.total_seconds() * 1000)
+            await run_sql(session, f"SET LOCAL statement_timeout = {timeout}")
+            counts = await self._compare(session, current, read)
+            if reasons := await self._guard(session, current, read, counts):
+                await self._hold(session, current, read, reasons)
+            else:
+                await self._merge(session, current, read, counts, (time.monotonic() - started) * 1000)
+            await leases.check(session, lease)
+        if not reasons:
+            deliveries_total.labels("imported").inc()
+            for table, count in counts.items():
+                for change, rows in count.model_dump().items():
+                    rows_total.labels(table, change).inc(rows)
+            log.info(
+                "delivery.imported",
+                seconds=round(time.monotonic() - started, 3),
+                rows=sum(read_table.rows for read_table in read.tables.values()),
+                problems=read.problem_count(),
+            )
+
+    def _read(self, current: Import) -> "ReadDelivery":
+        # Here, because polars costs memory that a service that only waits does not need.
+        from ingest.reading import read_delivery  # noqa: PLC0415
+
+        folder = self.spool.delivery(current.tenant, current.delivery)
+        return read_delivery(sorted(folder.iterdir()) if folder.is_dir() else [], self.form)
+
+    async def _compare(
+        self, session: AsyncSession, current: Import, read: "ReadDelivery"
+    ) -> dict[Table, TableCounts]:
+        counts: dict[Table, TableCounts] = {}
+        for table, read_table in read.tables.items():
+            await merging.stage(session, read_table, self.form[table])
+            counts[table] = await merging.compare(
+                session, read_table, self.form[table], tenant=current.tenant
+            )
+        return counts
+
+    async def _guard(
+        self,
+        session: AsyncSession,
+        current: Import,
+        read: "ReadDelivery",
+        counts: dict[Table, TableCounts],
+    ) -> list[str]:
+        before = await store.stored_before(session, current.tenant)
+        incoming = {
+            # A rejected row is there, though unreadable: it is no sign of an emptied table.
+            table: Incoming(found.rows + found.rejected, frozenset(found.delivered), counts[table])
+            for table, found in read.tables.items()
+        }
+        limits = Limits(self.settings.gone_limit_percent, self.settings.gone_limit_floor)
+        return reasons_to_hold(before, incoming, limits)
+
+    async def _merge(
+        self,
+        session: AsyncSession,
+        current: Import,
+        read: "ReadDelivery",
+        counts: dict[Table, TableCounts],
+        duration_ms: float,
+    ) -> None:
+        now = datetime.now(UTC)
+        known = await store.delivered_tables(session, current.tenant)
+        differing = {table for table, n in counts.items() if n.new or n.changed or n.gone}
+        first_time = set(read.tables) - set(known)
+        touched = await versions.find_touched(
+            session, self.form, tenant=current.tenant, differing=differing, first_time=first_time
+        )
+        for table, found in read.tables.items():
+            if table in differing:
+                await merging.apply(session, self.form[table], tenant=current.tenant, now=now)
+            await store.remember_table(
+                session, table, tenant=current.tenant, columns=found.delivered, counts=counts[table],
+                delivery=current.delivery, as_of=current.as_of,
+            )  # fmt: skip
+        for table in touched:
+            if await versions.compare_versions(session, self.form, table, current, now=now):
+                await versions.tell(session, self.base.outbox, table, current)
+        warned = bool(read.problem_count())
+        state = DeliveryState.IMPORTED_WITH_WARNINGS if warned else DeliveryState.IMPORTED
+        told = DeliveryImported(
+            delivery=current.delivery,
+            counts=counts,
+            outcome=Outcome.WARNING if warned else Outcome.OK,
+            reason=f"{read.problem_count()} problems" if warned else None,
+            duration_ms=duration_ms,
+        )
+        await self._end(session, current, state, told, read, counts)
+
+    async def _hold(
+        self, session: AsyncSession, current: Import, read: "ReadDelivery", reasons: list[str]
+    ) -> None:
+        reason = "; ".join(reasons)
+        log.warning("delivery.held", reason=reason)
+        deliveries_total.labels("held").inc()
+        told = DeliveryHeld(delivery=current.delivery, reason=reason)
+        await self._end(session, current, DeliveryState.HELD, told, read)
+
+    async def _fail(
+        self, current: Import, lease: Lease, reason: str, read: "ReadDelivery | None" = None
+    ) -> None:
+        log.error("delivery.failed", reason=reason)
+        deliveries_total.labels("failed").inc()
+        told = DeliveryFailed(delivery=current.delivery, reason=reason)
+        async with self.base.database.tenant(current.tenant) as session:
+            await self._end(session, current, DeliveryState.FAILED, told, read)
+            await leases.check(session, lease)
+
+    async def _end(
+        self,
+        session: AsyncSession,
+        current: Import,
+        state: DeliveryState,
+        told: EventData,
+        read: "ReadDelivery | None",
+        counts: dict[Table, TableCounts] | None = None,
+    ) -> None:
+        problems = read.all_problems()[: store.KEPT_PROBLEMS] if read else []
+        await store.change_delivery(
+            session,
+            current.delivery,
+            state=state,
+            finished_at=datetime.now(UTC),
+            counts={table: n.model_dump() for table, n in (counts or {}).items()},
+            problems=[problem.as_json() for problem in problems],
+            problem_count=read.problem_count() if read else 0,
+            reason=told.reason,
+        )
+        await self.base.outbox.tell(session, current.cause, told)
+
+
+def cause_of(delivery: DeliveryRow) -> Cause:
+    """Everything that a delivery leads to belongs to one chain that blau direkt began."""
+    return Cause(TenantId(delivery.tenant), ActorKind.BLAUDIREKT, "dailyup", Uuid(delivery.correlationid))

@@ -1,0 +1,78 @@
+"""Answers from what is stored: the state of the deliveries, and composed objects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chassis.database import Database
+from contracts.events import TableCounts
+from contracts.ids import AmeiseKey, TenantId, Uuid
+from contracts.names import Table
+from contracts.problems import Invalid
+from contracts.rpc.ingest import ComposedObject, DailyUpStatus, DeliveryState, DeliveryStatus, Objects
+from ingest import store
+from ingest.access import shown
+from ingest.composing import CHILDREN_OF_KUNDE
+from ingest.settings import IngestSettings
+from ingest.table_format import Format
+from ingest.tables import DeliveryRow
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Reads, as the tenant who asks."""
+
+    settings: IngestSettings
+    form: Format
+    database: Database
+
+    async def status(self, tenant: TenantId) -> DailyUpStatus:
+        """The tenant's way in, its newest deliveries, and how many rows are stored."""
+        async with self.database.tenant(tenant) as session:
+            user = await store.ftp_user(session, tenant)
+            deliveries = await store.newest_deliveries(session, tenant)
+            tables = await store.delivered_tables(session, tenant)
+        return DailyUpStatus(
+            ftp=shown(self.settings, user.user_name) if user else None,
+            deliveries=tuple(map(_shown, deliveries)),
+            stored={table: row.rows for table, row in tables.items()},
+        )
+
+    async def objects(self, tenant: TenantId, table: Table, keys: Sequence[AmeiseKey]) -> Objects:
+        """The objects as they are stored now, in the order of `keys`. Raises Invalid for parts of a Kunde."""
+        if table in CHILDREN_OF_KUNDE:
+            raise Invalid(f"{table} is part of the Kunde", remedy="ask for the Kunde")
+        async with self.database.tenant(tenant) as session:
+            found = await store.composed_objects(session, self.form, table, tenant=tenant, keys=keys)
+            delivered = (await store.delivered_tables(session, tenant)).get(table)
+        if delivered is None:
+            return Objects(objects=())
+        return Objects(
+            objects=tuple(
+                ComposedObject(
+                    key=key,
+                    version=row["version"],
+                    as_of=delivered.as_of,
+                    gone=row["gone"],
+                    fields=row["fields"] or {},
+                    unknown=tuple(row["unknown"] or ()),
+                )
+                for key in keys
+                if (row := found.get(key)) is not None
+            )
+        )
+
+
+def _shown(row: DeliveryRow) -> DeliveryStatus:
+    return DeliveryStatus(
+        id=Uuid(row.id),
+        state=DeliveryState(row.state),
+        received_from=row.received_from,
+        as_of=row.as_of,
+        finished_at=row.finished_at,
+        files=row.files,
+        bytes_=row.bytes_,
+        missing=tuple(map(Table, row.missing)),
+        counts={Table(table): TableCounts.model_validate(n) for table, n in row.counts.items()},
+        problems=row.problem_count,
+        reason=row.reason,
+    )

@@ -1,0 +1,138 @@
+# ruff: noqa: S608 (tables are an enum, columns are identifiers by the format's own check)
+"""Compares the tables of a delivery with what is stored, and merges them: sets of rows, in SQL.
+
+Each table goes by COPY into a temporary table (COPY does not work into tables with row-level security);
+one anti-join finds what is new, changed or gone, and only these rows are written. An unknown cell keeps
+the stored value and is no difference. Everything happens in the caller's transaction.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from psycopg import AsyncConnection
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database import fetch_all, run_sql
+from contracts.events import TableCounts
+from contracts.ids import TenantId
+from ingest.table_format import ColumnType, TableFormat
+
+if TYPE_CHECKING:
+    from ingest.reading import ReadTable
+
+COPY_ROWS = 50_000
+"""Rows in memory as CSV at a time."""
+
+SQL_TYPES: Mapping[ColumnType, str] = {
+    ColumnType.TEXT: "text",
+    ColumnType.DATE: "date",
+    ColumnType.DECIMAL: "numeric(18, 2)",
+    ColumnType.BOOLEAN: "boolean",
+    ColumnType.TIMESTAMP: "timestamp",
+}
+
+
+async def stage(session: AsyncSession, read: "ReadTable", definition: TableFormat) -> None:
+    """Load what was delivered into the temporary table `incoming_<table>`."""
+    name = f"incoming_{definition.table}"
+    columns = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in definition.columns)
+    await run_sql(
+        session,
+        f"CREATE TEMPORARY TABLE {name} (key text NOT NULL, {columns}, extra jsonb NOT NULL, "
+        "unknown text[] NOT NULL, row_hash text NOT NULL) ON COMMIT DROP",
+    )
+    raw = await (await session.connection()).get_raw_connection()
+    connection = raw.driver_connection
+    assert isinstance(connection, AsyncConnection)
+    async with connection.cursor() as cursor, cursor.copy(f"COPY {name} FROM STDIN (FORMAT csv)") as copy:
+        for part in read.frame.iter_slices(COPY_ROWS):
+            await copy.write(part.write_csv(include_header=False))
+    await run_sql(session, f"ANALYZE {name}")
+
+
+async def compare(
+    session: AsyncSession, read: "ReadTable", definition: TableFormat, *, tenant: TenantId
+) -> TableCounts:
+    """Put the keys that differ into the temporary table `delta_<table>` (key, action) and count them.
+
+    `action` is new (also: back again), changed or gone. A rejected row makes nothing gone: neither its
+    own key, nor, where a key could not be read, any other.
+    """
+    table = definition.table
+    differs = " OR ".join(
+        f"(NOT '{name}' = ANY(i.unknown) AND (i.{name} IS DISTINCT FROM s.{name} OR '{name}' = ANY(s.unknown)))"
+        for name in definition.names
+    )
+    # One hash join over (tenant, key); rows with equal hashes are passed by without comparing columns.
+    await run_sql(
+        session,
+        f"""
+        CREATE TEMPORARY TABLE delta_{table} ON COMMIT DROP AS
+        SELECT i.key, CASE WHEN s.key IS NULL OR s.gone_since IS NOT NULL THEN 'new' ELSE 'changed' END AS action
+        FROM incoming_{table} i LEFT JOIN {table} s ON s.tenant = :tenant AND s.key = i.key
+        WHERE s.key IS NULL OR s.gone_since IS NOT NULL
+           OR (s.row_hash <> i.row_hash AND (i.extra IS DISTINCT FROM s.extra OR {differs}))
+        """,
+        tenant=tenant,
+    )
+    if read.every_row_has_key:
+        await run_sql(
+            session,
+            f"""
+            INSERT INTO delta_{table} (key, action)
+            SELECT s.key, 'gone' FROM {table} s
+            WHERE s.tenant = :tenant AND s.gone_since IS NULL
+              AND NOT EXISTS (SELECT FROM incoming_{table} i WHERE i.key = s.key)
+              AND NOT s.key = ANY(CAST(:rejected AS text[]))
+            """,
+            tenant=tenant,
+            rejected=list(read.rejected_keys),
+        )
+    await run_sql(session, f"ANALYZE delta_{table}")
+    rows = await fetch_all(session, f"SELECT action, count(*) AS n FROM delta_{table} GROUP BY action")
+    by_action: dict[str, int] = {row["action"]: row["n"] for row in rows}
+    new, changed = by_action.get("new", 0), by_action.get("changed", 0)
+    return TableCounts(
+        new=new,
+        changed=changed,
+        unchanged=read.rows - new - changed,
+        gone=by_action.get("gone", 0),
+        rejected=read.rejected,
+    )
+
+
+async def apply(session: AsyncSession, definition: TableFormat, *, tenant: TenantId, now: datetime) -> None:
+    """Write the rows of `delta_<table>`."""
+    table, names = definition.table, definition.names
+    columns = ", ".join(names)
+    incoming = ", ".join(f"i.{name}" for name in names)
+    # What was known once stays known: the stored value is kept.
+    kept = ", ".join(
+        f"{name} = CASE WHEN '{name}' = ANY(excluded.unknown) THEN s.{name} ELSE excluded.{name} END"
+        for name in names
+    )
+    await run_sql(
+        session,
+        f"""
+        INSERT INTO {table} AS s
+            (tenant, key, {columns}, extra, unknown, row_hash, first_seen, changed_at, gone_since)
+        SELECT :tenant, i.key, {incoming}, i.extra, i.unknown, i.row_hash, :now, :now, NULL
+        FROM incoming_{table} i JOIN delta_{table} d ON d.key = i.key
+        ON CONFLICT (tenant, key) DO UPDATE SET {kept},
+            extra = excluded.extra,
+            unknown = ARRAY(SELECT unnest(s.unknown) INTERSECT SELECT unnest(excluded.unknown) ORDER BY 1),
+            row_hash = excluded.row_hash, changed_at = excluded.changed_at, gone_since = NULL
+        """,
+        tenant=tenant,
+        now=now,
+    )
+    await run_sql(
+        session,
+        f"""
+        UPDATE {table} s SET gone_since = :now, changed_at = :now
+        FROM delta_{table} d WHERE d.action = 'gone' AND s.tenant = :tenant AND s.key = d.key
+        """,
+        tenant=tenant,
+        now=now,
+    )

@@ -1,0 +1,194 @@
+"""The receiving half: one replica serves FTP under a lease, and watches the homes for complete deliveries.
+
+A delivery begins with the first file in a home: its row (state `receiving`) gives it its id and the moment
+it began. When it is complete its files are moved into its own folder, and the row becomes `waiting`. Both
+steps can be repeated: after a crash between them the files are found in the home and the folder together.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import structlog
+
+from chassis import leases
+from chassis.database import is_unreachable
+from chassis.leases import Lease, LeaseLost
+from chassis.process import Foundation
+from contracts.events import DeliveryReceived
+from contracts.ids import TenantId, Uuid, new_id
+from contracts.names import Outcome, Table
+from contracts.rpc.ingest import DeliveryState
+from contracts.subjects import SYSTEM_TENANT
+from ingest import ftp_server, store
+from ingest.completeness import Complete, Patience, ReceivedFile, is_complete
+from ingest.ftp_users import Users
+from ingest.importing import Importer, cause_of
+from ingest.settings import IngestSettings
+from ingest.spool import Spool, SpooledFile
+from ingest.table_format import Format
+from ingest.tables import DeliveryRow
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+POLL_SECONDS = 0.5
+LEASE = "receiving"
+
+
+@dataclass(slots=True)
+class _Seen:
+    """How a file looked, and since when it has looked like that (monotonic seconds)."""
+
+    size: int
+    changed_ns: int
+    since: float
+
+
+@dataclass(slots=True)
+class Receiver:
+    """Receives files and hands complete deliveries to the importer."""
+
+    base: Foundation
+    settings: IngestSettings
+    form: Format
+    spool: Spool
+    importer: Importer
+    _receiving: dict[TenantId, DeliveryRow] = field(default_factory=dict[TenantId, DeliveryRow])
+    _seen: dict[tuple[TenantId, str], _Seen] = field(default_factory=dict[tuple[TenantId, str], _Seen])
+
+    async def run(self) -> None:
+        """Receive whenever the lease is ours, for ever. Raises OSError if the FTP port is taken."""
+        while True:
+            try:
+                if lease := await self._take():
+                    await self._receive(lease)
+            except LeaseLost:
+                log.warning("receiving.lease_lost")
+            except Exception as error:
+                if not is_unreachable(error):
+                    raise
+                log.warning("receiving.postponed", reason="PostgreSQL is away")
+            await asyncio.sleep(self.settings.receiving_lease.total_seconds() / 3)
+
+    async def _take(self) -> Lease | None:
+        # Receiving concerns all tenants at once, so its lease belongs to none of them.
+        async with self.base.database.tenant(SYSTEM_TENANT) as session:
+            return await leases.take(
+                session, cast("TenantId", SYSTEM_TENANT), LEASE,
+                owner=self.settings.replica, lasting=self.settings.receiving_lease,
+            )  # fmt: skip
+
+    async def _receive(self, lease: Lease) -> None:
+        """Serve FTP and watch the homes until the lease is lost."""
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        users = Users(self.settings.database_all_tenants_url)
+        await self._remember_receiving()
+
+        def on_change() -> None:
+            with suppress(RuntimeError):  # the loop has ended: so will the server
+                loop.call_soon_threadsafe(changed.set)
+
+        with ftp_server.serving(self.settings, users.recognise, self.spool, on_change) as is_alive:
+            try:
+                while True:
+                    if not is_alive():
+                        raise RuntimeError("the FTP server's thread has ended")
+                    lease = await self._keep(lease)
+                    changed.clear()
+                    await self._watch()
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(changed.wait(), POLL_SECONDS)
+            finally:
+                users.close()
+                await self._give_back(lease)
+
+    async def _keep(self, lease: Lease) -> Lease:
+        """Extend the lease when a third of it has passed. Raises LeaseLost."""
+        left = lease.until - datetime.now(UTC)
+        if left > self.settings.receiving_lease * 2 / 3:
+            return lease
+        if kept := await self._take():
+            return kept
+        raise LeaseLost(LEASE)
+
+    async def _give_back(self, lease: Lease) -> None:
+        with suppress(Exception):
+            async with self.base.database.tenant(SYSTEM_TENANT) as session:
+                await leases.give_back(session, lease)
+
+    async def _remember_receiving(self) -> None:
+        """What was being received when a process ended; asked for all tenants at once."""
+        async with self.base.all_tenants.unbound() as session:
+            rows = await store.receiving_deliveries(session)
+        self._receiving = {TenantId(row.tenant): row for row in rows}
+        self._seen.clear()
+
+    async def _watch(self) -> None:
+        """Look at every home that holds files, and at every delivery that has begun."""
+        with_files = await asyncio.to_thread(lambda: list(self.spool.tenants_with_files()))
+        for tenant in {*with_files, *self._receiving}:
+            await self._look_at(tenant)
+
+    async def _look_at(self, tenant: TenantId) -> None:
+        begun = self._receiving.get(tenant)
+        known = Uuid(begun.id) if begun else None
+        spooled = await asyncio.to_thread(self.spool.files, tenant, known)
+        if not spooled:
+            return
+        delivery = begun or await self._begin(tenant)
+        complete = is_complete(
+            [self._as_received(tenant, file) for file in spooled],
+            list(Table),
+            started=delivery.received_from,
+            now=datetime.now(UTC),
+            patience=Patience(timedelta(seconds=self.settings.quiet_seconds), self.settings.waiting_time),
+        )
+        if complete is not None:
+            await self._hand_over(tenant, delivery, complete)
+
+    def _as_received(self, tenant: TenantId, file: SpooledFile) -> ReceivedFile:
+        now, key = time.monotonic(), (tenant, file.name)
+        seen = self._seen.get(key)
+        if seen is None or (seen.size, seen.changed_ns) != (file.size, file.changed_ns):
+            seen = self._seen[key] = _Seen(file.size, file.changed_ns, now)
+        return ReceivedFile(
+            name=file.name,
+            table=self.form.table_of(file.name),
+            size=file.size,
+            quiet_for=timedelta(seconds=now - seen.since),
+            unfinished=file.unfinished,
+        )
+
+    async def _begin(self, tenant: TenantId) -> DeliveryRow:
+        now = datetime.now(UTC)
+        row = DeliveryRow(
+            id=new_id(), tenant=tenant, state=DeliveryState.RECEIVING, correlationid=new_id(),
+            received_from=now, as_of=now - self.settings.as_of_lag,
+        )  # fmt: skip
+        async with self.base.database.tenant(tenant) as session:
+            session.add(row)
+        self._receiving[tenant] = row
+        log.info("delivery.begun", tenant=tenant, delivery=row.id)
+        return row
+
+    async def _hand_over(self, tenant: TenantId, delivery: DeliveryRow, complete: Complete) -> None:
+        """Move the files, then let the importer have them."""
+        files = await asyncio.to_thread(self.spool.move_to_delivery, tenant, Uuid(delivery.id))
+        bytes_ = sum(file.size for file in files)
+        async with self.base.database.tenant(tenant) as session:
+            await store.change_delivery(
+                session, delivery.id, state=DeliveryState.WAITING, files=len(files), bytes_=bytes_,
+                missing=list(complete.missing),
+            )  # fmt: skip
+            told = DeliveryReceived(
+                delivery=Uuid(delivery.id), files=len(files), bytes_=bytes_, missing=complete.missing,
+                outcome=Outcome.WARNING if complete.missing else Outcome.OK,
+            )  # fmt: skip
+            await self.base.outbox.tell(session, cause_of(delivery), told)
+        del self._receiving[tenant]
+        self._seen = {key: seen for key, seen in self._seen.items() if key[0] != tenant}
+        log.info("delivery.received", tenant=tenant, delivery=delivery.id, files=len(files), bytes=bytes_)
+        self.importer.wake.set()

@@ -1,0 +1,112 @@
+"""The settings of ingest."""
+
+import os
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from chassis.settings import ServiceSettings, settings_config
+from contracts.names import Service
+
+
+def _seconds(value: object) -> object:
+    """`0` and `3600` are seconds; anything else is left to pydantic (`P1D`, `01:00:00`)."""
+    try:
+        return timedelta(seconds=float(str(value)))
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_seconds)]
+
+
+class IngestSettings(ServiceSettings):
+    """Environment prefix `INGEST_`."""
+
+    service: ClassVar[Service] = Service.INGEST
+    model_config = settings_config(Service.INGEST)
+
+    spool_dir: Path = Field(
+        description="homes of the FTP users and files of deliveries; one for all replicas"
+    )
+    ftp_host: str = Field(default="127.0.0.1", description="address that the FTP server listens on")
+    ftp_port: int = Field(default=2121, ge=0, le=65535)
+    ftp_public_host: str | None = Field(
+        default=None, description="name or address that blau direkt uses; unset: `ftp_host`"
+    )
+    ftp_masquerade_address: str | None = Field(
+        default=None, description="IP address told for data connections behind NAT"
+    )
+    ftp_passive_ports: str = Field(default="", description="`60000-60100`; empty: any free port")
+    ftp_max_connections: int = Field(default=100, ge=1)
+    ftp_max_connections_per_address: int = Field(default=20, ge=1)
+    ftp_idle_seconds: int = Field(default=300, ge=1, description="a silent connection is closed after this")
+    ftp_failed_login_seconds: float = Field(
+        default=3.0,
+        ge=0,
+        description="delay after a failed login; doubles with each further one of an address",
+    )
+
+    format_name: str = Field(default="dailyup-1", description="which file of `ingest/formats` applies")
+    quiet_seconds: float = Field(
+        default=10.0, ge=0, description="a file whose size stood still this long is complete"
+    )
+    waiting_time: Duration = Field(
+        default=timedelta(hours=1), description="how long missing tables are waited for after the first file"
+    )
+    as_of_lag: Duration = Field(
+        default=timedelta(hours=24),
+        description="how much older than its arrival the state in a delivery may be; a person's later change wins",
+    )
+
+    gone_limit_percent: float = Field(
+        default=10.0, ge=0, le=100, description="a table that loses more of its rows holds the delivery"
+    )
+    gone_limit_floor: int = Field(
+        default=20, ge=0, description="losing this many rows never holds a delivery"
+    )
+    receiving_lease: Duration = Field(
+        default=timedelta(seconds=5),
+        description="another replica receives after the first was silent so long",
+    )
+    import_lease: Duration = Field(
+        default=timedelta(seconds=15), description="an import whose process died is taken up again after this"
+    )
+    import_timeout: Duration = Field(
+        default=timedelta(minutes=60), description="a statement of an import that takes longer is ended"
+    )
+    import_attempts: int = Field(
+        default=3,
+        ge=1,
+        description="a delivery that ended so many processes fails instead of being tried again",
+    )
+    instance: str = Field(
+        default_factory=socket.gethostname, description="names this replica in leases and logs"
+    )
+
+    @field_validator("ftp_passive_ports")
+    @classmethod
+    def _is_a_range(cls, value: str) -> str:
+        if value and len(value.split("-")) != 2:
+            raise ValueError("write the passive ports as `60000-60100`")
+        return value
+
+    @field_validator("spool_dir")
+    @classmethod
+    def _is_absolute(cls, value: Path) -> Path:
+        return value.absolute()  # pyftpdlib changes the working directory while it answers CWD
+
+    @property
+    def replica(self) -> str:
+        """Owner of leases: this very process."""
+        return f"{self.instance}-{os.getpid()}"
+
+    def passive_ports(self) -> range | None:
+        """The ports for data connections; None means any."""
+        if not self.ftp_passive_ports:
+            return None
+        first, last = map(int, self.ftp_passive_ports.split("-"))
+        return range(first, last + 1)

@@ -1,0 +1,131 @@
+"""Queries on deliveries, FTP users and stored objects, named by the question they answer."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import col, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database import fetch_all, run_sql
+from contracts.events import TableCounts
+from contracts.ids import TenantId, Uuid
+from contracts.names import Table
+from contracts.rpc.ingest import DeliveryState
+from ingest.composing import WANTED_KEYS, composed_sql
+from ingest.guards import Before
+from ingest.table_format import Format
+from ingest.tables import DeliveredTableRow, DeliveryRow, FtpUserRow
+
+SHOWN_DELIVERIES = 90
+KEPT_PROBLEMS = 1000
+
+
+async def ftp_user(session: AsyncSession, tenant: TenantId) -> FtpUserRow | None:
+    """The tenant's way in."""
+    return await session.get(FtpUserRow, tenant)
+
+
+async def receiving_deliveries(session: AsyncSession) -> Sequence[DeliveryRow]:
+    """Deliveries whose files are still coming in; for the all-tenants role."""
+    statement = select(DeliveryRow).where(DeliveryRow.state == DeliveryState.RECEIVING)
+    return (await session.exec(statement)).all()
+
+
+async def tenants_with_work(session: AsyncSession) -> list[TenantId]:
+    """Tenants with a delivery to import, those whose last import is longest ago first: they take turns."""
+    rows = await fetch_all(
+        session,
+        """
+        SELECT d.tenant FROM delivery d WHERE d.state IN ('waiting', 'importing') GROUP BY d.tenant
+        ORDER BY (SELECT max(f.finished_at) FROM delivery f WHERE f.tenant = d.tenant) NULLS FIRST, d.tenant
+        """,
+    )
+    return [TenantId(row["tenant"]) for row in rows]
+
+
+async def next_delivery(session: AsyncSession, tenant: TenantId) -> DeliveryRow | None:
+    """The tenant's oldest delivery that is to be imported; one whose import died comes first again."""
+    statement = (
+        select(DeliveryRow)
+        .where(
+            DeliveryRow.tenant == tenant,
+            col(DeliveryRow.state).in_([DeliveryState.WAITING, DeliveryState.IMPORTING]),
+        )
+        .order_by(col(DeliveryRow.received_from))
+        .limit(1)
+    )
+    return (await session.exec(statement)).first()
+
+
+async def change_delivery(session: AsyncSession, delivery: Uuid | str, **values: Any) -> None:
+    """Set columns of one delivery."""
+    await session.exec(update(DeliveryRow).where(col(DeliveryRow.id) == str(delivery)).values(**values))
+
+
+async def newest_deliveries(session: AsyncSession, tenant: TenantId) -> Sequence[DeliveryRow]:
+    statement = (
+        select(DeliveryRow)
+        .where(DeliveryRow.tenant == tenant)
+        .order_by(col(DeliveryRow.received_from).desc())
+        .limit(SHOWN_DELIVERIES)
+    )
+    return (await session.exec(statement)).all()
+
+
+async def delivered_tables(session: AsyncSession, tenant: TenantId) -> dict[Table, DeliveredTableRow]:
+    """What the newest imported deliveries brought, per table."""
+    rows = await session.exec(select(DeliveredTableRow).where(DeliveredTableRow.tenant == tenant))
+    return {Table(row.table_name): row for row in rows}
+
+
+async def stored_before(session: AsyncSession, tenant: TenantId) -> dict[Table, Before]:
+    """Living rows and last delivered columns per table; tables never delivered are not there."""
+    tables = await delivered_tables(session, tenant)
+    return {table: Before(row.rows, frozenset(row.columns)) for table, row in tables.items()}
+
+
+async def remember_table(
+    session: AsyncSession,
+    table: Table,
+    *,
+    tenant: TenantId,
+    columns: Sequence[str],
+    counts: TableCounts,
+    delivery: Uuid,
+    as_of: datetime,
+) -> None:
+    """Keep what this delivery brought of a table."""
+    await run_sql(
+        session,
+        """
+        INSERT INTO delivered_table AS t (tenant, table_name, columns, rows, delivery, as_of)
+        VALUES (:tenant, :table, CAST(:columns AS text[]), :grown, :delivery, :as_of)
+        ON CONFLICT (tenant, table_name) DO UPDATE SET columns = excluded.columns, rows = t.rows + excluded.rows,
+            delivery = excluded.delivery, as_of = excluded.as_of
+        """,
+        tenant=tenant,
+        table=table.value,
+        columns=list(columns),
+        grown=counts.new - counts.gone,
+        delivery=delivery,
+        as_of=as_of,
+    )
+
+
+async def composed_objects(
+    session: AsyncSession, form: Format, table: Table, *, tenant: TenantId, keys: Sequence[str]
+) -> Mapping[str, dict[str, Any]]:
+    """Key → version, gone, fields, unknown of the objects that were ever stored; one query."""
+    rows = await fetch_all(
+        session,
+        f"""
+        SELECT v.key, v.version, v.gone, c.fields, c.unknown
+        FROM object_version v LEFT JOIN ({composed_sql(form, table, WANTED_KEYS)}) c ON c.key = v.key
+        WHERE v.tenant = :tenant AND v.table_name = :table AND v.key = ANY(CAST(:keys AS text[]))
+        """,  # noqa: S608 (no value in it)
+        tenant=tenant,
+        table=table.value,
+        keys=list(keys),
+    )
+    return {row["key"]: row for row in rows}

@@ -1,0 +1,103 @@
+"""What the files of a delivery look like, read from a data file in `ingest/formats`.
+
+File and column names of DailyUp are not public, so they are data: tables, file name patterns, keys,
+columns with aliases, types, and references to lists.
+"""
+
+import importlib.resources
+import re
+import tomllib
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+
+from contracts.names import Table
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+"""Our name of a column. Safe in SQL text by its form."""
+
+
+class ColumnType(StrEnum):
+    TEXT = "text"
+    DATE = "date"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    TIMESTAMP = "timestamp"
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Column(_Data):
+    name: Identifier
+    type: ColumnType
+    required: bool = False
+    aliases: tuple[str, ...] = ()
+    references: Table | None = None
+
+    def is_headed(self, heading: str) -> bool:
+        """Whether `heading`, normalised, is this column's name or one of its aliases."""
+        return heading == self.name or heading in map(normalised, self.aliases)
+
+
+class TableFormat(_Data):
+    """One table: how its files are named, and what stands in them."""
+
+    table: Table
+    files: tuple[str, ...]
+    key: tuple[Identifier, ...]
+    columns: tuple[Column, ...]
+
+    @model_validator(mode="after")
+    def _key_is_required(self) -> "TableFormat":
+        required = {column.name for column in self.columns if column.required}
+        if not set(self.key) <= required:
+            raise ValueError(f"{self.table}: the key's columns must be columns, and required")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    def column_headed(self, heading: str) -> Column | None:
+        """The column that a heading in a file stands for."""
+        wanted = normalised(heading)
+        return next((column for column in self.columns if column.is_headed(wanted)), None)
+
+
+class Format(_Data):
+    """All tables of a delivery, in the order of `contracts.names.Table`: lists, Kunde, Vertrag."""
+
+    version: str
+    tables: tuple[TableFormat, ...]
+
+    @model_validator(mode="after")
+    def _every_table_once(self) -> "Format":
+        if [definition.table for definition in self.tables] != list(Table):
+            raise ValueError("a format defines every table once, in the order of the Table enum")
+        return self
+
+    def __getitem__(self, table: Table) -> TableFormat:
+        return next(definition for definition in self.tables if definition.table == table)
+
+    def table_of(self, file_name: str) -> Table | None:
+        """The table that a file brings, by its name; None if it looks like none."""
+        name = file_name.lower()
+        for definition in self.tables:
+            if any(fnmatchcase(name, pattern.lower()) for pattern in definition.files):
+                return definition.table
+        return None
+
+
+def normalised(heading: str) -> str:
+    """`"Straße "`, `Land-ID` and `\\ufeffland id` as they are compared."""
+    return re.sub(r"[\s\-]+", "_", heading.replace("\ufeff", "").strip().lower())
+
+
+def load_format(name: str) -> Format:
+    """The format of that name in the package. Raises FileNotFoundError or pydantic.ValidationError."""
+    text = (importlib.resources.files("ingest") / "formats" / f"{name}.toml").read_text(encoding="utf-8")
+    return Format.model_validate(tomllib.loads(text))

@@ -1,0 +1,230 @@
+"""The tables of ingest. All carry the tenant and are under row-level security.
+
+The 13 tables of a delivery have typed columns, named as in `formats/*.toml`; a test compares the two.
+"""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Boolean, Column, DateTime, Numeric, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+_MOMENT: Any = DateTime(timezone=True)
+_AMOUNT: Any = Numeric(18, 2)
+_LOCAL_TIME: Any = DateTime(timezone=False)
+_NAMES: Any = ARRAY(Text)
+_JSON: Any = JSONB
+
+
+class Base(SQLModel, registry=registry()):
+    """ingest's own registry: the services' tables never meet in one MetaData."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class FtpUserRow(Base, table=True):
+    """A tenant's way in. The password is 24 random bytes, so a salted SHA-256 keeps it."""
+
+    __tablename__ = "ftp_user"
+
+    tenant: str = Field(primary_key=True)
+    user_name: str
+    salt: str
+    password_hash: str
+    created_at: datetime = Field(default_factory=_now, sa_type=_MOMENT)
+
+
+class DeliveryRow(Base, table=True):
+    """One delivery, and at the same time its place in the queue: the oldest `waiting` one is next."""
+
+    __tablename__ = "delivery"
+
+    id: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    tenant: str
+    state: str
+    correlationid: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
+    received_from: datetime = Field(sa_type=_MOMENT)
+    as_of: datetime = Field(sa_type=_MOMENT)
+    started_at: datetime | None = Field(default=None, sa_type=_MOMENT)
+    finished_at: datetime | None = Field(default=None, sa_type=_MOMENT)
+    attempts: int = 0
+    files: int = 0
+    bytes_: int = Field(default=0, sa_column=Column("bytes", nullable=False))
+    missing: list[str] = Field(default_factory=list, sa_type=_NAMES)
+    counts: dict[str, dict[str, int]] = Field(default_factory=dict, sa_type=_JSON)
+    problems: list[dict[str, Any]] = Field(default_factory=list, sa_type=_JSON)
+    problem_count: int = 0
+    reason: str | None = None
+
+
+class DeliveredTableRow(Base, table=True):
+    """What the newest imported delivery brought of one table: its columns, rows, and state as of when."""
+
+    __tablename__ = "delivered_table"
+
+    tenant: str = Field(primary_key=True)
+    table_name: str = Field(primary_key=True)
+    columns: list[str] = Field(sa_type=_NAMES)
+    rows: int
+    delivery: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
+    as_of: datetime = Field(sa_type=_MOMENT)
+
+
+class ObjectVersionRow(Base, table=True):
+    """The version of one composed object; `gone` marks a tombstone."""
+
+    __tablename__ = "object_version"
+
+    tenant: str = Field(primary_key=True)
+    table_name: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    version: str
+    gone: bool
+    changed_at: datetime = Field(sa_type=_MOMENT)
+    delivery: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
+
+
+class Stored(Base):
+    """What every row of the 13 tables has beside its own columns.
+
+    `unknown` names the columns whose value was never readable: their cell here says nothing.
+    """
+
+    tenant: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    extra: dict[str, Any] = Field(default_factory=dict, sa_type=_JSON)
+    unknown: list[str] = Field(default_factory=list, sa_type=_NAMES)
+    row_hash: str
+    first_seen: datetime = Field(sa_type=_MOMENT)
+    changed_at: datetime = Field(sa_type=_MOMENT)
+    gone_since: datetime | None = Field(default=None, sa_type=_MOMENT)
+
+
+class AnredeRow(Stored, table=True):
+    __tablename__ = "anrede"
+
+    id: str | None = None
+    text: str | None = None
+    juristische_person: bool | None = Field(default=None, sa_type=Boolean)
+
+
+class RechtsformRow(Stored, table=True):
+    __tablename__ = "rechtsform"
+
+    id: str | None = None
+    text: str | None = None
+
+
+class LandRow(Stored, table=True):
+    __tablename__ = "land"
+
+    id: str | None = None
+    text: str | None = None
+
+
+class SparteRow(Stored, table=True):
+    __tablename__ = "sparte"
+
+    id: str | None = None
+    text: str | None = None
+
+
+class GesellschaftRow(Stored, table=True):
+    __tablename__ = "gesellschaft"
+
+    id: str | None = None
+    text: str | None = None
+
+
+class StatusRow(Stored, table=True):
+    __tablename__ = "status"
+
+    id: str | None = None
+    text: str | None = None
+
+
+class ZahlweiseRow(Stored, table=True):
+    __tablename__ = "zahlweise"
+
+    id: str | None = None
+    text: str | None = None
+
+
+class VermittlerRow(Stored, table=True):
+    __tablename__ = "vermittler"
+
+    vermittler_id: str | None = None
+    name: str | None = None
+    parent_id: str | None = None
+
+
+class KundendetailfeldRow(Stored, table=True):
+    __tablename__ = "kundendetailfeld"
+
+    id: str | None = None
+    bezeichnung: str | None = None
+    typ: str | None = None
+
+
+class KundeRow(Stored, table=True):
+    __tablename__ = "kunde"
+
+    ameise_id: str | None = None
+    vermittler_id: str | None = None
+    anrede_id: str | None = None
+    titel: str | None = None
+    vorname: str | None = None
+    nachname: str | None = None
+    strasse: str | None = None
+    plz: str | None = None
+    ort: str | None = None
+    land_id: str | None = None
+    geburtsdatum: date | None = None
+    beruf: str | None = None
+    nationalitaet: str | None = None
+    rechtsform_id: str | None = None
+    benutzername_simplr: str | None = None
+    verstorben: bool | None = Field(default=None, sa_type=Boolean)
+    last_simplr_login_at: datetime | None = Field(default=None, sa_type=_LOCAL_TIME)
+    created_at: datetime | None = Field(default=None, sa_type=_LOCAL_TIME)
+
+
+class KundenkommunikationRow(Stored, table=True):
+    __tablename__ = "kundenkommunikation"
+
+    id: str | None = None
+    kunde_id: str | None = None
+    art: str | None = None
+    kontext: str | None = None
+    wert: str | None = None
+    standard: bool | None = Field(default=None, sa_type=Boolean)
+
+
+class KundendetailRow(Stored, table=True):
+    __tablename__ = "kundendetail"
+
+    kunde_id: str | None = None
+    feld_id: str | None = None
+    wert: str | None = None
+
+
+class VertragRow(Stored, table=True):
+    __tablename__ = "vertrag"
+
+    ameise_id: str | None = None
+    kunde_id: str | None = None
+    vermittler_id: str | None = None
+    sparte_id: str | None = None
+    gesellschaft_id: str | None = None
+    status_id: str | None = None
+    zahlweise_id: str | None = None
+    versicherungsscheinnummer: str | None = None
+    risiko: str | None = None
+    beitrag_netto: Decimal | None = Field(default=None, sa_type=_AMOUNT)
+    beginn: date | None = None
+    ablauf: date | None = None

@@ -1,0 +1,201 @@
+# ruff: noqa: S608 (tables are an enum, columns are identifiers by the format's own check)
+"""Which composed objects a delivery changed: found, versioned, and told, in sets.
+
+1. `find_touched`, before the merge: keys whose composed object may change, because of their own row, of a
+   Kontaktdatum or Detail, or of a list entry they refer to; and what those objects looked like before.
+2. `compare_versions`, after the merge: composes them again; a version that differs from the stored one is
+   stored and put into the temporary table `told_<table>`.
+3. `tell`: chunks of at most 100 of these to the outbox, as work for sync and as events.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.cause import Cause
+from chassis.database import fetch_all, run_sql
+from chassis.outbox import Outbox
+from contracts.events import ObjectAction, ObjectChange, ObjectsCompared
+from contracts.ids import AmeiseKey, TenantId, Uuid, new_id
+from contracts.names import Table
+from contracts.work import CHUNK_SIZE, KeyVersion, ObjectsChanged
+from ingest.composing import CHILDREN_OF_KUNDE, GONE_VERSION, OBJECT_TABLES, composed_sql
+from ingest.table_format import Format
+
+CHUNKS_AT_ONCE = 50
+"""Chunks that go into the outbox by one statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """The delivery that is being imported, for those who write on its behalf."""
+
+    tenant: TenantId
+    delivery: Uuid
+    as_of: datetime
+    cause: Cause
+
+
+async def find_touched(
+    session: AsyncSession,
+    form: Format,
+    *,
+    tenant: TenantId,
+    differing: Collection[Table],
+    first_time: Collection[Table],
+) -> list[Table]:
+    """Fill `touched_<table>` and `before_<table>`; returns the object tables that have any.
+
+    `differing` are the tables with a filled `delta_<table>`; `first_time` those never delivered before.
+    """
+    found: list[Table] = []
+    for table in OBJECT_TABLES:
+        sources = _sources(form, table, differing, first_time)
+        if not sources:
+            continue
+        await run_sql(
+            session,
+            f"CREATE TEMPORARY TABLE touched_{table} ON COMMIT DROP AS {' UNION '.join(sources)}",
+            **({"tenant": tenant} if ":tenant" in "".join(sources) else {}),
+        )
+        await run_sql(session, f"ANALYZE touched_{table}")
+        living = (
+            f"SELECT t.key FROM touched_{table} t JOIN object_version v ON v.tenant = :tenant "
+            f"AND v.table_name = '{table}' AND v.key = t.key AND NOT v.gone"
+        )
+        await run_sql(
+            session,
+            f"CREATE TEMPORARY TABLE before_{table} ON COMMIT DROP AS {composed_sql(form, table, living)}",
+            tenant=tenant,
+        )
+        found.append(table)
+    return found
+
+
+def _sources(
+    form: Format, table: Table, differing: Collection[Table], first_time: Collection[Table]
+) -> list[str]:
+    """SELECTs of the keys that may have changed. An unchanged row that refers to a changed list entry
+    refers to it before and after, so the stored rows are enough."""
+    sources = [f"SELECT key FROM delta_{table}"] if table in differing else []
+    sources += [
+        f"SELECT s.key FROM {table} s JOIN delta_{column.references} d ON d.key = s.{column.name} "
+        "WHERE s.tenant = :tenant AND s.gone_since IS NULL"
+        for column in form[table].columns
+        if column.references in differing
+    ]
+    if table is not Table.KUNDE:
+        return sources
+    for child in CHILDREN_OF_KUNDE:
+        if child in first_time:
+            sources.append("SELECT key FROM kunde WHERE tenant = :tenant AND gone_since IS NULL")
+        if child in differing:
+            sources.append(f"SELECT i.kunde_id FROM incoming_{child} i JOIN delta_{child} d ON d.key = i.key")
+            sources.append(
+                f"SELECT s.kunde_id FROM {child} s JOIN delta_{child} d ON d.key = s.key WHERE s.tenant = :tenant"
+            )
+    if Table.KUNDENDETAILFELD in differing:
+        sources.append(
+            "SELECT s.kunde_id FROM kundendetail s JOIN delta_kundendetailfeld d ON d.key = s.feld_id "
+            "WHERE s.tenant = :tenant"
+        )
+    return sources
+
+
+async def compare_versions(
+    session: AsyncSession, form: Format, table: Table, current: Import, *, now: datetime
+) -> int:
+    """Fill `told_<table>` with what changed, store the new versions; returns how many."""
+    touched = f"SELECT key FROM touched_{table}"
+    await run_sql(
+        session,
+        f"CREATE TEMPORARY TABLE after_{table} ON COMMIT DROP AS {composed_sql(form, table, touched)}",
+        tenant=current.tenant,
+    )
+    await run_sql(session, f"ANALYZE after_{table}")
+    told = await run_sql(
+        session,
+        f"""
+        CREATE TEMPORARY TABLE told_{table} ON COMMIT DROP AS
+        SELECT row_number() OVER (ORDER BY t.key) AS position, t.key,
+               coalesce(a.version, {GONE_VERSION}) AS version, a.key IS NULL AS gone,
+               CASE WHEN a.key IS NULL THEN 'gone' WHEN v.key IS NULL OR v.gone THEN 'created'
+                    ELSE 'updated' END AS action,
+               CASE WHEN a.key IS NULL OR b.key IS NULL THEN '{{}}' ELSE ARRAY(
+                   SELECT name COLLATE "C" FROM (
+                       SELECT jsonb_object_keys(b.fields) UNION SELECT jsonb_object_keys(a.fields)) AS n (name)
+                   WHERE b.fields -> name IS DISTINCT FROM a.fields -> name ORDER BY 1) END AS fields
+        FROM touched_{table} t
+        LEFT JOIN after_{table} a ON a.key = t.key
+        LEFT JOIN before_{table} b ON b.key = t.key
+        LEFT JOIN object_version v ON v.tenant = :tenant AND v.table_name = '{table}' AND v.key = t.key
+        WHERE CASE WHEN a.key IS NULL THEN NOT v.gone ELSE a.version IS DISTINCT FROM v.version END
+        """,
+        tenant=current.tenant,
+    )
+    await run_sql(
+        session,
+        f"""
+        INSERT INTO object_version (tenant, table_name, key, version, gone, changed_at, delivery)
+        SELECT :tenant, '{table}', key, version, gone, :now, :delivery FROM told_{table}
+        ON CONFLICT (tenant, table_name, key) DO UPDATE SET version = excluded.version,
+            gone = excluded.gone, changed_at = excluded.changed_at, delivery = excluded.delivery
+        """,
+        tenant=current.tenant,
+        now=now,
+        delivery=current.delivery,
+    )
+    return told
+
+
+async def tell(session: AsyncSession, outbox: Outbox, table: Table, current: Import) -> None:
+    """Ask sync for the work and tell the events of `told_<table>`, page by page."""
+    page, first = CHUNK_SIZE * CHUNKS_AT_ONCE, 1
+    while True:
+        rows = await fetch_all(
+            session,
+            f"SELECT key, version, gone, action, fields FROM told_{table} "
+            "WHERE position >= :first AND position < :end ORDER BY position",
+            first=first,
+            end=first + page,
+        )
+        if not rows:
+            return
+        chunks = [rows[start : start + CHUNK_SIZE] for start in range(0, len(rows), CHUNK_SIZE)]
+        await outbox.tell(session, current.cause, *(_event(chunk, table, current) for chunk in chunks))
+        await outbox.ask(session, *(_work(chunk, table, current) for chunk in chunks))
+        first += page
+
+
+def _event(chunk: list[dict[str, Any]], table: Table, current: Import) -> ObjectsCompared:
+    return ObjectsCompared(
+        delivery=current.delivery,
+        objects=tuple(
+            ObjectChange(
+                table=table,
+                key=AmeiseKey(str(row["key"])),
+                action=ObjectAction(str(row["action"])),
+                fields=tuple(row["fields"]),
+            )
+            for row in chunk
+        ),
+    )
+
+
+def _work(chunk: list[dict[str, Any]], table: Table, current: Import) -> ObjectsChanged:
+    return ObjectsChanged(
+        id=new_id(),
+        tenant=current.tenant,
+        correlationid=current.cause.correlationid,
+        time=datetime.now(UTC),
+        table=table,
+        delivery=current.delivery,
+        as_of=current.as_of,
+        objects=tuple(
+            KeyVersion(key=AmeiseKey(str(row["key"])), version=str(row["version"]), gone=bool(row["gone"]))
+            for row in chunk
+        ),
+    )
