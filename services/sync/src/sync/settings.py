@@ -31,6 +31,9 @@ class SyncSettings(ServiceSettings):
     lease: timedelta = Field(
         default=timedelta(seconds=180), description="how long a worker may hold a row; longer than any call"
     )
+    call_timeout: timedelta = Field(
+        default=timedelta(seconds=30), description="longest silence of Zoho or Ameise in one call"
+    )
     give_up_after: timedelta = Field(
         default=timedelta(hours=24), description="own attempts at an unavailable system before work is parked"
     )

@@ -17,6 +17,7 @@ from contracts.names import Service, System
 from contracts.rpc.auth import ACCESS_TOKEN, AccessToken, AccessTokenRequest
 from sync.pipelines import Pipeline
 from sync.settings import SyncSettings
+from vendor import Timeouts
 from vendor.errors import NotConnected, Unavailable
 from zoho.client import ZohoClient
 
@@ -67,13 +68,17 @@ class Systems:
         self._settings = settings
         self._rpc = rpc
         self._http = http
+        seconds = settings.call_timeout.total_seconds()
+        self._timeouts = Timeouts(read=seconds, total=2 * seconds)
         self._tokens: dict[tuple[TenantId, Uuid], ConnectionToken] = {}
 
     async def ameise(self, pipeline: Pipeline) -> AmeiseClient:
         """The client of the pipeline's Ameise connection. Raises NotConnected, Unavailable."""
         source = self._token(pipeline.tenant, pipeline.ameise_connection, System.AMEISE)
         token = await source.current()
-        return AmeiseClient(self._settings.ameise_rest_url, token.account, source, self._http)
+        return AmeiseClient(
+            self._settings.ameise_rest_url, token.account, source, self._http, timeouts=self._timeouts
+        )
 
     async def zoho(self, pipeline: Pipeline) -> ZohoClient:
         """The client of the pipeline's Zoho connection. Raises NotConnected, Unavailable."""
@@ -82,7 +87,7 @@ class Systems:
         api_url = self._settings.zoho_api_url or token.api_url
         if api_url is None:
             raise NotConnected(System.ZOHO, "the connection does not say which api domain it belongs to")
-        return ZohoClient(api_url, source, self._http)
+        return ZohoClient(api_url, source, self._http, timeouts=self._timeouts)
 
     def _token(self, tenant: TenantId, connection: Uuid, system: System) -> ConnectionToken:
         return self._tokens.setdefault(

@@ -1,0 +1,285 @@
+"""Shared by sync's tests: the service as a whole between the stand-ins of Zoho and Ameise.
+
+auth and ingest are played here, on the same NATS: tokens come from the stand-ins' own OAuth servers, and
+objects are composed from the state of the Ameise stand-in, as it was when a delivery was made of it.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import nats
+import psycopg
+import pytest
+from faststream.nats import NatsBroker
+from nats.aio.client import Client
+from psycopg.rows import dict_row
+from pydantic import SecretStr
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from outside import World, connect_world, played_auth, played_ingest
+
+from chassis.process import Foundation
+from chassis.rpc import RpcClient
+from contracts import subjects
+from contracts.actor import Actor, ActorKind, Role
+from contracts.ids import AmeiseKey, PipelineId, TenantId, ZohoId, new_id
+from contracts.names import Service, Table
+from contracts.rpc.sync import (
+    CREATE_DEFAULT_PIPELINES,
+    LIST_PARKED,
+    RETRY_PARKED,
+    CreateDefaultPipelines,
+    ListParked,
+    ParkedWork,
+    Pipeline,
+    RetryParked,
+)
+from contracts.work import KeyVersion, LookAtZohoRecord, ObjectsChanged
+
+if TYPE_CHECKING:
+    from outside import PlayedAuth, PlayedIngest
+
+    from parts.databases import DatabaseUrls, NewDatabase
+    from sync.settings import SyncSettings
+
+BERLIN = TenantId("berlin")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """sync's database, seen and changed behind its back."""
+
+    url: str
+
+    def select(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
+        with psycopg.connect(self.url, row_factory=dict_row) as connection:
+            return connection.execute(query.encode(), parameters).fetchall()
+
+    def change(self, statement: str, *parameters: Any) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement.encode(), parameters)
+
+    def work(self) -> list[dict[str, Any]]:
+        return self.select("SELECT * FROM work ORDER BY id")
+
+    def parked(self) -> list[dict[str, Any]]:
+        return self.select("SELECT * FROM work WHERE parked ORDER BY id")
+
+    def links(self) -> list[dict[str, Any]]:
+        return self.select("SELECT * FROM link ORDER BY id")
+
+    def events(self, *names: str) -> list[dict[str, Any]]:
+        """What was told, in order; all or only those of some names."""
+        bodies = [json.loads(row["body"]) for row in self.select("SELECT body FROM outbox ORDER BY position")]
+        return [body for body in bodies if not names or body["type"] in names]
+
+
+@dataclass
+class Team:
+    """A broker team: its stand-ins, the services around sync, and what its people ask."""
+
+    tenant: TenantId
+    client: Client
+    world: World
+    auth: "PlayedAuth"
+    ingest: "PlayedIngest"
+    rows: Rows
+    pipelines: dict[str, Pipeline] = field(default_factory=dict)
+    """By Zoho module."""
+
+    def actor(self, role: Role = Role.ADMIN) -> Actor:
+        return Actor(kind=ActorKind.USER, id="anna", tenant=self.tenant, role=role)
+
+    async def create_pipelines(self) -> None:
+        request = CreateDefaultPipelines(
+            ameise_connection=self.auth.ameise.id, zoho_connection=self.auth.zoho.id
+        )
+        reply = await RpcClient(self.client).call(CREATE_DEFAULT_PIPELINES, request, actor=self.actor())
+        self.pipelines = {pipeline.module: pipeline for pipeline in reply.pipelines}
+
+    async def webhook(self, zoho_id: str, module: str = "Contacts") -> None:
+        """As gateway's relay publishes it."""
+        pipeline = self.pipelines[module].id
+        work = LookAtZohoRecord(
+            id=new_id(), tenant=self.tenant, correlationid=new_id(), time=datetime.now(UTC),
+            pipeline=pipeline, zoho_id=ZohoId(zoho_id),
+        )  # fmt: skip
+        subject = subjects.to_ameise(self.tenant, pipeline, work.zoho_id)
+        await self.client.jetstream().publish(subject, work.model_dump_json().encode())
+
+    async def delivery(self, kunden: list[str], *, as_of: datetime | None = None) -> None:
+        """Ingest stores these Kunden with their Verträge as they are in Ameise now, and tells them all."""
+        for table, keys in (await self.ingest.store(kunden, as_of=as_of)).items():
+            for start in range(0, len(keys), 100):
+                await self.chunk(table, keys[start : start + 100])
+
+    async def chunk(self, table: Table, keys: list[str]) -> None:
+        objects = [self.ingest.objects[table, key] for key in keys]
+        work = ObjectsChanged(
+            id=new_id(), tenant=self.tenant, correlationid=new_id(), time=datetime.now(UTC), table=table,
+            delivery=new_id(), as_of=objects[0].as_of,
+            objects=tuple(KeyVersion(key=AmeiseKey(o.key), version=o.version, gone=o.gone) for o in objects),
+        )  # fmt: skip
+        subject = subjects.to_zoho(self.tenant, table)
+        await self.client.jetstream().publish(subject, work.model_dump_json().encode())
+
+    async def list_parked(self) -> tuple[ParkedWork, ...]:
+        reply = await RpcClient(self.client).call(LIST_PARKED, ListParked(), actor=self.actor(Role.USER))
+        return reply.works
+
+    async def retry(self, *ids: int) -> int:
+        reply = await RpcClient(self.client).call(RETRY_PARKED, RetryParked(ids=ids), actor=self.actor())
+        return reply.retried
+
+    async def idle(self) -> list[dict[str, Any]]:
+        """Wait until every message has become work and all of it is done or parked; returns what is parked."""
+        async with asyncio.timeout(30):
+            while await self._unacknowledged() or any(not row["parked"] for row in self.rows.work()):
+                await asyncio.sleep(
+                    0.03
+                )  # the state is in NATS and PostgreSQL: there is no event to wait for
+        return self.rows.parked()
+
+    async def postponed(self, reason: str) -> dict[str, Any]:
+        """Wait until a row of work waits for this reason; the row."""
+        async with asyncio.timeout(20):
+            while True:
+                for row in self.rows.work():
+                    if not row["parked"] and row["lease_until"] is None and reason in (row["reason"] or ""):
+                        return row
+                await asyncio.sleep(0.03)
+
+    def hurry(self) -> None:
+        """What was postponed is due now."""
+        self.rows.change("UPDATE work SET due_at = now() WHERE lease_until IS NULL")
+        self.rows.change("SELECT pg_notify('work_to_ameise', ''), pg_notify('work_to_zoho', '')")
+
+    async def _unacknowledged(self) -> int:
+        streams = [await self.client.jetstream().stream_info(name) for name in ("TO_AMEISE", "TO_ZOHO")]
+        return sum(stream.state.messages for stream in streams)
+
+
+@pytest.fixture
+def urls(new_database: "NewDatabase") -> "DatabaseUrls":
+    return new_database(Service.SYNC)
+
+
+@pytest.fixture
+def rows(urls: "DatabaseUrls") -> Rows:
+    return Rows(urls.superuser)
+
+
+@pytest.fixture
+def settings(nats_url: str, urls: "DatabaseUrls", sandbox: str) -> Callable[..., "SyncSettings"]:
+    """`settings(**changes)`: of a sync between the stand-ins; outside calls may take two seconds."""
+    from sync.settings import SyncSettings
+
+    def make(**changes: Any) -> SyncSettings:
+        values: dict[str, Any] = {
+            "nats_url": nats_url,
+            "database_url": SecretStr(urls.runtime),
+            "database_all_tenants_url": SecretStr(urls.all_tenants),
+            "ameise_rest_url": f"{sandbox}/ameise/service/bd/employee/1.0/rest",
+            "call_timeout": timedelta(seconds=2),
+            "log_level": "warning",
+        }
+        return SyncSettings(**(values | changes))
+
+    return make
+
+
+@pytest.fixture
+def sync_with(
+    settings: Callable[..., "SyncSettings"],
+) -> Callable[..., AbstractAsyncContextManager[Foundation]]:
+    """`async with sync_with(**changes) as base`: the service, at work."""
+    from sync.app import running
+
+    @asynccontextmanager
+    async def start(**changes: Any) -> AsyncIterator[Foundation]:
+        async with running(settings(**changes)) as base:
+            yield base
+
+    return start
+
+
+@pytest.fixture
+async def sync(
+    sync_with: Callable[..., AbstractAsyncContextManager[Foundation]],
+) -> AsyncIterator[Foundation]:
+    """A running sync with everyday settings."""
+    async with sync_with() as base:
+        yield base
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+async def team_of(
+    nats_url: str, sandbox: str, rows: Rows, http: httpx.AsyncClient
+) -> AsyncIterator[Callable[[TenantId], Awaitable[Team]]]:
+    """`await team_of(tenant)`: a team with its own stand-in worlds, auth and ingest playing along.
+
+    One auth and one ingest answer for all teams, as in reality.
+    """
+    client = await nats.connect(nats_url)
+    broker = NatsBroker(nats_url, apply_types=False, logger=None)
+    auth, ingest = played_auth(broker), played_ingest(broker)
+    await broker.start()
+    worlds: list[World] = []
+
+    async def make(tenant: TenantId) -> Team:
+        world = await connect_world(sandbox, http)
+        worlds.append(world)
+        return Team(tenant, client, world, auth.of(tenant, world), ingest.of(tenant, world), rows)
+
+    yield make
+    for world in worlds:
+        await world.well_again()
+    await broker.stop()
+    await client.close()
+
+
+@pytest.fixture
+async def team(sync: Foundation, team_of: Callable[[TenantId], Awaitable[Team]]) -> Team:
+    """The broker team of Berlin with its pipelines; sync is running."""
+    made = await team_of(BERLIN)
+    await made.create_pipelines()
+    return made
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
+    """`await eventually(question)`: asks until the answer is true (15 s at most); the answer."""
+
+    async def ask(question: Callable[[], Any]) -> Any:
+        ends = time.monotonic() + 15
+        while True:
+            answer = question()
+            if asyncio.iscoroutine(answer):
+                answer = await answer
+            if answer:
+                return answer
+            assert time.monotonic() < ends, "it never became true"
+            await asyncio.sleep(0.02)
+
+    return ask
+
+
+@pytest.fixture
+def pipeline_id() -> PipelineId:
+    return PipelineId("1")
