@@ -12,6 +12,7 @@ import httpx
 import nats
 import structlog
 from faststream.nats import NatsBroker
+from faststream.security import SASLPlaintext
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
@@ -67,9 +68,14 @@ async def connect(settings: ServiceSettings) -> Broker:
     """Connect, waiting as long as it takes; declare the service's streams and consumers."""
     closed = asyncio.Event()
     options = _options(settings, closed)
-    client = await _connect_for_ever(options)
+    user, password = settings.nats_user, settings.nats_password.get_secret_value()
+    client = await _connect_for_ever(options | ({"user": user, "password": password} if user else {}))
     subscribers = NatsBroker(
-        **options, apply_types=False, logger=None, graceful_timeout=settings.shutdown.total_seconds()
+        **options,
+        security=SASLPlaintext(username=user, password=password, use_ssl=False) if user else None,
+        apply_types=False,
+        logger=None,
+        graceful_timeout=settings.shutdown.total_seconds(),
     )
     broker = Broker(faststream=subscribers, client=client, closed=closed)
     await _declare_for_ever(broker.js, settings.service, settings.stream_replicas)
@@ -90,7 +96,7 @@ def _options(settings: ServiceSettings, closed: asyncio.Event) -> dict[str, Any]
     async def on_error(error: Exception) -> None:
         log.warning("nats.error", error=f"{type(error).__name__}: {error}"[:300])
 
-    options: dict[str, Any] = {
+    return {
         "servers": [url.strip() for url in settings.nats_url.split(",")],
         "name": settings.service.value,
         "inbox_prefix": inbox_prefix(settings.service),
@@ -103,9 +109,6 @@ def _options(settings: ServiceSettings, closed: asyncio.Event) -> dict[str, Any]
         "closed_cb": on_closed,
         "error_cb": on_error,
     }
-    if settings.nats_user:
-        options |= {"user": settings.nats_user, "password": settings.nats_password.get_secret_value()}
-    return options
 
 
 async def _connect_for_ever(options: dict[str, Any]) -> Client:

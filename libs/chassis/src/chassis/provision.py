@@ -2,16 +2,52 @@
 
 Roles: `<service>_owner` migrates; `<service>_runtime` does the work and is held by row-level security;
 `<service>_all_tenants` is for the outbox relay and retention, which serve all tenants at once.
+
+`python -m chassis.provision` does it for all five services, from the settings that the services have.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import LiteralString, cast
 
 import psycopg
+import typer
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chassis.settings import SECRETS_DIR
 from contracts.names import Service
+
+
+class Server(BaseSettings):
+    """The superuser's login: `POSTGRES_HOST`, ..., or files of these names, in lower case, as secrets."""
+
+    model_config = SettingsConfigDict(env_prefix="POSTGRES_")
+
+    host: str
+    port: int = 5432
+    user: str = "postgres"
+    password: SecretStr
+
+    def conninfo(self) -> str:
+        """How psycopg connects."""
+        return make_conninfo(
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            password=self.password.get_secret_value(),
+            dbname="postgres",
+        )
+
+
+class DatabaseUrls(BaseSettings):
+    """One service's three database URLs, by the names under which it reads them itself."""
+
+    database_owner_url: SecretStr
+    database_url: SecretStr
+    database_all_tenants_url: SecretStr
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +125,42 @@ def _privileges(connection: psycopg.Connection, service: Service, database: str)
                     owner, sql.SQL(rights), sql.SQL(what), role
                 )
             )
+
+
+def provision_all(secrets_dir: Path | None = None) -> None:
+    """Provision every service's database as its URLs name it, by `POSTGRES_...` as superuser.
+
+    Raises:
+        ValueError: a URL names another role than the service's own, or two databases.
+        pydantic.ValidationError: a setting is missing.
+    """
+    server = Server(_secrets_dir=secrets_dir)  # pyright: ignore[reportCallIssue] (from the environment)
+    for service in Service:
+        urls = DatabaseUrls(_env_prefix=f"{service.upper()}_", _secrets_dir=secrets_dir)  # pyright: ignore[reportCallIssue]
+        database, passwords = _named_by(service, urls)
+        provision(server.conninfo(), service, passwords, database=database)
+        typer.echo(f"database {database}: ready")
+
+
+def _named_by(service: Service, urls: DatabaseUrls) -> tuple[str, Passwords]:
+    databases: set[str] = set()
+
+    def password(url: SecretStr, role: str) -> str:
+        parts = conninfo_to_dict(url.get_secret_value())
+        if parts.get("user") != role:
+            raise ValueError(f"{service}: a database URL is for the role {parts.get('user')}, not {role}")
+        databases.add(str(parts.get("dbname")))
+        return str(parts.get("password", ""))
+
+    passwords = Passwords(
+        owner=password(urls.database_owner_url, owner_role(service)),
+        runtime=password(urls.database_url, runtime_role(service)),
+        all_tenants=password(urls.database_all_tenants_url, all_tenants_role(service)),
+    )
+    if len(databases) != 1:
+        raise ValueError(f"{service}: its three database URLs name several databases: {sorted(databases)}")
+    return databases.pop(), passwords
+
+
+if __name__ == "__main__":
+    provision_all(SECRETS_DIR if SECRETS_DIR.is_dir() else None)

@@ -1,7 +1,8 @@
 """The settings that every service has. A service's own class adds its own and sets the prefix.
 
 Values come from the environment (`INGEST_NATS_URL`, ...) or from a file of the same name, in lower case,
-in `/run/secrets` (`ingest_nats_password`). Nothing else reads the environment.
+in `/run/secrets` (`ingest_nats_password`). An empty variable counts as unset: that is how Compose passes on
+what nobody set. Nothing else reads the environment.
 """
 
 from datetime import timedelta
@@ -62,6 +63,7 @@ def settings_config(service: Service, **more: Any) -> SettingsConfigDict:
     """The settings of one service: its prefix, and secrets as files where the directory exists."""
     return SettingsConfigDict(
         env_prefix=f"{service.upper()}_",
+        env_ignore_empty=True,
         secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None,
         frozen=True,
         extra="ignore",
