@@ -20,18 +20,22 @@ def bases_after(
 
     `ameise` and `zoho` are the values that were merged. Of a field that we wrote, the value read back is
     the base, so that the receiving side's normalisation is no edit; every other field keeps the value that
-    was merged, so that an edit made since then stays visible. A field that was unknown on one side keeps
-    its old bases: the other side's change must stay visible too.
+    was merged, so that an edit made since then stays visible. A field keeps its old bases, and so the
+    change stays visible, if it was unknown on one side, or should have been written and was not read back:
+    a batch to Zoho leaves Zoho's own changes to whoever looks at the record next.
     """
     ameise_base: dict[str, Known] = {}
     zoho_base: dict[str, Known] = {}
     for mapping in mappings:
         if merged.findings.get(mapping.ameise) is Finding.UNKNOWN:
             continue
-        a_read = ameise_read_back if mapping.ameise in merged.to_ameise else ameise
-        z_read = zoho_read_back if mapping.zoho in merged.to_zoho else zoho
-        if (a := a_read.get(mapping.ameise, UNKNOWN)) is not UNKNOWN:
+        to_ameise, to_zoho = mapping.ameise in merged.to_ameise, mapping.zoho in merged.to_zoho
+        a = (ameise_read_back if to_ameise else ameise).get(mapping.ameise, UNKNOWN)
+        z = (zoho_read_back if to_zoho else zoho).get(mapping.zoho, UNKNOWN)
+        if (to_ameise and a is UNKNOWN) or (to_zoho and z is UNKNOWN):
+            continue
+        if a is not UNKNOWN:
             ameise_base[mapping.ameise] = a
-        if (z := z_read.get(mapping.zoho, UNKNOWN)) is not UNKNOWN:
+        if z is not UNKNOWN:
             zoho_base[mapping.zoho] = z
     return ameise_base, zoho_base

@@ -95,7 +95,7 @@ class _Side:
 
     @property
     def changed(self) -> bool:
-        """Whether the value is known and differs from its own base; without a base any value but empty has."""
+        """Whether the value is known and is not its own base; without a base, any value but empty has."""
         if self.value is UNKNOWN:
             return False
         if self.bases is not None and self.name in self.bases:
@@ -120,6 +120,7 @@ def _find(mapping: FieldMapping, a: _Side, z: _Side, policy: Policy, conversion:
 def _one_way(mapping: FieldMapping, a: _Side, z: _Side, conversion: Conversion) -> Finding:
     """To Zoho only: Ameise's change counts, and what Zoho was never told."""
     if a.value is UNKNOWN or z.value is UNKNOWN:
+        # Zoho's value is unknown where its field cannot be read: what we cannot see we do not overwrite.
         return Finding.UNKNOWN
     if not a.changed and (a.has_base or a.value is None):
         return Finding.UNCHANGED
@@ -132,12 +133,11 @@ def _both_ways(mapping: FieldMapping, a: _Side, z: _Side, policy: Policy, conver
     if a.value is UNKNOWN or z.value is UNKNOWN:
         # The other side's change waits: written without knowing this side, it could overwrite an edit.
         return Finding.UNKNOWN
+    if (a.changed and conversion.to_zoho(mapping, a.value) == z.value) or (
+        z.changed and conversion.to_ameise(mapping, z.value) == a.value
+    ):
+        return Finding.AGREED
     if a.changed and z.changed:
-        if (
-            conversion.to_zoho(mapping, a.value) == z.value
-            or conversion.to_ameise(mapping, z.value) == a.value
-        ):
-            return Finding.AGREED
         if a.value is None or z.value is None:
             return _one_emptied(mapping, a)
         return Finding.CONFLICT_TO_ZOHO if policy is Policy.AMEISE else Finding.CONFLICT_TO_AMEISE
