@@ -1,7 +1,9 @@
 """Wires ingest together: settings → parts → a running process."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 from chassis.process import Foundation, foundation
 from ingest.access import Access
@@ -28,7 +30,16 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
             Access(settings, base.database, base.outbox, spool),
             Looking(settings, form, base.database),
         )
-        await base.start()
         base.in_background("importing", importer.run())
         base.in_background("receiving", receiver.run())
+        await _first(receiver.settled.wait(), base.stopping.wait())
+        await base.start()
         yield base
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Return when one of them has."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

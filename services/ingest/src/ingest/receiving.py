@@ -49,13 +49,17 @@ class _Seen:
 
 @dataclass(slots=True)
 class Receiver:
-    """Receives files and hands complete deliveries to the importer."""
+    """Receives files and hands complete deliveries to the importer.
+
+    `settled` is set once this replica serves FTP, or knows that another one does.
+    """
 
     base: Foundation
     settings: IngestSettings
     form: Format
     spool: Spool
     importer: Importer
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
     _receiving: dict[TenantId, DeliveryRow] = field(default_factory=dict[TenantId, DeliveryRow])
     _seen: dict[tuple[TenantId, str], _Seen] = field(default_factory=dict[tuple[TenantId, str], _Seen])
 
@@ -65,6 +69,7 @@ class Receiver:
             try:
                 if lease := await self._take():
                     await self._receive(lease)
+                self.settled.set()
             except LeaseLost:
                 log.warning("receiving.lease_lost")
             except Exception as error:
@@ -92,6 +97,7 @@ class Receiver:
                 loop.call_soon_threadsafe(changed.set)
 
         with ftp_server.serving(self.settings, users.recognise, self.spool, on_change) as is_alive:
+            self.settled.set()
             try:
                 while True:
                     if not is_alive():

@@ -59,7 +59,7 @@ class IngestSettings(ServiceSettings):
     )
     as_of_lag: Duration = Field(
         default=timedelta(hours=24),
-        description="how much older than its arrival the state in a delivery may be; a person's later change wins",
+        description="how much older than its arrival the state in a delivery may be",
     )
 
     gone_limit_percent: float = Field(
@@ -83,8 +83,10 @@ class IngestSettings(ServiceSettings):
         ge=1,
         description="a delivery that ended so many processes fails instead of being tried again",
     )
-    instance: str = Field(
-        default_factory=socket.gethostname, description="names this replica in leases and logs"
+    replica: str = Field(
+        default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}",
+        description="owner of leases, unique among running replicas; one that keeps its name over a restart "
+        "goes on at once, instead of waiting for its own lease to run out",
     )
 
     @field_validator("ftp_passive_ports")
@@ -98,11 +100,6 @@ class IngestSettings(ServiceSettings):
     @classmethod
     def _is_absolute(cls, value: Path) -> Path:
         return value.absolute()  # pyftpdlib changes the working directory while it answers CWD
-
-    @property
-    def replica(self) -> str:
-        """Owner of leases: this very process."""
-        return f"{self.instance}-{os.getpid()}"
 
     def passive_ports(self) -> range | None:
         """The ports for data connections; None means any."""
