@@ -96,6 +96,18 @@ async def opensearch(opensearch_url: str, index_prefix: str) -> AsyncIterator[As
     await client.close()
 
 
+@pytest.fixture
+def forget_everything(opensearch: AsyncOpenSearch, index_prefix: str) -> Callable[[], Awaitable[None]]:
+    """What a restart does to a memory-only store."""
+
+    async def forget() -> None:
+        for name in await opensearch.indices.get(index=f"{index_prefix}-*"):
+            await opensearch.indices.delete(index=name)
+        await opensearch.indices.delete_index_template(name=f"{index_prefix}-events")
+
+    return forget
+
+
 @dataclass
 class Outside:
     """What surrounds a running audit: other services that tell events, and one that asks."""

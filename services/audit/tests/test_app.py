@@ -20,6 +20,7 @@ from contracts.events import (
     WrittenToZoho,
 )
 from contracts.ids import new_id
+from contracts.names import Service
 from contracts.problems import Invalid, Unavailable
 
 KUNDE_1 = ObjectChange(table="kunde", key="500000001", action="created")
@@ -87,7 +88,7 @@ async def test_what_the_mapping_refuses_is_parked_and_blocks_nobody(
 async def test_refused_words_about_parking_are_parked_in_silence(
     audit, outside, event_of, eventually, urls
 ) -> None:
-    await outside.tell(event_of(SignedIn(), source="audit", type="message_parked", data={"reason": {}}))
+    await outside.tell(event_of(SignedIn(), source=Service.AUDIT, type="message_parked", data={"reason": {}}))
     await eventually(outside.all_is_taken)
     with psycopg.connect(urls.superuser) as connection:
         assert connection.execute("SELECT count(*) FROM parked_message").fetchone() == (1,)

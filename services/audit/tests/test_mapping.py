@@ -8,7 +8,7 @@ from opensearchpy import AsyncOpenSearch
 from pydantic import SecretStr
 
 from audit.documents import Document, Place, document_of
-from audit.event_index import EventIndex, Refusal
+from audit.event_index import EventIndex, Refusal, StoreUnavailable
 from audit.mapping import Fill, Marker
 from contracts import events
 from contracts.events import EVENT_TYPES, Event, EventData, ObjectChange, TableCounts
@@ -75,3 +75,11 @@ async def test_an_unknown_field_is_refused_and_the_others_are_not(
 async def test_a_marker_is_read_as_it_was_put(index: EventIndex) -> None:
     await index.put_marker(Marker("s2", Fill.FILLING))
     assert await index.marker() == Marker("s2", Fill.FILLING)
+
+
+async def test_writing_into_another_store_than_the_one_meant_counts_as_unavailable(
+    index: EventIndex, event_of: Callable[..., Event]
+) -> None:
+    document = document_of(event_of(sample(events.SignedIn)), Place(1))
+    with pytest.raises(StoreUnavailable):
+        await index.write([document], store="the one before its restart")

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
+from opensearchpy.exceptions import NotFoundError
 
 from contracts.events import Event, SignedIn
+from contracts.problems import Unavailable
 
 BEGAN = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -17,26 +18,19 @@ def many(event_of: Callable[..., Event]) -> Callable[[int], list[Event]]:
     return lambda n: [event_of(SignedIn(), time=BEGAN + timedelta(minutes=m)) for m in range(n)]
 
 
-async def forget_everything(outside: Any) -> None:
-    """What a restart of a memory-only store does."""
-    for name in await outside.opensearch.indices.get(index=f"{outside.prefix}-*"):
-        await outside.opensearch.indices.delete(index=name)
-    await outside.opensearch.indices.delete_index_template(name=f"{outside.prefix}-events")
-
-
 async def test_an_emptied_store_is_filled_again_while_audit_runs(
-    audit_with, outside, many, eventually
+    audit_with, outside, many, eventually, forget_everything
 ) -> None:
     events = many(450)
     async with audit_with(embedded=True):
         await outside.tell(*events)
         await eventually(outside.all_is_taken)
-        await forget_everything(outside)
+        await forget_everything()
 
         async def all_are_back() -> bool:
             try:
                 page = await outside.page()
-            except Exception:  # noqa: BLE001 (no alias yet)
+            except (Unavailable, NotFoundError):
                 return False
             return page.total == 450 and page.total_is_exact and page.oldest_kept is None
 
@@ -45,13 +39,13 @@ async def test_an_emptied_store_is_filled_again_while_audit_runs(
 
 
 async def test_only_the_newest_are_filled_in_and_the_reply_says_so(
-    audit_with, outside, many, eventually
+    audit_with, outside, many, eventually, forget_everything
 ) -> None:
     events = many(250)
     async with audit_with(embedded=True):
         await outside.tell(*events)
         await eventually(outside.all_is_taken)
-    await forget_everything(outside)
+    await forget_everything()
     async with audit_with(embedded=True, embedded_documents=100):
 
         async def newest_are_back() -> bool:

@@ -32,7 +32,10 @@ class Settings(ServiceSettings):
         default=0.3, gt=0, description="how long a batch may wait for more events: how late the log may be"
     )
     bulk_bytes: int = Field(
-        default=5_000_000, ge=10_000, description="size of one bulk request; OpenSearch takes 100 MB at most"
+        default=1_000_000,
+        ge=10_000,
+        description="size of one bulk request: the memory-only store takes some 2 s for so much, and hears "
+        "nothing else meanwhile",
     )
     page_bytes: int = Field(
         default=400_000, ge=10_000, description="events in one page of a search; a NATS reply holds 1 MB"
