@@ -1,7 +1,7 @@
 """What the HTTP API takes and answers, where it is not an RPC's own model."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -65,8 +65,8 @@ class LogFilterQuery(LogFilter):
 
     def as_filter(self) -> LogFilter:
         """The filter alone, with times in UTC."""
-        values: dict[str, Any] = {name: getattr(self, name) for name in LogFilter.model_fields}
-        return LogFilter(**values | {"since": _utc(self.since), "until": _utc(self.until)})
+        values = self.model_dump(include=set(LogFilter.model_fields))
+        return LogFilter.model_validate(values | {"since": _utc(self.since), "until": _utc(self.until)})
 
 
 class LogQuery(LogFilterQuery):

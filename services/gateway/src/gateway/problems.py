@@ -129,7 +129,7 @@ def _headers(problem: Problem) -> dict[str, str]:
 def _answer(request: Request, details: ProblemDetails, headers: dict[str, str]) -> Response:
     if rendering.is_for_a_person(request):
         return rendering.page(
-            request, "problem.html", status=details.status, headers=headers, problem=details
+            request, "problem.html", status_code=details.status, headers=headers, problem=details
         )
     return _json(details, headers)
 

@@ -56,10 +56,9 @@ class Refusals:
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def count(self, reason: str, address: str | None, *, times: int = 1) -> None:
-        block = address_block(address) if address != OTHER else OTHER
-        self._add(reason, block, times)
-        refused_total.labels(reason).inc(times)
+    def count(self, reason: str, address: str | None) -> None:
+        self._add(reason, address_block(address), 1)
+        refused_total.labels(reason).inc()
 
     def _add(self, reason: str, block: str, times: int) -> None:
         known = (reason, block) in self._counts or len(self._counts) < MOST_BLOCKS

@@ -1,6 +1,6 @@
 """Pages from templates: autoescaped, with strict names, and with what every page needs."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
 from gateway import wording
-from gateway.session import csrf_token, is_signed_in
+from gateway.session import csrf_token, is_signed_in, take_note
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -18,15 +18,17 @@ def page(
     request: Request,
     template: str,
     *,
-    status: int = 200,
+    status_code: int = 200,
     headers: dict[str, str] | None = None,
     **values: Any,
 ) -> Response:
     """An HTML answer."""
     html = _templates.get_template(template).render(
-        values | {"csrf": csrf_token(request), "signed_in": is_signed_in(request)}
+        {"team": None, "tab": None}
+        | values
+        | {"csrf": csrf_token(request), "signed_in": is_signed_in(request), "note": take_note(request)}
     )
-    return HTMLResponse(html, status_code=status, headers=headers)
+    return HTMLResponse(html, status_code=status_code, headers=headers)
 
 
 def is_for_a_person(request: Request) -> bool:
@@ -44,10 +46,6 @@ def number(value: float) -> str:
     return f"{value:,.0f}".replace(",", ".")
 
 
-def berlin_today() -> date:
-    return datetime.now(BERLIN).date()
-
-
 _templates = jinja2.Environment(
     loader=jinja2.PackageLoader("gateway"),
     autoescape=True,
@@ -55,4 +53,10 @@ _templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters |= {"moment": moment, "number": number, "label": wording.label}
+_templates.filters |= {
+    "moment": moment,
+    "number": number,
+    "label": wording.label,
+    "event_label": wording.event_label,
+    "tone": wording.tone,
+}

@@ -8,7 +8,7 @@ from gateway.secrets import is_equal, new_token
 
 ADMIN: Final = "admin"
 COOKIE: Final = "mvp_session"
-_USER, _CSRF = "user", "csrf"
+_USER, _CSRF, _NOTE = "user", "csrf", "note"
 
 
 def is_signed_in(request: Request) -> bool:
@@ -35,3 +35,12 @@ def csrf_token(request: Request) -> str:
 def csrf_fits(request: Request, given: str) -> bool:
     known = request.session.get(_CSRF)
     return bool(known) and is_equal(given, known)
+
+
+def leave_note(request: Request, text: str) -> None:
+    """What the next page shall say: the outcome of a form, across its redirect."""
+    request.session[_NOTE] = text
+
+
+def take_note(request: Request) -> str | None:
+    return request.session.pop(_NOTE, None) if _NOTE in request.scope.get("session", {}) else None

@@ -1,5 +1,142 @@
-"""German labels."""
+"""How things are called on the pages, in German: every event, state, table and outcome has its label here."""
+
+from enum import StrEnum
+
+from contracts.actor import ActorKind
+from contracts.events import ObjectAction
+from contracts.names import Direction, Outcome, Service, System, Table
+from contracts.rpc.auth import ConnectionState
+from contracts.rpc.ingest import DeliveryState
+
+EVENTS = {
+    "tenant_created": "Team angelegt",
+    "signed_in": "Angemeldet",
+    "webhook_endpoint_created": "Webhook-Token erzeugt",
+    "webhook_accepted": "Webhook angenommen",
+    "requests_refused": "Anfragen abgewiesen",
+    "connection_started": "Verbindung begonnen",
+    "connected": "Verbunden",
+    "connection_refused": "Verbindung abgelehnt",
+    "token_refreshed": "Token erneuert",
+    "reconnect_needed": "Neu verbinden nötig",
+    "ftp_user_created": "FTP-Zugang eingerichtet",
+    "delivery_received": "Lieferung empfangen",
+    "delivery_imported": "Lieferung importiert",
+    "delivery_failed": "Lieferung gescheitert",
+    "delivery_held": "Lieferung angehalten",
+    "objects_compared": "Unterschiede gefunden",
+    "pipelines_created": "Pipelines angelegt",
+    "written_to_zoho": "Nach Zoho geschrieben",
+    "written_to_ameise": "Nach Ameise geschrieben",
+    "numbers_written_back": "Nummern zurückgeschrieben",
+    "already_equal": "Schon gleich",
+    "conflict_found": "Konflikt",
+    "excluded": "Durch Regel ausgenommen",
+    "adopted": "Vorhandenen Kunden übernommen",
+    "work_postponed": "Verschoben",
+    "work_parked": "Geparkt",
+    "work_retried": "Erneut versucht",
+    "message_parked": "Nachricht unlesbar",
+    "unpublishable": "Ereignis nicht sendbar",
+}
+
+_LABELS: dict[type[StrEnum], dict[str, str]] = {
+    Outcome: {
+        Outcome.OK: "Erfolg",
+        Outcome.WARNING: "Warnung",
+        Outcome.ERROR: "Fehler",
+        Outcome.RETRY: "Wiederholung",
+    },
+    Direction: {
+        Direction.TO_ZOHO: "Ameise → Zoho",
+        Direction.TO_AMEISE: "Zoho → Ameise",
+        Direction.INTERNAL: "intern",
+    },
+    System: {System.AMEISE: "Ameise", System.ZOHO: "Zoho CRM"},
+    Service: {
+        Service.INGEST: "DailyUp",
+        Service.SYNC: "Abgleich",
+        Service.AUTH: "Verbindungen",
+        Service.GATEWAY: "Webhook und Oberfläche",
+        Service.AUDIT: "Aktivitätslog",
+    },
+    Table: {
+        Table.ANREDE: "Anreden",
+        Table.RECHTSFORM: "Rechtsformen",
+        Table.LAND: "Länder",
+        Table.SPARTE: "Sparten",
+        Table.GESELLSCHAFT: "Gesellschaften",
+        Table.STATUS: "Status",
+        Table.ZAHLWEISE: "Zahlweisen",
+        Table.VERMITTLER: "Vermittler",
+        Table.KUNDENDETAILFELD: "Detailfelder",
+        Table.KUNDE: "Kunden",
+        Table.KUNDENKOMMUNIKATION: "Kontaktdaten",
+        Table.KUNDENDETAIL: "Kundendetails",
+        Table.VERTRAG: "Verträge",
+    },
+    ConnectionState: {
+        ConnectionState.CONNECTING: "wird verbunden",
+        ConnectionState.ACTIVE: "aktiv",
+        ConnectionState.RECONNECT_NEEDED: "neu verbinden",
+    },
+    DeliveryState: {
+        DeliveryState.RECEIVING: "wird empfangen",
+        DeliveryState.WAITING: "wartet",
+        DeliveryState.IMPORTING: "wird importiert",
+        DeliveryState.IMPORTED: "importiert",
+        DeliveryState.IMPORTED_WITH_WARNINGS: "mit Warnungen importiert",
+        DeliveryState.HELD: "angehalten",
+        DeliveryState.FAILED: "gescheitert",
+    },
+    ObjectAction: {
+        ObjectAction.CREATED: "neu",
+        ObjectAction.UPDATED: "geändert",
+        ObjectAction.GONE: "entfallen",
+        ObjectAction.UNCHANGED: "unverändert",
+    },
+    ActorKind: {
+        ActorKind.USER: "Benutzer",
+        ActorKind.API_TOKEN: "API-Token",
+        ActorKind.ZOHO: "Zoho",
+        ActorKind.BLAUDIREKT: "blau direkt",
+        ActorKind.SCHEDULE: "Zeitplan",
+        ActorKind.SERVICE: "System",
+    },
+}
+
+_TONES: dict[type[StrEnum], dict[str, str]] = {
+    Outcome: {Outcome.OK: "good", Outcome.WARNING: "warn", Outcome.ERROR: "bad", Outcome.RETRY: "warn"},
+    ConnectionState: {
+        ConnectionState.CONNECTING: "calm",
+        ConnectionState.ACTIVE: "good",
+        ConnectionState.RECONNECT_NEEDED: "bad",
+    },
+    DeliveryState: {
+        DeliveryState.RECEIVING: "calm",
+        DeliveryState.WAITING: "calm",
+        DeliveryState.IMPORTING: "calm",
+        DeliveryState.IMPORTED: "good",
+        DeliveryState.IMPORTED_WITH_WARNINGS: "warn",
+        DeliveryState.HELD: "warn",
+        DeliveryState.FAILED: "bad",
+    },
+}
+
+LABELLED = tuple(_LABELS)
+TONED = tuple(_TONES)
 
 
-def label(value: str) -> str:
-    return value
+def label(value: StrEnum) -> str:
+    """What a value of one of our enumerations is called."""
+    return _LABELS[type(value)][value]
+
+
+def event_label(name: str) -> str:
+    """What an event is called; one of a newer release keeps its own name."""
+    return EVENTS.get(name, name)
+
+
+def tone(value: StrEnum) -> str:
+    """`good`, `warn`, `bad` or `calm`: the colour of a state's badge, beside its words."""
+    return _TONES[type(value)][value]

@@ -1,0 +1,152 @@
+"""The page of the Aktivitätslog: from its form to a filter, and from events to lines. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
+
+from pydantic import ValidationError
+
+from contracts.events import Event, ObjectAction
+from contracts.names import Direction, Outcome, System, Table
+from contracts.rpc.audit import LogFilter
+from gateway.rendering import BERLIN
+from gateway.wording import event_label, label
+
+E = TypeVar("E", bound=StrEnum)
+
+FIELDS = ("von", "bis", "richtung", "ereignis", "ergebnis", "nummer", "zoho_id", "vorgang")
+
+
+@dataclass(frozen=True, slots=True)
+class LogForm:
+    """What stands in the form's fields, as typed; empty ones are left out."""
+
+    values: dict[str, str]
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, str]) -> "LogForm":
+        """Of a page's query parameters; anything that is no field of the form is left out."""
+        typed = {name: parameters.get(name, "").strip()[:100] for name in FIELDS}
+        return cls({name: value for name, value in typed.items() if value})
+
+    def query(self, **changed: str) -> str:
+        """The query string that shows this page again, with other values for some fields."""
+        return urlencode(self.values | changed)
+
+
+def filter_of(form: LogForm) -> LogFilter:
+    """The filter; days are days in Berlin, the last one included. Raises ValueError in words for people."""
+    values = form.values
+    found: dict[str, Any] = {
+        "since": _start_of_day(values.get("von"), "Von"),
+        "until": _start_of_day(values.get("bis"), "Bis", plus=timedelta(days=1)),
+        "types": (values["ereignis"],) if "ereignis" in values else (),
+        "outcomes": (values["ergebnis"],) if "ergebnis" in values else (),
+        "direction": values.get("richtung"),
+        "key": values.get("nummer"),
+        "zoho_id": values.get("zoho_id"),
+        "correlationid": values.get("vorgang"),
+    }
+    try:
+        return LogFilter.model_validate(found)
+    except ValidationError as error:
+        wrong = sorted({_FIELD_NAMES.get(str(e["loc"][0]), str(e["loc"][0])) for e in error.errors()})
+        raise ValueError(f"Das kann nicht stimmen: {', '.join(wrong)}.") from error
+
+
+_FIELD_NAMES = {
+    "outcomes": "Ergebnis",
+    "direction": "Richtung",
+    "key": "Kunden- oder Vertragsnummer",
+    "zoho_id": "Zoho-Id",
+    "correlationid": "Vorgang",
+}
+
+
+def _start_of_day(typed: str | None, field: str, *, plus: timedelta = timedelta()) -> datetime | None:
+    if typed is None:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(typed) + plus, time(), BERLIN)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"Das kann nicht stimmen: {field}.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One event as a person reads it."""
+
+    time: datetime
+    event: str
+    direction: Direction
+    outcome: Outcome
+    actor: str
+    object: str
+    key: str | None
+    zoho_id: str | None
+    details: str
+    correlationid: str
+
+
+def line_of(event: Event) -> LogLine:
+    """`event` in words; what a newer release added to its data is left out."""
+    data = event.data
+    changed = _mapping(data.get("object"))
+    return LogLine(
+        time=event.time,
+        event=event_label(event.type),
+        direction=event.direction,
+        outcome=_member(Outcome, data.get("outcome")) or Outcome.OK,
+        actor=label(event.actor_kind),
+        object=_object_words(changed),
+        key=changed.get("key"),
+        zoho_id=data.get("zoho_id"),
+        details="; ".join(_details(data, changed)),
+        correlationid=event.correlationid,
+    )
+
+
+def _details(data: dict[str, Any], changed: dict[str, Any]) -> list[str]:
+    words: list[str] = []
+    if system := _member(System, data.get("system")):
+        words.append(label(system))
+    if reason := data.get("reason"):
+        words.append(str(reason))
+    if fields := changed.get("fields"):
+        words.append("Felder: " + ", ".join(fields))
+    if objects := data.get("objects"):
+        words.append(_objects_words(objects))
+    if files := data.get("files"):
+        words.append(f"{files} Dateien")
+    if pipeline := data.get("pipeline"):
+        words.append(f"Pipeline {pipeline}")
+    return words
+
+
+def _object_words(changed: dict[str, Any]) -> str:
+    action = _member(ObjectAction, changed.get("action"))
+    return label(action) if action else ""
+
+
+def _objects_words(objects: list[dict[str, Any]]) -> str:
+    """`Kunden: 3 neu, 2 geändert`"""
+    counts = Counter((o.get("table"), o.get("action")) for o in objects)
+    words: list[str] = []
+    for table in Table:
+        done = [f"{counts[table, a]} {label(a)}" for a in ObjectAction if counts[table, a]]
+        if done:
+            words.append(f"{label(table)}: {', '.join(done)}")
+    return "; ".join(words)
+
+
+def _member(kind: type[E], value: object) -> E | None:
+    """None for a value of a newer release."""
+    return kind(value) if isinstance(value, str) and value in set(kind) else None
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

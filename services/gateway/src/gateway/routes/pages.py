@@ -1,0 +1,91 @@
+"""The pages that only show something."""
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import RedirectResponse, Response
+
+from contracts.names import Direction, Outcome, Service, System
+from contracts.rpc import Empty
+from contracts.rpc.audit import SEARCH, LogPage, SearchLog
+from contracts.rpc.sync import LIST_PARKED, LIST_PIPELINES, ListParked
+from gateway import log_page, overview, rendering, services, tenants, wording
+from gateway.asking import PageAsking
+from gateway.parts import PartsOf
+from gateway.session import is_signed_in
+from gateway.signing_in import require_session
+
+router = APIRouter(include_in_schema=False)
+
+LOG_LINES = 50
+PARKED_LINES = 200
+
+
+@router.get("/")
+async def start() -> Response:
+    return RedirectResponse("/teams", status_code=303)
+
+
+@router.get("/login")
+async def sign_in_form(request: Request) -> Response:
+    if is_signed_in(request):
+        return RedirectResponse("/teams", status_code=303)
+    return rendering.page(request, "login.html", error=None)
+
+
+@router.get("/teams", dependencies=[Depends(require_session)])
+async def teams(request: Request, parts: PartsOf) -> Response:
+    return rendering.page(request, "teams.html", teams=await tenants.listed(parts.base), error=None, typed={})
+
+
+@router.get("/status", dependencies=[Depends(require_session)])
+async def status(request: Request, parts: PartsOf) -> Response:
+    return rendering.page(request, "status.html", status=await services.status(parts))
+
+
+@router.get("/teams/{tenant}")
+async def team(request: Request, asking: PageAsking) -> Response:
+    shown = await overview.gather(asking)
+    return rendering.page(
+        request,
+        "team.html",
+        team=asking,
+        tab="overview",
+        shown=shown,
+        ameise=shown.active(System.AMEISE),
+        zoho=shown.active(System.ZOHO),
+        table_lines=overview.table_lines(shown.dailyup.value) if shown.dailyup.value else [],
+        totals=overview.totals,
+    )
+
+
+@router.get("/teams/{tenant}/log")
+async def log(request: Request, asking: PageAsking) -> Response:
+    form = log_page.LogForm.of(request.query_params)
+    after = request.query_params.get("after", "")[:200] or None
+    part: overview.Part[LogPage] = overview.Part(None)
+    wrong: str | None = None
+    try:
+        search = SearchLog(filter=log_page.filter_of(form), limit=LOG_LINES, after=after)
+    except ValueError as error:
+        wrong = str(error)
+    else:
+        part = await overview.part_of(Service.AUDIT, asking.call(SEARCH, search))
+    return rendering.page(
+        request,
+        "log.html",
+        team=asking,
+        tab="log",
+        form=form,
+        wrong=wrong,
+        part=part,
+        lines=[log_page.line_of(event) for event in part.value.events] if part.value else [],
+        is_first=after is None,
+        choices={"ereignis": wording.EVENTS, "richtung": list(Direction), "ergebnis": list(Outcome)},
+    )
+
+
+@router.get("/teams/{tenant}/parked")
+async def parked(request: Request, asking: PageAsking) -> Response:
+    part = await overview.part_of(Service.SYNC, asking.call(LIST_PARKED, ListParked(limit=PARKED_LINES)))
+    known = await overview.part_of(Service.SYNC, asking.call(LIST_PIPELINES, Empty()))
+    names = {p.id: p.name for p in known.value.pipelines} if known.value else {}
+    return rendering.page(request, "parked.html", team=asking, tab="parked", part=part, pipeline_names=names)

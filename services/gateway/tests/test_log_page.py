@@ -1,0 +1,50 @@
+"""Events as a person reads them."""
+
+from contracts.actor import ActorKind
+from contracts.events import EventData, ObjectAction, ObjectChange, ObjectsCompared, TokenRefreshed, new_event
+from contracts.ids import AmeiseKey, TenantId, new_id
+from contracts.names import Outcome, Service, System, Table
+from gateway.log_page import LogForm, LogLine, line_of
+
+
+def line(data: EventData, service: Service, /, **changed) -> LogLine:
+    event = new_event(
+        data, service=service, tenant=TenantId("team-eins"), actor_kind=ActorKind.SCHEDULE, actor_id="x",
+        correlationid=new_id(),
+    )  # fmt: skip
+    return line_of(event.model_copy(update=changed))
+
+
+def test_compared_objects_are_counted_by_table_and_action():
+    def change(table: Table, key: int, action: ObjectAction) -> ObjectChange:
+        return ObjectChange(table=table, key=AmeiseKey(str(key)), action=action)
+
+    objects = (
+        change(Table.VERTRAG, 1, ObjectAction.CREATED),
+        change(Table.KUNDE, 1, ObjectAction.UPDATED),
+        change(Table.KUNDE, 2, ObjectAction.UPDATED),
+        change(Table.KUNDE, 3, ObjectAction.GONE),
+    )
+    shown = line(ObjectsCompared(delivery=new_id(), objects=objects), Service.INGEST)
+    assert shown.details == "Kunden: 2 geändert, 1 entfallen; Verträge: 1 neu"
+
+
+def test_the_system_and_the_reason_are_told():
+    data = TokenRefreshed(connection=new_id(), system=System.ZOHO, reason="lief ab", outcome=Outcome.WARNING)
+    shown = line(data, Service.AUTH)
+    assert (shown.event, shown.details, shown.outcome) == (
+        "Token erneuert", "Zoho CRM; lief ab", Outcome.WARNING,
+    )  # fmt: skip
+
+
+def test_data_of_a_newer_release_is_no_reason_to_fail():
+    data = TokenRefreshed(connection=new_id(), system=System.ZOHO)
+    strange = {"outcome": "splendid", "object": "?", "system": ["sap"], "pipeline": 3}
+    shown = line(data, Service.AUTH, type="brand_new", data=strange)
+    assert (shown.event, shown.outcome, shown.details) == ("brand_new", Outcome.OK, "Pipeline 3")
+
+
+def test_only_the_forms_own_fields_are_kept():
+    form = LogForm.of({"von": " 2026-11-24 ", "bis": "", "böse": "x", "nummer": "5&x"})
+    assert form.values == {"von": "2026-11-24", "nummer": "5&x"}
+    assert form.query(after="a=b") == "von=2026-11-24&nummer=5%26x&after=a%3Db"

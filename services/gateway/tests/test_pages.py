@@ -1,0 +1,320 @@
+"""The pages as a browser without JavaScript sees them."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from contracts.actor import ActorKind
+from contracts.events import (
+    Event,
+    ObjectAction,
+    ObjectChange,
+    TableCounts,
+    WrittenToAmeise,
+    new_event,
+)
+from contracts.ids import Kundennummer, PipelineId, TenantId, ZohoId, new_id
+from contracts.names import Service, System, Table
+from contracts.problems import Forbidden
+from contracts.rpc.audit import SEARCH, LogPage
+from contracts.rpc.auth import LIST_CONNECTIONS, START_CONNECTION, Connections, ConnectionState
+from contracts.rpc.ingest import (
+    SET_UP_FTP,
+    STATUS,
+    DailyUpStatus,
+    DeliveryState,
+    DeliveryStatus,
+    FtpAccess,
+)
+from contracts.rpc.sync import (
+    CREATE_DEFAULT_PIPELINES,
+    LIST_PARKED,
+    LIST_PIPELINES,
+    RETRY_PARKED,
+    ParkedWork,
+    ParkedWorks,
+    Pipelines,
+    Retried,
+)
+
+TENANT = "team-eins"
+PASSWORD = "ein-langes-passwort"
+
+
+class Browser:
+    """Follows redirects, keeps cookies, and sends a form with the token that its page holds."""
+
+    def __init__(self, client) -> None:
+        self.client = client
+        self.html = ""
+
+    async def get(self, path: str, *, status: int = 200) -> str:
+        return self._seen(await self.client.get(path), status)
+
+    async def post(self, path: str, *, status: int = 200, **fields) -> str:
+        fields.setdefault("csrf", re.search(r'name="csrf" value="([^"]+)"', self.html).group(1))
+        return self._seen(await self.client.post(path, data=fields), status)
+
+    def _seen(self, answer, status: int) -> str:
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "script" not in answer.text.lower()
+        self.html = answer.text
+        return self.html
+
+
+async def new_browser(gateway) -> Browser:
+    return Browser(await gateway.client(headers={"Accept": "text/html"}, follow_redirects=True))
+
+
+async def signed_in(gateway) -> Browser:
+    browser = await new_browser(gateway)
+    await browser.get("/")
+    await browser.post("/login", user="admin", password=PASSWORD)
+    return browser
+
+
+async def with_team(gateway) -> Browser:
+    browser = await signed_in(gateway)
+    await browser.post("/teams", name="Maklerbüro <Süd>", id=TENANT)
+    return browser
+
+
+async def test_every_page_leads_to_the_form_until_one_has_signed_in(gateway):
+    browser = await new_browser(gateway)
+    for path in ("/", "/teams", f"/teams/{TENANT}", f"/teams/{TENANT}/log", "/status"):
+        assert "<h1>Anmelden</h1>" in await browser.get(path)
+
+
+async def test_signing_in_is_told_and_signing_out_ends_it(gateway):
+    browser = await signed_in(gateway)
+    assert "<h1>Teams</h1>" in browser.html
+    [event] = await gateway.events("signed_in")
+    assert (event["tenant"], event["actor_id"]) == ("_system", "admin")
+    await browser.post("/logout")
+    assert "<h1>Anmelden</h1>" in await browser.get("/teams")
+
+
+async def test_the_cookie_is_kept_from_scripts_and_other_sites(start_gateway):
+    gateway = await start_gateway(public_url="https://mvp.example")
+    answer = await (await gateway.client()).get("/login")
+    cookie = answer.headers["set-cookie"].lower()
+    for flag in ("httponly", "samesite=lax", "secure"):
+        assert flag in cookie
+    assert "strict-transport-security" in answer.headers
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_wrong_password_says_so_and_soon_has_to_wait(gateway):
+    browser = await new_browser(gateway)
+    await browser.get("/login")
+    for _ in range(3):
+        page = await browser.post("/login", status=401, user="admin", password="falsch")
+        assert "Benutzer oder Passwort ist falsch." in page
+    assert "Zu viele Fehlversuche" in await browser.post(
+        "/login", status=429, user="admin", password=PASSWORD
+    )
+    assert await gateway.events("signed_in") == []
+
+
+async def test_a_form_without_its_token_is_refused(gateway):
+    browser = await signed_in(gateway)
+    for csrf in ("", "falsch"):
+        page = await browser.post("/teams", status=403, csrf=csrf, name="x", id="x")
+        assert "Formular ist abgelaufen" in page
+    stranger = await new_browser(gateway)
+    await stranger.get("/login")
+    await stranger.post("/login", status=403, csrf="", user="admin", password=PASSWORD)
+
+
+async def test_a_session_signed_with_another_key_is_none(gateway, start_gateway):
+    browser = await signed_in(gateway)
+    other = await start_gateway(admin_password="ein-anderes-passwort")
+    stranger = await new_browser(other)
+    stranger.client.cookies.update(browser.client.cookies)
+    assert "<h1>Anmelden</h1>" in await stranger.get("/teams")
+
+
+async def test_a_new_team_is_shown_and_names_are_escaped(gateway):
+    browser = await with_team(gateway)
+    assert "Maklerbüro &lt;Süd&gt;" in browser.html
+    assert "ist angelegt" in browser.html
+    await browser.get("/teams")
+    assert "gibt es schon" in await browser.post("/teams", status=422, name="x", id=TENANT)
+    assert "Kürzel aus Kleinbuchstaben" in await browser.post("/teams", status=422, name="x", id="A b")
+
+
+async def test_the_overview_names_the_services_that_do_not_answer(gateway, fake_services, a_pipeline):
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
+    await fake_services.start()
+    browser = await with_team(gateway)
+    page = await browser.get(f"/teams/{TENANT}")
+    assert "Der Dienst „Verbindungen“ antwortet zurzeit nicht." in page
+    assert "Der Dienst „DailyUp“ antwortet zurzeit nicht." in page
+    assert "Kunden (natürlich)" in page
+
+
+async def test_the_overview_shows_connections_pipelines_and_deliveries(
+    gateway, fake_services, a_pipeline, a_connection
+):
+    dead = a_connection(
+        system=System.AMEISE, state=ConnectionState.RECONNECT_NEEDED, last_error="invalid_grant"
+    )
+    fake_services.answer(LIST_CONNECTIONS, Connections(connections=(a_connection(), dead)))
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
+    fake_services.answer(STATUS, a_dailyup_status())
+    await fake_services.start()
+    page = await (await with_team(gateway)).get(f"/teams/{TENANT}")
+    for words in ("Zoho CRM", "aktiv", "neu verbinden", "invalid_grant", "Kunden ↔ Contacts", "1.000"):
+        assert words in page
+    assert "24.11.2026 08:15:03" in page  # 07:15:03 UTC by the clock in Berlin
+    assert "mit Warnungen importiert" in page
+    assert "Es fehlen: Sparten." in page
+
+
+async def test_connecting_leads_to_the_outside_system(gateway, fake_services, fake_auth):
+    await fake_services.start()
+    browser = await with_team(gateway)
+    assert "Mit Ameise verbinden" in await browser.get(f"/teams/{TENANT}")
+    page = await browser.post(f"/teams/{TENANT}/connections", system="ameise")
+    assert f"https://accounts.example/auth?client_id=x&amp;state={fake_auth.states[0]}" in page
+    [request] = fake_services.requests(START_CONNECTION)
+    assert request.system is System.AMEISE
+    await browser.get(f"/oauth/callback?state={fake_auth.states[0]}&code=c")
+    assert "<h1>Übersicht</h1>" in browser.html
+    page = await browser.get(f"/oauth/callback?state={fake_auth.states[0]}&code=c", status=400)
+    assert "schon benutzt" in page
+
+
+async def test_the_ftp_password_and_the_webhook_token_are_shown_when_made(gateway, fake_services, a_pipeline):
+    fake_services.answer(
+        SET_UP_FTP, FtpAccess(host="ftp.example", port=2121, user=TENANT, password="<geheim>")
+    )
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
+    await fake_services.start()
+    browser = await with_team(gateway)
+    assert "&lt;geheim&gt;" in await browser.post(f"/teams/{TENANT}/dailyup")
+    page = await browser.post(f"/teams/{TENANT}/pipelines/1/webhook")
+    assert f"{gateway.url}/api/{TENANT}/pipeline/1/trigger-from-crm" in page
+
+
+async def test_default_pipelines_are_offered_once_both_systems_are_connected(
+    gateway, fake_services, a_connection
+):
+    ameise, zoho = a_connection(system=System.AMEISE), a_connection()
+    fake_services.answer(LIST_CONNECTIONS, Connections(connections=(ameise, zoho)))
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=()))
+    fake_services.answer(CREATE_DEFAULT_PIPELINES, Pipelines(pipelines=()))
+    await fake_services.start()
+    browser = await with_team(gateway)
+    assert "Standard-Pipelines anlegen" in await browser.get(f"/teams/{TENANT}")
+    page = await browser.post(
+        f"/teams/{TENANT}/pipelines/defaults", ameise_connection=ameise.id, zoho_connection=zoho.id
+    )
+    assert "Die Standard-Pipelines sind angelegt." in page
+    [request] = fake_services.requests(CREATE_DEFAULT_PIPELINES)
+    assert (request.ameise_connection, request.zoho_connection) == (ameise.id, zoho.id)
+
+
+async def test_a_problem_of_a_service_is_a_page(gateway, fake_services):
+    fake_services.answer(SET_UP_FTP, Forbidden("Das darf nur ein Admin.", remedy="Einen Admin fragen."))
+    await fake_services.start()
+    browser = await with_team(gateway)
+    page = await browser.post(f"/teams/{TENANT}/dailyup", status=403)
+    assert "Das darf nur ein Admin." in page
+    assert "Einen Admin fragen." in page
+    assert "Nicht gefunden" in await browser.get("/teams/unbekannt", status=404)
+
+
+async def test_the_log_is_filtered_by_its_form_and_paged(gateway, fake_services):
+    event = an_event()
+    fake_services.answer(
+        SEARCH, LogPage(events=(event,), total=1234, total_is_exact=False, next_page="weiter/=&")
+    )
+    await fake_services.start()
+    browser = await with_team(gateway)
+    page = await browser.get(
+        f"/teams/{TENANT}/log?von=2026-11-24&bis=2026-11-24&richtung=to_ameise&ereignis=written_to_ameise"
+        "&ergebnis=ok&nummer=5000000001&zoho_id="
+    )
+    [search] = fake_services.requests(SEARCH)
+    assert search.filter.since == datetime(2026, 11, 23, 23, tzinfo=UTC)
+    assert search.filter.until == datetime(2026, 11, 24, 23, tzinfo=UTC)
+    assert search.filter.types == ("written_to_ameise",)
+    assert search.filter.zoho_id is None
+    assert "Mehr als 1.234 Ereignisse" in page
+    assert "Nach Ameise geschrieben" in page
+    assert "Felder: ort, plz" in page
+    assert "after=weiter%2F%3D%26" in page
+    await browser.get(f"/teams/{TENANT}/log?after=weiter")
+    assert fake_services.requests(SEARCH)[-1].after == "weiter"
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("nummer=*", "Kunden- oder Vertragsnummer"),
+        ("zoho_id=x", "Zoho-Id"),
+        ("von=gestern", "Von"),
+        ("bis=9999-12-31", "Bis"),
+        ("ergebnis=gut", "Ergebnis"),
+        ("vorgang=1", "Vorgang"),
+    ],
+)
+async def test_a_filter_that_cannot_be_is_named_on_the_page(gateway, query, field):
+    browser = await with_team(gateway)
+    assert f"Das kann nicht stimmen: {field}." in await browser.get(f"/teams/{TENANT}/log?{query}")
+
+
+async def test_parked_work_is_explained_and_retried(gateway, fake_services, a_pipeline):
+    work = ParkedWork(
+        id=7, pipeline=PipelineId("1"), object="5000000001", reason="Zoho lehnt den Datensatz ab",
+        words="<INVALID_DATA>", attempts=3, since=datetime(2026, 11, 24, 7, 15, 3, tzinfo=UTC),
+    )  # fmt: skip
+    fake_services.answer(LIST_PARKED, ParkedWorks(total=1, works=(work,)))
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
+    fake_services.answer(RETRY_PARKED, Retried(retried=1))
+    await fake_services.start()
+    browser = await with_team(gateway)
+    page = await browser.get(f"/teams/{TENANT}/parked")
+    assert "Zoho lehnt den Datensatz ab" in page
+    assert "&lt;INVALID_DATA&gt;" in page
+    page = await browser.post(f"/teams/{TENANT}/parked/retry", ids=["7", "x"])
+    assert "Erneut versucht: 1." in page
+    assert fake_services.requests(RETRY_PARKED)[0].ids == (7,)
+
+
+async def test_the_status_page_names_every_service(gateway, fake_services, fake_auth):
+    await fake_services.start()
+    page = await (await signed_in(gateway)).get("/status")
+    assert page.count("antwortet nicht") == 3
+
+
+def a_dailyup_status() -> DailyUpStatus:
+    at = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
+    return DailyUpStatus(
+        ftp=FtpAccess(host="ftp.example", port=2121, user=TENANT),
+        deliveries=(
+            DeliveryStatus(
+                id=new_id(), state=DeliveryState.IMPORTED_WITH_WARNINGS, received_from=at, as_of=at, files=12,
+                missing=(Table.SPARTE,),
+                counts={Table.KUNDE: TableCounts(new=10, changed=25, gone=3, unchanged=965)},
+            ),
+        ),
+        stored={Table.KUNDE: 1007, Table.VERTRAG: 2500},
+    )  # fmt: skip
+
+
+def an_event() -> Event:
+    change = ObjectChange(
+        table=Table.KUNDE, key=Kundennummer("5000000001"), action=ObjectAction.UPDATED, fields=("ort", "plz")
+    )
+    data = WrittenToAmeise(
+        pipeline=PipelineId("1"), module="Contacts", zoho_id=ZohoId("5725767000000524157"), object=change
+    )
+    return new_event(
+        data, service=Service.SYNC, tenant=TenantId(TENANT), actor_kind=ActorKind.ZOHO, actor_id="webhook-1",
+        correlationid=new_id(),
+    )  # fmt: skip

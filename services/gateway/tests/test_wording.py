@@ -1,0 +1,24 @@
+"""Everything that a page can show has a German label."""
+
+import pytest
+
+from contracts.events import EVENT_TYPES
+from gateway import wording
+
+
+def test_every_event_has_a_label():
+    assert {kind.event_name for kind in EVENT_TYPES} == wording.EVENTS.keys()
+
+
+@pytest.mark.parametrize("kind", wording.LABELLED)
+def test_every_value_has_a_label(kind):
+    assert all(wording.label(value) for value in kind)
+
+
+@pytest.mark.parametrize("kind", wording.TONED)
+def test_every_state_has_a_colour(kind):
+    assert {wording.tone(value) for value in kind} <= {"good", "warn", "bad", "calm"}
+
+
+def test_an_event_of_a_newer_release_keeps_its_name():
+    assert wording.event_label("brand_new") == "brand_new"
