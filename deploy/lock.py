@@ -1,4 +1,5 @@
-"""Renews `requirements.lock` (everything, for people and CI) and one lock per service (for its image).
+"""Renews `requirements.lock` (everything, for people and CI) and the locks of the images: one per service,
+and `build.lock`, by which they build our packages.
 
 Run by `make lock`. No registry address gets into a lock: whoever installs uses the one that is set up.
 """
@@ -23,6 +24,7 @@ def main() -> None:
             [f"{folder}/{name}/pyproject.toml"],
             "--constraint", "requirements.lock",
         )  # fmt: skip
+    compile_lock("deploy/docker/build.lock", ["deploy/docker/build.in"], "--constraint", "requirements.lock")
 
 
 def compile_lock(output: str, inputs: list[str], *more: str) -> None:

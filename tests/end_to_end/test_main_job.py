@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mvp_connector.demo.world import send_webhook, until
+from mvp_connector.demo.world import main_address, send_webhook, until
 
 from .conftest import Broker
 
@@ -84,7 +84,7 @@ async def test_an_edit_in_zoho_is_in_ameise_within_seconds(broker: Broker) -> No
 
     async def in_ameise() -> bool | None:
         kunde = await broker.sandbox.ask("GET", f"/sandbox/ameise/kunden/{key}")
-        return True if kunde["Hauptwohnsitz"]["Ort"] == "Nürnberg" else None
+        return True if main_address(kunde).get("Ort") == "Nürnberg" else None
 
     await until(in_ameise, "the new town in Ameise")
     [written] = await broker.until_told("written_to_ameise", zoho_id=zoho_id)

@@ -65,6 +65,8 @@ def composed_sql(form: Format, table: Table, wanted: str) -> str:
     """SELECT of `key, fields, unknown, version` for the living rows whose keys `wanted` selects.
 
     Takes the parameter `tenant` (and those of `wanted`). Fields that are unknown are not in `fields`.
+    MATERIALIZED: right after a first import PostgreSQL knows nothing about the tables, takes them for
+    empty, and would aggregate the Kontaktdaten anew for every single Kunde.
     """
     definition = form[table]
     fields = [_Field(c.name, _value(f"o.{c.name}", c.type)) for c in definition.columns]
@@ -86,7 +88,7 @@ def composed_sql(form: Format, table: Table, wanted: str) -> str:
     unknowns = ", ".join(f"CASE WHEN {f.unknown} THEN '{f.name}' END" for f in fields if f.unknown)
     more = f"|| array_remove(CAST(ARRAY[{unknowns}] AS text[]), NULL)" if unknowns else ""
     return f"""
-        WITH wanted AS ({wanted}){children},
+        WITH wanted AS MATERIALIZED ({wanted}){children},
         built AS (
             SELECT o.key, jsonb_build_object({pairs}) AS fields, o.unknown {more} AS unknown
             FROM wanted JOIN {table} o ON o.tenant = :tenant AND o.key = wanted.key AND o.gone_since IS NULL
@@ -123,7 +125,7 @@ def _resolved(definition: TableFormat, resolved: Resolved) -> tuple[_Field, str]
 _ORDER = 'c.standard DESC NULLS LAST, length(c.key), c.key COLLATE "C"'
 
 _KONTAKTDATEN = f"""
-    kontakt AS (
+    kontakt AS MATERIALIZED (
         SELECT c.kunde_id,
                jsonb_agg(
                    jsonb_build_object('art', lower(c.art), 'kontext', c.kontext, 'wert', c.wert,
@@ -146,7 +148,7 @@ _KONTAKTDATEN = f"""
 """
 
 _DETAILS = """
-    detail AS (
+    detail AS MATERIALIZED (
         SELECT d.kunde_id,
                jsonb_object_agg(f.bezeichnung, d.wert ORDER BY length(f.key), f.key COLLATE "C")
                    FILTER (WHERE f.bezeichnung IS NOT NULL) AS alle,

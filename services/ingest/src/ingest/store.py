@@ -120,8 +120,9 @@ async def composed_objects(
     rows = await fetch_all(
         session,
         f"""
+        WITH composed AS MATERIALIZED ({composed_sql(form, table, WANTED_KEYS)})
         SELECT v.key, v.version, v.gone, c.fields, c.unknown
-        FROM object_version v LEFT JOIN ({composed_sql(form, table, WANTED_KEYS)}) c ON c.key = v.key
+        FROM object_version v LEFT JOIN composed c ON c.key = v.key
         WHERE v.tenant = :tenant AND v.table_name = :table AND v.key = ANY(CAST(:keys AS text[]))
         """,  # noqa: S608 (no value in it)
         tenant=tenant,

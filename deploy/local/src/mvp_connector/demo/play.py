@@ -9,10 +9,11 @@ import httpx
 from rich.console import Console
 
 from mvp_connector.demo.report import NotSeen, Report
-from mvp_connector.demo.world import Admin, Sandbox, ZohoAdmin, send_webhook, until
+from mvp_connector.demo.world import Admin, Sandbox, ZohoAdmin, main_address, send_webhook, until
 from mvp_connector.stack import Stack
 
 TABLES = 13
+WIDTH_IN_A_FILE = 120
 FAST_POLL_SECONDS = 0.01
 """While a time is measured."""
 
@@ -44,7 +45,8 @@ class Demo:
 
 async def play(stack: Stack, size: Size = Size()) -> bool:
     """Play the main job in a new tenant, print the table; True if every step was observed."""
-    report = Report(Console())
+    terminal = Console()
+    report = Report(terminal if terminal.is_terminal else Console(width=WIDTH_IN_A_FILE))
     async with httpx.AsyncClient(timeout=30) as http:
         admin, sandbox = Admin(stack, http), Sandbox(stack, http)
         try:
@@ -200,7 +202,7 @@ async def _edit_in_zoho(demo: Demo, http: httpx.AsyncClient) -> None:
 
         async def in_ameise() -> bool | None:
             kunde = await demo.sandbox.ask("GET", f"/sandbox/ameise/kunden/{key}")
-            if kunde["Hauptwohnsitz"]["Strasse"] == street:
+            if main_address(kunde).get("Strasse") == street:
                 return True
             await lost.send_again()
             return None

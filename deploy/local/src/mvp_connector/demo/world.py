@@ -205,3 +205,8 @@ async def send_webhook(http: httpx.AsyncClient, webhook: dict[str, Any], zoho_id
         lambda: http.post(webhook["url"], headers=headers, json={"id": zoho_id}), "webhook"
     )
     return answer.status_code
+
+
+def main_address(kunde: dict[str, Any]) -> dict[str, Any]:
+    """The Hauptwohnsitz of a Kunde as the sandbox keeps him; empty if there is none."""
+    return next((a for a in kunde["Adressen"] if a["Typ"] == "hauptwohnsitz"), {})
