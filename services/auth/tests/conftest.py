@@ -1,5 +1,6 @@
 """Shared by auth's tests: the service on its own database and NATS server, and a person who consents."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -160,9 +161,14 @@ class Rows:
 
     url: str
 
-    def change(self, statement: str) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(statement.encode())
+    async def change(self, statement: str) -> None:
+        """Not in this thread: auth runs in its event loop, and may just hold the lock that is waited for."""
+
+        def run() -> None:
+            with psycopg.connect(self.url, autocommit=True) as connection:
+                connection.execute(statement.encode())
+
+        await asyncio.to_thread(run)
 
     def select(self, query: str) -> list[dict[str, Any]]:
         with psycopg.connect(self.url, row_factory=dict_row) as connection:
@@ -248,7 +254,6 @@ def org(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def until() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
     """Wait until something is there, and give it back."""
-    import asyncio
 
     async def wait(look: Callable[[], Any]) -> Any:
         async with asyncio.timeout(15):

@@ -81,7 +81,7 @@ async def test_a_state_is_good_once(team: "Team", org: str) -> None:
 async def test_a_state_is_good_for_ten_minutes(team: "Team", org: str, rows: "Rows") -> None:
     _, url = await team.start(System.ZOHO)
     redirect = await team.vendors.consent(url, world=org)
-    rows.change("UPDATE sign_in SET expires_at = expires_at - interval '10 minutes'")
+    await rows.change("UPDATE sign_in SET expires_at = expires_at - interval '10 minutes'")
     with pytest.raises(Invalid, match="longer than 10 minutes"):
         await team.finish(redirect)
 

@@ -18,7 +18,7 @@ async def test_what_runs_out_is_renewed_for_every_tenant(
     hamburg = team_of(TenantId("hamburg"))
     ours, theirs = await team.connect(System.ZOHO, org), await hamburg.connect(System.AMEISE, "DEMO20_1")
     old = (await team.token(ours.id)).token, (await hamburg.token(theirs.id)).token
-    rows.change("UPDATE connection SET renew_at = now()")
+    await rows.change("UPDATE connection SET renew_at = now()")
     told = await until(lambda: (seen := rows.events("token_refreshed")) and len(seen) == 2 and seen)
     assert {event["tenant"] for event in told} == {"berlin", "hamburg"}
     assert {event["actor_kind"] for event in told} == {"schedule"}
@@ -32,7 +32,7 @@ async def test_a_dead_connection_is_noticed_though_nobody_uses_it(
 ) -> None:
     connection = await team.connect(System.AMEISE, "DEMO21_1")
     await team.vendors.kill_refresh_tokens(System.AMEISE)
-    rows.change("UPDATE connection SET renew_at = now()")
+    await rows.change("UPDATE connection SET renew_at = now()")
     [told] = await until(lambda: rows.events("reconnect_needed"))
     assert told["data"] | {"reason": ""} == {
         "connection": connection.id, "system": "ameise", "outcome": "error", "reason": "",
@@ -42,11 +42,13 @@ async def test_a_dead_connection_is_noticed_though_nobody_uses_it(
 async def test_it_waits_after_a_failure(team: "Team", rows: "Rows", until: "Until") -> None:
     await team.connect(System.AMEISE, "DEMO22_1")
     await team.vendors.fault(System.AMEISE, 500)
-    rows.change("UPDATE connection SET renew_at = now(), failures = 6")
+    await rows.change("UPDATE connection SET renew_at = now(), failures = 6")
     await until(lambda: rows.connection()["failures"] == 7)
     asked = await team.vendors.token_calls(System.AMEISE)
     await team.vendors.well_again()
-    rows.change("UPDATE connection SET not_before = now() WHERE not_before > now() + interval '1 minute'")
+    await rows.change(
+        "UPDATE connection SET not_before = now() WHERE not_before > now() + interval '1 minute'"
+    )
     await until(lambda: rows.events("token_refreshed"))
     assert await team.vendors.token_calls(System.AMEISE) == asked + 1
 
@@ -54,7 +56,7 @@ async def test_it_waits_after_a_failure(team: "Team", rows: "Rows", until: "Unti
 async def test_abandoned_sign_ins_are_forgotten(team: "Team", rows: "Rows", until: "Until", org: str) -> None:
     await team.start(System.AMEISE)
     kept = await team.connect(System.ZOHO, org)
-    rows.change("UPDATE sign_in SET expires_at = expires_at - interval '2 days'")
-    rows.change("UPDATE connection SET created_at = created_at - interval '2 days'")
+    await rows.change("UPDATE sign_in SET expires_at = expires_at - interval '2 days'")
+    await rows.change("UPDATE connection SET created_at = created_at - interval '2 days'")
     await until(lambda: not rows.select("SELECT 1 FROM sign_in"))
     assert [shown.id for shown in await team.connections()] == [kept.id]

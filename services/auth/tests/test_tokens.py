@@ -152,7 +152,7 @@ async def test_a_token_endpoints_bad_day_keeps_the_connection(
     assert (await team.connections())[0].state is ConnectionState.ACTIVE
     assert rows.connection()["not_before"] > datetime.now(UTC)
     await team.vendors.well_again()
-    rows.change("UPDATE connection SET not_before = now()")
+    await rows.change("UPDATE connection SET not_before = now()")
     assert (await team.token(connection.id, refused=old)).token != old.token
     assert rows.connection()["failures"] == 0
     assert rows.events("reconnect_needed") == []
@@ -163,10 +163,10 @@ async def test_a_token_that_runs_out_soon_still_does_while_it_cannot_be_renewed(
 ) -> None:
     connection = await team.connect(System.AMEISE, "DEMO16_1")
     old = await team.token(connection.id)
-    rows.change("UPDATE connection SET renew_at = now()")
+    await rows.change("UPDATE connection SET renew_at = now()")
     await team.vendors.fault(System.AMEISE, 503)
     assert (await team.token(connection.id)).token == old.token
-    rows.change("UPDATE connection SET token_expires_at = now()")
+    await rows.change("UPDATE connection SET token_expires_at = now()")
     with pytest.raises(Unavailable, match="ran out"):
         await team.token(connection.id)
 
@@ -186,18 +186,18 @@ async def test_new_tokens_are_stored_even_if_postgresql_refuses_at_first(team: "
     """The old refresh token is dead by then, so giving up would disconnect."""
     connection = await team.connect(System.AMEISE, "DEMO17_1")
     old = await team.token(connection.id)
-    rows.change(
+    await rows.change(
         "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION 'shut down' USING ERRCODE = 'admin_shutdown'; END $$"
     )
-    rows.change("CREATE TRIGGER fail BEFORE UPDATE ON connection FOR EACH ROW EXECUTE FUNCTION fail()")
+    await rows.change("CREATE TRIGGER fail BEFORE UPDATE ON connection FOR EACH ROW EXECUTE FUNCTION fail()")
     before = await team.vendors.token_calls(System.AMEISE)
     asking = asyncio.create_task(team.token(connection.id, refused=old))
     async with asyncio.timeout(10):
         while await team.vendors.token_calls(System.AMEISE) == before:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert not asking.done()
-    rows.change("DROP TRIGGER fail ON connection")
+    await rows.change("DROP TRIGGER fail ON connection")
     new = await asking
     assert new.token != old.token
     assert (await team.token(connection.id, refused=new)).token != new.token
