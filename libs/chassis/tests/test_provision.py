@@ -1,5 +1,7 @@
 """Databases, roles and rights, from the URLs that the services themselves have."""
 
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def secrets_dir(tmp_path: Path, databases: "Databases") -> Path:
+def secrets_dir(tmp_path: Path, databases: "Databases") -> Iterator[Path]:
     """Secrets of an installation whose databases have names of this test, on the test's server."""
+    prefix = f"provision_{uuid.uuid4().hex[:12]}"
     server = conninfo_to_dict(databases.superuser_url)
     for name, value in {
         "host": server["host"],
@@ -26,9 +29,10 @@ def secrets_dir(tmp_path: Path, databases: "Databases") -> Path:
         (tmp_path / f"postgres_{name}").write_text(str(value))
     for service in Service:
         for name, role in (("", "runtime"), ("owner_", "owner"), ("all_tenants_", "all_tenants")):
-            url = f"postgresql://{service}_{role}:test@{server['host']}:{server['port']}/{tmp_path.name}_{service}"
+            url = f"postgresql://{service}_{role}:test@{server['host']}:{server['port']}/{prefix}_{service}"
             (tmp_path / f"{service}_database_{name}url").write_text(url)
-    return tmp_path
+    yield tmp_path
+    _drop(databases.superuser_url, prefix)
 
 
 def test_every_service_gets_its_database_and_again_changes_nothing(
@@ -40,16 +44,16 @@ def test_every_service_gets_its_database_and_again_changes_nothing(
     assert capsys.readouterr().out.count("ready") == 2 * len(Service)
     with psycopg.connect((secrets_dir / "sync_database_url").read_text()) as connection:
         assert connection.execute("SELECT current_user").fetchone() == ("sync_runtime",)
+        database = str(connection.info.dbname)
     stranger = make_conninfo(
         host=str(server["host"]),
         port=str(server["port"]),
         user="auth_runtime",
         password="test",
-        dbname=f"{secrets_dir.name}_sync",
+        dbname=database,
     )
     with pytest.raises(psycopg.OperationalError, match="permission denied"):
         psycopg.connect(stranger)
-    _drop(databases.superuser_url, secrets_dir.name)
 
 
 def test_a_url_of_another_role_is_refused(secrets_dir: Path) -> None:
@@ -69,4 +73,4 @@ def test_urls_of_two_databases_are_refused(secrets_dir: Path) -> None:
 def _drop(superuser_url: str, prefix: str) -> None:
     with psycopg.connect(superuser_url, autocommit=True) as connection:
         for service in Service:
-            connection.execute(f'DROP DATABASE "{prefix}_{service}" WITH (FORCE)')  # pyright: ignore[reportArgumentType]
+            connection.execute(f'DROP DATABASE IF EXISTS "{prefix}_{service}" WITH (FORCE)')  # pyright: ignore[reportArgumentType]
