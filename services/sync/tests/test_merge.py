@@ -210,7 +210,12 @@ def test_a_change_that_was_not_written_is_found_again(
 def test_an_edit_made_since_the_merge_is_still_a_change() -> None:
     merged = merged_of(TEXT, ameise="neu", zoho="alt", ameise_base="alt", zoho_base="alt")
     a_base, z_base = bases_after(
-        [TEXT], merged, ameise={"a": "neu"}, zoho={"z": "alt"}, ameise_read_back={}, zoho_read_back={"z": "neu"}
+        [TEXT],
+        merged,
+        ameise={"a": "neu"},
+        zoho={"z": "alt"},
+        ameise_read_back={},
+        zoho_read_back={"z": "neu"},
     )
     assert (a_base, z_base) == ({"a": "neu"}, {"z": "neu"})
     later = merged_of(TEXT, ameise="neu", zoho="danach", ameise_base="neu", zoho_base="neu")

@@ -15,6 +15,7 @@ from sync.admin import Admin
 from sync.batch_store import BatchStore
 from sync.create_once import CreateOnce
 from sync.intake import Intake
+from sync.record_store import RecordStore
 from sync.settings import SyncSettings
 from sync.systems import Systems
 from sync.to_ameise import ToAmeise
@@ -42,7 +43,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         )
         to_ameise = ToAmeise(
             database=base.database,
-            outbox=base.outbox,
+            store=RecordStore(base.database, base.outbox),
             systems=systems,
             create_once=create_once,
             links=links,

@@ -4,9 +4,9 @@ Ameise's POST is not idempotent, its answer can get lost after the Kunde was mad
 and a form can be submitted twice at once. Therefore, in this order:
 
 1. One Erstanlage at a time per Ameise connection (a lease shared by all replicas).
-2. An open intent of an earlier try: its outcome is unknown. Look again; a Kunde who is surely the same
-   and was not there before is adopted. Until the settling time is over, wait; after it, a person decides.
-   Never a second POST on our own.
+2. An intent of an earlier try. If it got its Kunde, that is the one. If its outcome is unknown, look again:
+   the one Kunde of this name who was not there before is adopted. Until the settling time is over, wait;
+   after it, a person decides. Never a second POST on our own.
 3. Another record with the same match keys that is being created, or was in the last day: a person decides.
 4. Search. One Kunde who is surely the same is adopted; unsure ones go to a person.
 5. Commit an intent with what was found, then POST.
@@ -23,12 +23,12 @@ from chassis.leases import Lease
 from sync import intent_store
 from sync.intent_store import Intent
 from sync.kunde import CONTACT, new_kunde_body, read_kunde
-from sync.matching import Candidate, choose_match, match_keys
+from sync.matching import Candidate, choose_match, match_keys, only_new_one, same_name
 from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone
 from sync.values import Known, canonical
 from sync.work_store import ParkedReason
-from vendor.errors import Rejected, Unavailable
+from vendor.errors import Unavailable, VendorError
 
 LEASE_LASTS = timedelta(seconds=240)
 """Longer than the calls of one Erstanlage may take together."""
@@ -85,10 +85,12 @@ class CreateOnce:
     ) -> Creation:
         keys = match_keys(fields, tenant=pipeline.tenant)
         async with self.database.tenant(pipeline.tenant) as session:
-            unfinished = await intent_store.open_for(session, pipeline, zoho_id)
+            earlier = await intent_store.unfinished(session, pipeline, zoho_id)
             twin = await intent_store.twin_of(session, pipeline, zoho_id, keys, within=self.fresh_link)
-        if unfinished is not None:
-            return await self._look_again(pipeline, ameise, unfinished, fields)
+        if earlier is not None and earlier.kundennummer is not None:
+            return Found(earlier.kundennummer, adopted=False)
+        if earlier is not None:
+            return await self._look_again(pipeline, ameise, earlier, fields)
         if twin is not None:
             known = f" (Kunde {twin.kundennummer})" if twin.kundennummer else ""
             return Park(f"{ParkedReason.UNSURE}: gleicht dem Zoho-Datensatz {twin.zoho_id}{known}")
@@ -109,12 +111,9 @@ class CreateOnce:
     ) -> Creation:
         try:
             created = await ameise.create_kunde(new_kunde_body(fields))
-        except Unavailable as error:
-            if not error.outcome_unknown:
-                await self._settle(pipeline, intent, "abandoned", None)  # it never got there
-            raise
-        except Rejected:
-            await self._settle(pipeline, intent, "abandoned", None)
+        except VendorError as error:
+            if not (isinstance(error, Unavailable) and error.outcome_unknown):
+                await self._settle(pipeline, intent, "abandoned", None)  # refused, or never got there
             raise
         await self._settle(pipeline, intent, "created", created.id)
         return Found(created.id, adopted=False)
@@ -123,10 +122,9 @@ class CreateOnce:
         self, pipeline: Pipeline, ameise: AmeiseClient, intent: Intent, fields: Mapping[str, Known]
     ) -> Creation:
         fresh = [c for c in await search(ameise, fields) if c.kundennummer not in intent.found_before]
-        match = choose_match(fields, fresh)
-        if match.adopt is not None:
-            await self._settle(pipeline, intent, "adopted", match.adopt)
-            return Found(match.adopt, adopted=False)
+        if (number := only_new_one(fields, fresh)) is not None:
+            await self._settle(pipeline, intent, "adopted", number)
+            return Found(number, adopted=False)
         if intent.age < self.settling_time:
             return Postpone(LOOK_AGAIN_DELAY, "Ausgang der Anlage in Ameise unbekannt", counts=False)
         return Park(f"{ParkedReason.POSSIBLY_CREATED}: Ameise hat auf die Anlage nicht geantwortet")
@@ -143,19 +141,23 @@ def complete(wanted: Mapping[str, Known], defaults: Mapping[str, str]) -> dict[s
 
 
 async def search(ameise: AmeiseClient, fields: Mapping[str, Known]) -> list[Candidate]:
-    """Everybody whom Ameise's search finds by e-mail, or by name and birth date; each read in full."""
-    numbers: set[str] = set()
+    """Everybody of this name whom Ameise's search finds by e-mail, birth date or name; each read in full.
+
+    By name too, since a Kunde may have neither of the other two: one that we just posted has no e-mail yet.
+    """
+    vorname, nachname = str(fields.get("vorname") or ""), str(fields.get("nachname") or "")
+    found = await ameise.search_kunden(f"{vorname} {nachname}")
     if mail := fields.get("email"):
-        numbers |= {kunde.id for kunde in await ameise.search_kunden_by_mail(str(mail))}
+        found += await ameise.search_kunden_by_mail(str(mail))
     if born := fields.get("geburtsdatum"):
-        found = await ameise.search_kunden_by_name(
-            vorname=str(fields.get("vorname") or ""),
-            nachname=str(fields.get("nachname") or ""),
-            geburtsdatum=str(born),
+        found += await ameise.search_kunden_by_name(
+            vorname=vorname, nachname=nachname, geburtsdatum=str(born)
         )
-        numbers |= {kunde.id for kunde in found}
+    alike = {
+        k.id for k in found if same_name(fields, {"vorname": k.person.vorname, "nachname": k.person.nachname})
+    }
     candidates: list[Candidate] = []
-    for number in sorted(numbers):
+    for number in sorted(alike):
         kunde = await read_kunde(ameise, number)
         person = {name: canonical(value) for name, value in kunde.fields.items() if name not in CONTACT}
         mails = [canonical(k.value) for k in kunde.kontaktdaten if k.typ == "email"]

@@ -1,8 +1,8 @@
-"""Queries on intents: what we were about to create in Ameise, committed before the POST."""
+"""Queries on intents: what we were about to create in Ameise, committed before the POST, and what became of it."""
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -14,24 +14,31 @@ from sync.pipelines import Pipeline
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An Erstanlage whose outcome is not known yet; `found_before` are the Kundennummern found before it."""
+    """An Erstanlage. Without `kundennummer` its outcome is not known yet.
+
+    `found_before` are the Kundennummern found before the POST.
+    """
 
     id: str
     zoho_id: str
     found_before: frozenset[str]
-    created_at: datetime
     age: timedelta
+    kundennummer: str | None
 
 
-_COLUMNS = "CAST(id AS text) AS id, zoho_id, found_before, created_at, now() - created_at AS age"
+_COLUMNS = "CAST(id AS text) AS id, zoho_id, found_before, now() - created_at AS age, kundennummer"
 
 
-async def open_for(session: AsyncSession, pipeline: Pipeline, zoho_id: str) -> Intent | None:
-    """The open intent for a record: an earlier attempt that did not get to its end."""
+async def unfinished(session: AsyncSession, pipeline: Pipeline, zoho_id: str) -> Intent | None:
+    """The intent of an earlier attempt that did not get to its end, or was cut off after it.
+
+    The second kind matters as much: the Kunde exists, but the link that says so was not stored any more,
+    and Ameise's search may not find him yet.
+    """
     rows = await fetch_all(
         session,
         f"SELECT {_COLUMNS} FROM intent WHERE ameise_connection = :connection AND module = :module "  # noqa: S608
-        "AND zoho_id = :zoho_id AND outcome = 'open'",
+        "AND zoho_id = :zoho_id AND outcome <> 'abandoned' ORDER BY created_at DESC LIMIT 1",
         connection=pipeline.ameise_connection, module=pipeline.module, zoho_id=zoho_id,
     )  # fmt: skip
     return _intent(rows[0]) if rows else None
@@ -67,7 +74,7 @@ async def declare(
     """Say what is about to be created, and what was found before it. Commit before the POST."""
     rows = await fetch_all(
         session,
-        "INSERT INTO intent (id, tenant, ameise_connection, module, zoho_id, match_keys, found_before) "
+        "INSERT INTO intent (id, tenant, ameise_connection, module, zoho_id, match_keys, found_before) "  # noqa: S608
         "VALUES (:id, :tenant, :connection, :module, :zoho_id, CAST(:keys AS jsonb), CAST(:found AS jsonb)) "
         f"RETURNING {_COLUMNS}",
         id=new_id(), tenant=pipeline.tenant, connection=pipeline.ameise_connection, module=pipeline.module,
@@ -90,6 +97,6 @@ def _intent(row: dict[str, Any]) -> Intent:
         id=row["id"],
         zoho_id=row["zoho_id"],
         found_before=frozenset(row["found_before"]),
-        created_at=row["created_at"],
         age=row["age"],
+        kundennummer=row["kundennummer"],
     )

@@ -132,8 +132,8 @@ async def check(session: AsyncSession, links: Sequence[Link]) -> None:
     """Lock the links and make sure that we still hold them. Raises LeaseLost."""
     rows = await fetch_all(
         session,
-        "SELECT l.id FROM link l JOIN unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[])) AS o (id, fence) "
-        "ON l.id = o.id AND l.fence = o.fence WHERE l.lease_until > now() FOR UPDATE OF l",
+        "SELECT l.id FROM link l "
+        "JOIN unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[])) AS o (id, fence) ON l.id = o.id AND l.fence = o.fence WHERE l.lease_until > now() FOR UPDATE OF l",
         ids=[link.id for link in links], fences=[link.fence for link in links],
     )  # fmt: skip
     if len(rows) != len(links):
@@ -179,13 +179,9 @@ async def save(session: AsyncSession, saved: Sequence[Saved]) -> None:
     """Store links and end their leases, after `check` in the same transaction.
 
     A link row that only waited for the other half of one saved here (a record and an object turned out to
-    be the same thing) is merged into it. Raises sqlalchemy IntegrityError if another *linked* row stands
-    in the way: two records claim one object.
+    be the same thing), or whose record was deleted in Zoho, makes way for it. Raises sqlalchemy
+    IntegrityError if another row stands in the way: two records claim one object.
     """
-    for one in saved:
-        await run_sql(
-            session, _DROP_OTHER_HALF, id=one.link.id, zoho_id=one.link.zoho_id, key=one.link.ameise_key
-        )
     documents = [
         {
             "id": one.link.id,
@@ -200,27 +196,32 @@ async def save(session: AsyncSession, saved: Sequence[Saved]) -> None:
         }
         for one in saved
     ]
-    await run_sql(session, _SAVE, links=json.dumps(documents))
+    text = json.dumps(documents)
+    await run_sql(session, _MAKE_WAY, links=text)
+    await run_sql(session, _SAVE, links=text)
 
 
-_DROP_OTHER_HALF = """
-DELETE FROM link other USING link mine
-WHERE mine.id = :id AND other.id <> mine.id AND other.linked_at IS NULL
-  AND other.zoho_connection = mine.zoho_connection AND other.module = mine.module
-  AND other.table_name = mine.table_name
+_MAKE_WAY = """
+DELETE FROM link other
+USING jsonb_to_recordset(CAST(:links AS jsonb)) AS o (id bigint, zoho_id text, ameise_key text)
+JOIN link mine ON mine.id = o.id
+WHERE other.id <> mine.id AND (other.linked_at IS NULL OR other.gone_in_zoho)
+  AND other.tenant = mine.tenant AND other.zoho_connection = mine.zoho_connection
+  AND other.module = mine.module AND other.table_name = mine.table_name
   AND (other.lease_until IS NULL OR other.lease_until < now())
-  AND (other.zoho_id = :zoho_id OR other.ameise_key = :key)
+  AND (other.zoho_id = o.zoho_id OR other.ameise_key = o.ameise_key)
 """
 
 
 async def zoho_ids_of(
     session: AsyncSession, pipeline: Pipeline, module: str, table: Table, keys: Sequence[str]
 ) -> dict[str, str]:
-    """Ameise key → Zoho id of what is linked in another module of the same organisation (for lookups)."""
+    """Ameise key → Zoho id of what is linked to a module of the same organisation and still there."""
     rows = await fetch_all(
         session,
         "SELECT ameise_key, zoho_id FROM link WHERE zoho_connection = :zoho_connection AND module = :module "
-        "AND table_name = :table_name AND ameise_key = ANY(CAST(:keys AS text[])) AND zoho_id IS NOT NULL",
+        "AND table_name = :table_name AND ameise_key = ANY(CAST(:keys AS text[])) AND zoho_id IS NOT NULL "
+        "AND NOT gone_in_zoho",
         zoho_connection=pipeline.zoho_connection, module=module, table_name=table.value, keys=list(keys),
     )  # fmt: skip
     return {row["ameise_key"]: row["zoho_id"] for row in rows}

@@ -35,13 +35,18 @@ def likeness(wanted: Mapping[str, Known], found: Mapping[str, Known]) -> Likenes
     >>> likeness(anna, anna | {"vorname": "ANNA", "nachname": "Gross"}).value
     'same'
     """
-    if _name(wanted) != _name(found):
+    if not same_name(wanted, found):
         return Likeness.DIFFERENT
     born, their_born = wanted.get("geburtsdatum"), found.get("geburtsdatum")
     if born and their_born:
         return Likeness.SAME if born == their_born else Likeness.DIFFERENT
     mail, their_mail = _folded(wanted.get("email")), _folded(found.get("email"))
     return Likeness.SAME if mail and mail == their_mail else Likeness.POSSIBLE
+
+
+def same_name(one: Mapping[str, Known], other: Mapping[str, Known]) -> bool:
+    """Whether two have the same name, however it is typed."""
+    return not _names(one).isdisjoint(_names(other))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +74,27 @@ def choose_match(wanted: Mapping[str, Known], candidates: Iterable[Candidate]) -
     return Match(ask_about=tuple(sorted(same | possible)))
 
 
+def only_new_one(wanted: Mapping[str, Known], new: Iterable[Candidate]) -> str | None:
+    """The one that our own POST must have made, of those who were not there before it; None if unclear.
+
+    Less is asked of him than of a stranger: he came into being while we waited for his name.
+    """
+    alike = {c.kundennummer for c in new if likeness(wanted, c.fields) is not Likeness.DIFFERENT}
+    return alike.pop() if len(alike) == 1 else None
+
+
 def match_keys(wanted: Mapping[str, Known], *, tenant: str) -> list[str]:
     """What two Erstanlagen of the same person share, as hashes keyed by the tenant.
 
     Hashes, since they are kept longer than the work and serve only to be compared.
     """
-    name = _name(wanted)
     keys = [
-        ("name+geburtsdatum", *name, wanted.get("geburtsdatum")),
-        ("name+email", *name, _folded(wanted.get("email"))),
+        key
+        for name in sorted(_names(wanted))
+        for key in (
+            ("name+geburtsdatum", *name, wanted.get("geburtsdatum")),
+            ("name+email", *name, _folded(wanted.get("email"))),
+        )
     ]
     return [
         hmac.new(tenant.encode(), "\x1f".join(map(str, key)).encode(), hashlib.sha256).hexdigest()
@@ -86,8 +103,16 @@ def match_keys(wanted: Mapping[str, Known], *, tenant: str) -> list[str]:
     ]
 
 
-def _name(fields: Mapping[str, Known]) -> tuple[str, str]:
-    return _folded(fields.get("vorname")), _folded(fields.get("nachname"))
+def _names(fields: Mapping[str, Known]) -> set[tuple[str, str]]:
+    """The name in the ways it may be typed: "Müller" as "Muller", and as "Mueller"."""
+    vorname, nachname = str(fields.get("vorname") or ""), str(fields.get("nachname") or "")
+    return {
+        (_folded(vorname), _folded(nachname)),
+        (_folded(vorname.casefold().translate(_UMLAUTS)), _folded(nachname.casefold().translate(_UMLAUTS))),
+    }
+
+
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
 
 def _folded(value: Known) -> str:

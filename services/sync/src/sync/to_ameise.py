@@ -5,49 +5,34 @@ Kundennummer, simplr user name and deep link are written back here after an Erst
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import IntegrityError
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ameise.client import AmeiseClient
 from ameise.links import DeepLinks
 from chassis.database import Database
-from chassis.outbox import Outbox
-from contracts.events import (
-    Adopted,
-    AlreadyEqual,
-    ConflictFound,
-    EventData,
-    Excluded,
-    NumbersWrittenBack,
-    ObjectAction,
-    ObjectChange,
-    WorkParked,
-    WorkPostponed,
-    WrittenToAmeise,
-    WrittenToZoho,
-)
-from contracts.ids import AmeiseKey, Kundennummer, ZohoId
-from sync import link_store, pipeline_store, work_store
+from contracts.ids import Kundennummer
+from sync import link_store, pipeline_store, record_events, work_store
 from sync.bases import bases_after
 from sync.create_once import CreateOnce, Found
 from sync.kunde import KundeInAmeise, read_kunde, write_kunde
-from sync.link_store import Link, Saved
+from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion, Way, read_ameise, read_zoho
 from sync.merge import Merged, merge
 from sync.pipelines import Pipeline, with_derived_fields
+from sync.record_store import Done, Half, RecordStore, Result
 from sync.retry import Park, Postpone, decide
 from sync.systems import Systems
 from sync.values import UNKNOWN, Known, Value
 from sync.work_store import ParkedReason, Work
-from sync.zoho_records import read_back, sent_to_zoho
+from sync.zoho_records import modified_time, read_back, sent_to_zoho
 from vendor.errors import Rejected, VendorError
 from zoho.client import ZohoClient
+from zoho.models import Record
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -56,22 +41,11 @@ PAUSED_DELAY = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A record that is in step now: the link to store, and what to tell."""
-
-    link: Link
-    events: tuple[EventData, ...]
-
-
-Result = Done | Postpone | Park
-
-
-@dataclass(frozen=True, slots=True)
 class ToAmeise:
     """Does the work of one row. All state is in the database; any replica may do any row."""
 
     database: Database
-    outbox: Outbox
+    store: RecordStore
     systems: Systems
     create_once: CreateOnce
     links: DeepLinks
@@ -84,7 +58,8 @@ class ToAmeise:
         begun = time.perf_counter()
         async with self.database.tenant(work.tenant) as session:
             pipeline = await pipeline_store.load(session, work.pipeline)
-            if pipeline is None:
+            if pipeline is None or not pipeline.definition.takes_webhooks:
+                log.warning("webhook.unwanted", zoho_id=work.object)
                 await work_store.finish(session, [work])
                 return
             held = await link_store.lease_by_zoho_ids(
@@ -92,21 +67,25 @@ class ToAmeise:
             )
         link = held.get(work.object)
         if link is None:
-            await self._store(pipeline, work, None, Postpone(BUSY_DELAY, "in Arbeit", counts=False), begun)
+            busy = Postpone(BUSY_DELAY, "in Arbeit", counts=False)
+            await self.store(pipeline, work, None, busy, duration_ms=_ms_since(begun))
             return
         try:
             result = await self._bring_in_step(pipeline, work, link)
         except VendorError as error:
-            result = decide(
-                error,
-                attempts=work.attempts,
-                failing_since=work.failing_since,
-                now=datetime.now(UTC),
-                give_up_after=self.give_up_after,
-            )
+            result = self._decide(work, error)
         except CannotConvert as error:
             result = Park(f"{ParkedReason.REJECTED}: {error}")
-        await self._store(pipeline, work, link, result, begun)
+        await self.store(pipeline, work, link, result, duration_ms=_ms_since(begun))
+
+    def _decide(self, work: Work, error: VendorError) -> Postpone | Park:
+        return decide(
+            error,
+            attempts=work.attempts,
+            failing_since=work.failing_since,
+            now=datetime.now(UTC),
+            give_up_after=self.give_up_after,
+        )
 
     async def _bring_in_step(self, pipeline: Pipeline, work: Work, link: Link) -> Result:
         if not pipeline.enabled:
@@ -115,10 +94,7 @@ class ToAmeise:
         definition = pipeline.definition
         record = await zoho.get_record(pipeline.module, work.object, definition.zoho_fields)
         if record is None:
-            gone = Excluded(
-                pipeline=pipeline.id, module=pipeline.module, zoho_id=ZohoId(work.object),
-                reason="der Datensatz existiert in Zoho nicht mehr",
-            )  # fmt: skip
+            gone = record_events.excluded(pipeline, work.object, "der Datensatz existiert in Zoho nicht mehr")
             return Done(replace(link, gone_in_zoho=True), (gone,))
         found = await self._kunde_of(pipeline, ameise, link, record)
         if not isinstance(found, Found):
@@ -130,16 +106,28 @@ class ToAmeise:
         merged = self._merge(pipeline, before, record, link)
         if merged.to_ameise or merged.to_zoho:
             await self._still_ours(work, link)
+        in_ameise = await self._write_ameise(pipeline, ameise, before, merged)
+        link = link.having_written(list(merged.to_ameise))
+        failed: VendorError | None = None
+        in_zoho: Mapping[str, Value] = {}
+        try:
+            in_zoho = await self._write_zoho(pipeline, zoho, record, merged)
+        except VendorError as error:
+            failed = error
         ameise_base, zoho_base = bases_after(
             definition.fields,
             merged,
             ameise=_ameise_values(pipeline, before),
             zoho=_zoho_values(pipeline, record),
-            ameise_read_back=await self._write_ameise(pipeline, ameise, before, merged),
-            zoho_read_back=await self._write_zoho(pipeline, zoho, work.object, merged),
+            ameise_read_back=in_ameise,
+            zoho_read_back=in_zoho,
         )
-        done = link.with_bases(ameise=ameise_base, zoho=zoho_base).having_written(list(merged.to_ameise))
-        return Done(done, _events(pipeline, work, merged, found, newly=not link.linked))
+        done = link.with_bases(ameise=ameise_base, zoho=zoho_base)
+        told = record_events.of_ameise(pipeline, work.object, merged, found, newly=not link.linked)
+        if failed is not None:
+            return Half(done, told, self._decide(work, failed))
+        told += record_events.of_zoho(pipeline, work.object, merged, found)
+        return Done(done, told or (record_events.already_equal(pipeline, work.object, found),))
 
     async def _kunde_of(
         self, pipeline: Pipeline, ameise: AmeiseClient, link: Link, record: Mapping[str, Any]
@@ -214,78 +202,25 @@ class ToAmeise:
         return _ameise_values(pipeline, await read_kunde(ameise, kunde.kunde.id))
 
     async def _write_zoho(
-        self, pipeline: Pipeline, zoho: ZohoClient, zoho_id: str, merged: Merged
+        self, pipeline: Pipeline, zoho: ZohoClient, record: Record, merged: Merged
     ) -> Mapping[str, Value]:
-        """Write to Zoho what the merge found; returns the record's values as read back."""
+        """Write to Zoho what the merge found; returns the record's values as read back.
+
+        Raises Stale if somebody changed the record since we read it.
+        """
         if not merged.to_zoho:
             return {}
-        changes = sent_to_zoho(pipeline, merged)
-        [result] = await zoho.update(pipeline.module, [{"id": zoho_id, **changes}])
+        changes = {**sent_to_zoho(pipeline, merged), "id": record["id"]}
+        [result] = await zoho.update(pipeline.module, [changes], if_unmodified_since=modified_time(record))
         if (error := result.error()) is not None:
             raise error
-        reread = await zoho.get_record(pipeline.module, zoho_id, pipeline.definition.zoho_fields)
+        reread = await zoho.get_record(pipeline.module, record["id"], pipeline.definition.zoho_fields)
         return read_back(pipeline, merged, reread, written_at=result.modified_time)
 
     async def _still_ours(self, work: Work, link: Link) -> None:
         async with self.database.tenant(work.tenant) as session:
             await work_store.check(session, [work])
             await link_store.check(session, [link])
-
-    async def _store(
-        self, pipeline: Pipeline, work: Work, link: Link | None, result: Result, begun: float
-    ) -> None:
-        """Store the result in one transaction with its events. Raises LeaseLost."""
-        try:
-            async with self.database.tenant(work.tenant) as session:
-                await work_store.check(session, [work])
-                await self._store_result(session, pipeline, work, link, result, begun)
-        except IntegrityError:
-            # Another record was linked to the same Kunde in this very moment.
-            parked = Park(
-                f"{ParkedReason.UNSURE}: der Kunde wurde gerade mit einem anderen Datensatz verknüpft"
-            )
-            async with self.database.tenant(work.tenant) as session:
-                await self._store_result(session, pipeline, work, link, parked, begun)
-
-    async def _store_result(
-        self,
-        session: AsyncSession,
-        pipeline: Pipeline,
-        work: Work,
-        link: Link | None,
-        result: Result,
-        begun: float,
-    ) -> None:
-        about: dict[str, Any] = {
-            "pipeline": pipeline.id, "module": pipeline.module, "zoho_id": ZohoId(work.object),
-            "duration_ms": round((time.perf_counter() - begun) * 1000, 1),
-        }  # fmt: skip
-        match result:
-            case Done(link=done, events=events):
-                if link is not None:
-                    await link_store.check(session, [link])
-                await link_store.save(session, [Saved(done, applied_version=None)])
-                if done.ameise_key:
-                    await pipeline_store.forget_judgement(session, pipeline, done.ameise_key)
-                await pipeline_store.note_success(session, pipeline)
-                await self.outbox.tell(
-                    session,
-                    work.cause,
-                    *(e.model_copy(update={"duration_ms": about["duration_ms"]}) for e in events),
-                )
-                await work_store.finish(session, [work])
-            case Postpone():
-                await work_store.postpone(
-                    session, [work], delay=result.delay, reason=result.reason, counts=result.counts
-                )
-                if result.counts:
-                    await self.outbox.tell(session, work.cause, WorkPostponed(**about, reason=result.reason))
-            case Park():
-                await work_store.park(session, work, reason=result.reason, words=result.words)
-                await pipeline_store.note_error(session, pipeline, result.reason)
-                await self.outbox.tell(session, work.cause, WorkParked(**about, reason=result.reason))
-        if link is not None and not isinstance(result, Done):
-            await link_store.give_back(session, [link])
 
 
 def _ameise_values(pipeline: Pipeline, kunde: KundeInAmeise) -> dict[str, Value]:
@@ -297,30 +232,5 @@ def _zoho_values(pipeline: Pipeline, record: Mapping[str, Any]) -> dict[str, Val
     return {m.zoho: read_zoho(m, record) for m in pipeline.definition.fields}
 
 
-def _events(
-    pipeline: Pipeline, work: Work, merged: Merged, found: Found, *, newly: bool
-) -> tuple[EventData, ...]:
-    """What the record's way to Ameise is told as; `newly`: it was not linked before."""
-    about: dict[str, Any] = {
-        "pipeline": pipeline.id, "module": pipeline.module, "zoho_id": ZohoId(work.object),
-    }  # fmt: skip
-
-    def change(action: ObjectAction, fields: Iterable[str] = ()) -> ObjectChange:
-        key = AmeiseKey(found.kundennummer)
-        return ObjectChange(table=pipeline.table, key=key, action=action, fields=tuple(sorted(fields)))
-
-    events: list[EventData] = []
-    if merged.conflicts:
-        reason = f"beide Seiten geändert; es gilt {pipeline.definition.policy}"
-        changed = change(ObjectAction.UPDATED, merged.conflicts)
-        events.append(ConflictFound(**about, object=changed, reason=reason))
-    if newly and found.adopted:
-        events.append(Adopted(**about, object=change(ObjectAction.UNCHANGED)))
-    created = newly and not found.adopted
-    if created or merged.to_ameise:
-        action = ObjectAction.CREATED if created else ObjectAction.UPDATED
-        events.append(WrittenToAmeise(**about, object=change(action, merged.to_ameise)))
-    if merged.to_zoho:
-        kind = NumbersWrittenBack if newly else WrittenToZoho
-        events.append(kind(**about, object=change(ObjectAction.UPDATED, merged.to_zoho)))
-    return tuple(events) or (AlreadyEqual(**about, object=change(ObjectAction.UNCHANGED)),)
+def _ms_since(begun: float) -> float:
+    return round((time.perf_counter() - begun) * 1000, 1)

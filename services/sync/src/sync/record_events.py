@@ -1,0 +1,70 @@
+"""What the way of one Zoho record to Ameise is told as. Pure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from contracts.events import (
+    Adopted,
+    AlreadyEqual,
+    ConflictFound,
+    EventData,
+    Excluded,
+    NumbersWrittenBack,
+    ObjectAction,
+    ObjectChange,
+    WrittenToAmeise,
+    WrittenToZoho,
+)
+from contracts.ids import AmeiseKey, ZohoId
+from sync.create_once import Found
+from sync.merge import Merged
+from sync.pipelines import Pipeline
+
+
+def excluded(pipeline: Pipeline, zoho_id: str, reason: str) -> Excluded:
+    """The record is left out."""
+    return Excluded(pipeline=pipeline.id, module=pipeline.module, zoho_id=ZohoId(zoho_id), reason=reason)
+
+
+def of_ameise(
+    pipeline: Pipeline, zoho_id: str, merged: Merged, found: Found, *, newly: bool
+) -> tuple[EventData, ...]:
+    """What happened up to and with the write to Ameise; `newly`: the record was not linked before."""
+    about = _about(pipeline, zoho_id)
+    events: list[EventData] = []
+    if merged.conflicts:
+        reason = f"beide Seiten geändert; es gilt {pipeline.definition.policy}"
+        changed = _change(pipeline, found, ObjectAction.UPDATED, merged.conflicts)
+        events.append(ConflictFound(**about, object=changed, reason=reason))
+    if newly and found.adopted:
+        events.append(Adopted(**about, object=_change(pipeline, found, ObjectAction.UNCHANGED)))
+    created = newly and not found.adopted
+    if created or merged.to_ameise:
+        action = ObjectAction.CREATED if created else ObjectAction.UPDATED
+        events.append(WrittenToAmeise(**about, object=_change(pipeline, found, action, merged.to_ameise)))
+    return tuple(events)
+
+
+def of_zoho(pipeline: Pipeline, zoho_id: str, merged: Merged, found: Found) -> tuple[EventData, ...]:
+    """What happened with the write back to Zoho; the record learning its number is told as such."""
+    if not merged.to_zoho:
+        return ()
+    kind = NumbersWrittenBack if pipeline.definition.unique_field in merged.to_zoho else WrittenToZoho
+    changed = _change(pipeline, found, ObjectAction.UPDATED, merged.to_zoho)
+    return (kind(**_about(pipeline, zoho_id), object=changed),)
+
+
+def already_equal(pipeline: Pipeline, zoho_id: str, found: Found) -> AlreadyEqual:
+    """Looked at, and nothing to do."""
+    return AlreadyEqual(**_about(pipeline, zoho_id), object=_change(pipeline, found, ObjectAction.UNCHANGED))
+
+
+def _about(pipeline: Pipeline, zoho_id: str) -> dict[str, Any]:
+    return {"pipeline": pipeline.id, "module": pipeline.module, "zoho_id": ZohoId(zoho_id)}
+
+
+def _change(
+    pipeline: Pipeline, found: Found, action: ObjectAction, fields: Iterable[str] = ()
+) -> ObjectChange:
+    key = AmeiseKey(found.kundennummer)
+    return ObjectChange(table=pipeline.table, key=key, action=action, fields=tuple(sorted(fields)))

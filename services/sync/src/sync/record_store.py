@@ -1,0 +1,116 @@
+"""Stores what became of one Zoho record: link, events and the row of work, in one transaction."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database import Database
+from chassis.outbox import Outbox
+from contracts.events import EventData, WorkParked, WorkPostponed
+from contracts.ids import ZohoId
+from sync import link_store, pipeline_store, work_store
+from sync.link_store import Link, Saved
+from sync.pipelines import Pipeline
+from sync.retry import Park, Postpone
+from sync.work_store import ParkedReason, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A record that is in step now: the link to store, and what to tell."""
+
+    link: Link
+    events: tuple[EventData, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """Ameise was written and Zoho was not: what is known by now is kept, the work stays on the table.
+
+    Without it, Ameise's normalisation of what we wrote would look like an edit at the next try.
+    """
+
+    link: Link
+    events: tuple[EventData, ...]
+    decision: Postpone | Park
+
+
+Result = Done | Half | Postpone | Park
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStore:
+    """`leased` is the link that was held for the work, None if it could not be had."""
+
+    database: Database
+    outbox: Outbox
+
+    async def __call__(
+        self, pipeline: Pipeline, work: Work, leased: Link | None, result: Result, *, duration_ms: float
+    ) -> None:
+        """Store it. Raises LeaseLost if somebody else has the row or the link by now."""
+        try:
+            await self._store(pipeline, work, leased, result, duration_ms)
+        except IntegrityError:
+            reason = f"{ParkedReason.UNSURE}: der Kunde wurde gerade mit einem anderen Datensatz verknüpft"
+            await self._store(pipeline, work, leased, Park(reason), duration_ms)
+
+    async def _store(
+        self, pipeline: Pipeline, work: Work, leased: Link | None, result: Result, duration_ms: float
+    ) -> None:
+        async with self.database.tenant(work.tenant) as session:
+            await work_store.check(session, [work])
+            match result:
+                case Done(link=link, events=events):
+                    await self._keep(session, pipeline, work, link, events, duration_ms)
+                    await pipeline_store.note_success(session, pipeline)
+                    await work_store.finish(session, [work])
+                case Half(link=link, events=events, decision=decision):
+                    await self._keep(session, pipeline, work, link, events, duration_ms)
+                    await self._put_off(session, pipeline, work, decision, duration_ms)
+                case Postpone() | Park():
+                    await self._put_off(session, pipeline, work, result, duration_ms)
+                    if leased is not None:
+                        await link_store.give_back(session, [leased])
+
+    async def _keep(
+        self,
+        session: AsyncSession,
+        pipeline: Pipeline,
+        work: Work,
+        link: Link,
+        events: tuple[EventData, ...],
+        duration_ms: float,
+    ) -> None:
+        await link_store.check(session, [link])
+        await link_store.save(session, [Saved(link, applied_version=None)])
+        if link.ameise_key:
+            await pipeline_store.forget_judgement(session, pipeline, link.ameise_key)
+        timed = [event.model_copy(update={"duration_ms": duration_ms}) for event in events]
+        await self.outbox.tell(session, work.cause, *timed)
+
+    async def _put_off(
+        self,
+        session: AsyncSession,
+        pipeline: Pipeline,
+        work: Work,
+        decision: Postpone | Park,
+        duration_ms: float,
+    ) -> None:
+        about: dict[str, Any] = {
+            "pipeline": pipeline.id, "module": pipeline.module, "zoho_id": ZohoId(work.object),
+            "reason": decision.reason, "duration_ms": duration_ms,
+        }  # fmt: skip
+        match decision:
+            case Postpone():
+                await work_store.postpone(
+                    session, [work], delay=decision.delay, reason=decision.reason, counts=decision.counts
+                )
+                if decision.counts:
+                    await self.outbox.tell(session, work.cause, WorkPostponed(**about))
+            case Park():
+                await work_store.park(session, work, reason=decision.reason, words=decision.words)
+                await pipeline_store.note_error(session, pipeline, decision.reason)
+                await self.outbox.tell(session, work.cause, WorkParked(**about))
