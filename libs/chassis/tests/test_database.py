@@ -1,9 +1,12 @@
 """The second wall between tenants: what a handler forgets, PostgreSQL refuses."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -163,6 +166,20 @@ async def test_a_database_that_is_away_does_not_answer_the_ping() -> None:
         await away.ping()
     assert is_unreachable(refused.value)
     await away.close()
+
+
+async def test_connecting_that_is_cancelled_leaves_nothing_half_open(urls: DatabaseUrls) -> None:
+    database = Database(SecretStr(urls.runtime))
+    for milliseconds in range(12):
+        asking = asyncio.create_task(database.ping())
+        await asyncio.sleep(milliseconds / 1000)
+        asking.cancel()
+        await asyncio.wait([asking])
+    await database.close()
+    name = str(conninfo_to_dict(urls.runtime)["dbname"])
+    with psycopg.connect(urls.superuser, dbname="postgres", autocommit=True) as connection:
+        connection.execute("SET statement_timeout = '5s'")  # a half-open one would hold it up for a minute
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 async def test_asking_wrongly_is_not_taken_for_a_database_that_is_away(database: Database) -> None:

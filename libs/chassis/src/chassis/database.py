@@ -5,10 +5,12 @@ rolled back if it raises. The tenant is set where the transaction begins and end
 refuses everything where it is not set.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal
 
+import psycopg
 import structlog
 from pydantic import SecretStr
 from sqlalchemy import event, text
@@ -50,10 +52,9 @@ class Database:
             pool_pre_ping=True,
             pool_timeout=10,
             hide_parameters=True,  # the text of an error is logged, and parameters hold personal values
-            connect_args={
-                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
-            },
+            async_creator=lambda: open_connection(
+                url, options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC"
+            ),
         )
         self._sessions = async_sessionmaker(
             self._engine, class_=AsyncSession, sync_session_class=TenantSession, expire_on_commit=False
@@ -78,6 +79,22 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+async def open_connection(url: SecretStr, **options: Any) -> psycopg.AsyncConnection:
+    """Connect to the end, also when cancelled: psycopg would leave the connection half open, and PostgreSQL
+    would hold its place and wait for the password for a minute. Raises psycopg.OperationalError."""
+    connecting = asyncio.ensure_future(
+        psycopg.AsyncConnection.connect(
+            url.get_secret_value(), connect_timeout=CONNECT_TIMEOUT_SECONDS, **options
+        )
+    )
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        with suppress(psycopg.Error, OSError):
+            await (await connecting).close()
+        raise
 
 
 def is_unreachable(error: BaseException) -> bool:

@@ -85,6 +85,7 @@ class Foundation:
         self.in_background("housekeeping", self._housekeeping())
         self.in_background("nats-watch", self._watch_connections())
         await self.broker.faststream.start()
+        await self.broker.faststream.connection.flush()  # only now the server knows our subscriptions
         self.health.started()
         log.info("process.ready")
 

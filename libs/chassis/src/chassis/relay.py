@@ -129,7 +129,9 @@ class Relay:
                     async with asyncio.timeout(POLL_SECONDS):
                         await self._wake.wait()
         finally:
-            listener.cancel()
+            while not listener.done():  # a cancellation can get lost inside psycopg on Python 3.11
+                listener.cancel()
+                await asyncio.wait([listener], timeout=0.5)
 
     async def publish_once(self) -> bool:
         """One round; True if there may be more to do at once. Raises NATS and SQLAlchemy errors."""

@@ -6,7 +6,7 @@ import psycopg
 import structlog
 from pydantic import SecretStr
 
-from chassis.migrations import CONNECT_TIMEOUT_SECONDS
+from chassis.database import open_connection
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -20,10 +20,7 @@ async def listen(url: SecretStr, channel: str, wake: asyncio.Event) -> None:
     """
     while True:
         try:
-            connection = await psycopg.AsyncConnection.connect(
-                url.get_secret_value(), autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS
-            )
-            async with connection:
+            async with await open_connection(url, autocommit=True) as connection:
                 await connection.execute(f"LISTEN {channel}".encode())
                 wake.set()
                 async for _ in connection.notifies():
