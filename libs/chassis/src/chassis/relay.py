@@ -37,6 +37,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 BATCH = 256
 POLL_SECONDS = 5.0
 """How long a lost NOTIFY may go unnoticed."""
+GATHERING_SECONDS = 0.005
+"""Pause after a wake-up: under load, rows are published by the dozen and not each with a round of its own."""
 PAUSE_AFTER_ERROR_SECONDS = 0.5
 PUBLISH_TIMEOUT_SECONDS = 5.0
 _NUMBERING_LOCK = 4_210_772
@@ -128,13 +130,15 @@ class Relay:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):
                         await self._wake.wait()
+                await asyncio.sleep(GATHERING_SECONDS)
         finally:
             while not listener.done():  # a cancellation can get lost inside psycopg on Python 3.11
                 listener.cancel()
                 await asyncio.wait([listener], timeout=0.5)
 
     async def publish_once(self) -> bool:
-        """One round; True if there may be more to do at once. Raises NATS and SQLAlchemy errors."""
+        """One round; True if more is known to be due. What is committed meanwhile wakes the relay again.
+        Raises NATS and SQLAlchemy errors."""
         await self._number_events()
         async with self._database.unbound() as session:
             due = await fetch_all(session, _DUE, batch=BATCH)
@@ -147,7 +151,7 @@ class Relay:
         if failed:
             failures_total.inc(failed)
             raise TimeoutError(f"{failed} of {len(sent)} messages were not acknowledged")
-        return True
+        return len(due) == BATCH
 
     async def _number_events(self) -> None:
         async with self._database.unbound() as session:

@@ -19,7 +19,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from prometheus_client import Histogram
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.cause import Cause
@@ -74,7 +74,10 @@ def serve(
     async def raw_bytes(message: NatsMessage, original: Any = None) -> bytes:  # noqa: ARG001
         return message.body if isinstance(message.body, bytes) else bytes(message.body)  # pyright: ignore[reportUnknownArgumentType]
 
-    on_call.__annotations__ = {"call": rpc.request, "return": rpc.reply}  # what the AsyncAPI document shows
+    # What the AsyncAPI document shows: the envelope with this RPC's request in it.
+    on_call.__annotations__["call"] = create_model(
+        f"{rpc.request.__name__}Call", __base__=RpcCall, __doc__=rpc.request.__doc__, body=(rpc.request, ...)
+    )
     broker.subscriber(
         rpc.subject, queue=rpc.service.value, decoder=raw_bytes, title=rpc.subject, max_workers=CONCURRENCY
     )(on_call)
