@@ -21,7 +21,7 @@ from sync.systems import Systems
 from sync.to_ameise import ToAmeise
 from sync.to_zoho import ToZoho
 from sync.work_store import Work, WorkDirection
-from sync.workers import Dispatcher
+from sync.workers import Dispatcher, keep_leases
 
 BATCH = 100
 """Objects per batch to Zoho: as many as one upsert takes."""
@@ -38,6 +38,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         create_once = CreateOnce(
             database=base.database,
             owner=owner,
+            lease=settings.lease,
             settling_time=settings.settling_time,
             fresh_link=settings.fresh_link,
         )
@@ -86,6 +87,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             admin=Admin(base.database, base.outbox, base.rpc),
             parking=base.parking,
         )
+        base.in_background("leases", keep_leases(base.all_tenants, owner=owner, lasting=settings.lease))
         base.in_background("to-ameise", dispatcher("to_ameise").run())
         base.in_background("to-zoho", dispatcher("to_zoho").run())
         await base.start()

@@ -15,9 +15,9 @@ from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion, read_ameise, read_zoho
 from sync.merge import Merged, merge
 from sync.pipelines import Pipeline, includes, with_derived_fields
-from sync.retry import Park, Postpone
+from sync.retry import Park, ParkedReason, Postpone
 from sync.values import UNKNOWN, Value
-from sync.work_store import ParkedReason, Work
+from sync.work_store import Work
 from sync.zoho_records import modified_time
 from zoho.models import Record
 

@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from chassis.cause import Cause
 from chassis.database import Database
 from chassis.outbox import Outbox
 from contracts.events import ObjectAction, ObjectChange, WorkParked, WorkPostponed
 from contracts.ids import AmeiseKey
 from sync import link_store, pipeline_store, work_store
 from sync.batch import Settled, Unsettled, Verdict
-from sync.link_store import Link, Saved
+from sync.link_store import Link
 from sync.pipelines import Pipeline
-from sync.retry import Park, Postpone
-from sync.work_store import Asked, Lane, ParkedReason
+from sync.retry import Park, ParkedReason, Postpone
+from sync.work_store import Asked, Lane, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +62,21 @@ class BatchStore:
         unsettled = [v for v in verdicts if isinstance(v, Unsettled)]
         await work_store.check(session, [*(s.item.work for s in settled), *(u.work for u in unsettled)])
         await self._store_links(session, pipeline, settled)
-        for s in settled:
-            events = [e.model_copy(update={"duration_ms": duration_ms}) for e in s.events]
-            await self.outbox.tell(session, s.item.work.cause, *events)
-            await self._ask_for_look(session, pipeline, s)
+        for cause, of_cause in _by_cause(settled).items():
+            told = [e.model_copy(update={"duration_ms": duration_ms}) for s in of_cause for e in s.events]
+            await self.outbox.tell(session, cause, *told)
+            await self._ask_for_looks(session, pipeline, cause, of_cause)
         await work_store.finish(session, [s.item.work for s in settled])
         if any(s.outcome == "applied" for s in settled):
             await pipeline_store.note_success(session, pipeline)
-        for u in unsettled:
-            await self._store_unsettled(session, pipeline, u)
+        await self._store_unsettled(session, pipeline, unsettled)
 
     async def _store_links(
         self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]
     ) -> None:
-        saved = [
-            Saved(
-                s.link,
-                applied_version=None if s.look_at_zoho else s.item.object.version,
-                gone_in_ameise=s.item.object.gone,
-            )
-            for s in settled
-            if s.link is not None
-        ]
-        await link_store.check(session, [s.link for s in saved])
-        await link_store.save(session, saved)
+        links = [s.link for s in settled if s.link is not None]
+        await link_store.check(session, links)
+        await link_store.save(session, links)
         # Where Ameise lags behind Zoho nothing is judged: the next comparison fetches and merges again.
         judged = [
             (s.item.object.key, s.item.object.version, s.outcome)
@@ -94,38 +85,54 @@ class BatchStore:
         ]
         await pipeline_store.judge(session, pipeline, judged)
 
-    async def _ask_for_look(self, session: AsyncSession, pipeline: Pipeline, settled: Settled) -> None:
+    async def _ask_for_looks(
+        self, session: AsyncSession, pipeline: Pipeline, cause: Cause, settled: Sequence[Settled]
+    ) -> None:
         """Zoho knows something that Ameise does not: a webhook was lost, or is still under way."""
-        link = settled.link
-        if not settled.look_at_zoho or link is None or link.zoho_id is None:
-            return
-        if pipeline.definition.takes_webhooks:
+        behind = [s.link.zoho_id for s in settled if s.look_at_zoho and s.link and s.link.zoho_id]
+        if behind and pipeline.definition.takes_webhooks:
             await work_store.intake(
                 session,
-                settled.item.work.cause,
+                cause,
                 pipeline=pipeline.id,
                 direction="to_ameise",
                 lane=Lane.CHUNK,
-                asked=[Asked(link.zoho_id)],
+                asked=[Asked(zoho_id) for zoho_id in behind],
             )
 
-    async def _store_unsettled(self, session: AsyncSession, pipeline: Pipeline, unsettled: Unsettled) -> None:
-        work, decision = unsettled.work, unsettled.decision
+    async def _store_unsettled(
+        self, session: AsyncSession, pipeline: Pipeline, unsettled: Sequence[Unsettled]
+    ) -> None:
+        later: list[tuple[Work, Postpone]] = []
+        for work, decision in ((u.work, u.decision) for u in unsettled):
+            match decision:
+                case Postpone():
+                    later.append((work, decision))
+                    if decision.counts:
+                        await self._tell(session, pipeline, work, WorkPostponed, decision.reason)
+                case Park():
+                    await work_store.park(session, work, reason=decision.reason, words=decision.words)
+                    await pipeline_store.note_error(session, pipeline, decision.reason)
+                    await self._tell(session, pipeline, work, WorkParked, decision.reason)
+        if later:
+            await work_store.postpone(session, later)
+
+    async def _tell(
+        self,
+        session: AsyncSession,
+        pipeline: Pipeline,
+        work: Work,
+        kind: type[WorkParked | WorkPostponed],
+        reason: str,
+    ) -> None:
         change = ObjectChange(table=pipeline.table, key=AmeiseKey(work.object), action=ObjectAction.UNCHANGED)
-        about: dict[str, Any] = {
-            "pipeline": pipeline.id,
-            "module": pipeline.module,
-            "object": change,
-            "reason": decision.reason,
-        }
-        match decision:
-            case Postpone():
-                await work_store.postpone(
-                    session, [work], delay=decision.delay, reason=decision.reason, counts=decision.counts
-                )
-                if decision.counts:
-                    await self.outbox.tell(session, work.cause, WorkPostponed(**about))
-            case Park():
-                await work_store.park(session, work, reason=decision.reason, words=decision.words)
-                await pipeline_store.note_error(session, pipeline, decision.reason)
-                await self.outbox.tell(session, work.cause, WorkParked(**about))
+        told = kind(pipeline=pipeline.id, module=pipeline.module, object=change, reason=reason)
+        await self.outbox.tell(session, work.cause, told)
+
+
+def _by_cause(settled: Sequence[Settled]) -> dict[Cause, list[Settled]]:
+    """Grouped, so that a batch of one chunk is told by one statement."""
+    grouped: dict[Cause, list[Settled]] = {}
+    for one in settled:
+        grouped.setdefault(one.item.work.cause, []).append(one)
+    return grouped

@@ -22,16 +22,13 @@ from chassis.database import Database
 from chassis.leases import Lease
 from sync import intent_store
 from sync.intent_store import Intent
-from sync.kunde import CONTACT, new_kunde_body, read_kunde
+from sync.kunde import CONTACT, KundeInAmeise, new_kunde_body, read_kunde
 from sync.matching import Candidate, choose_match, match_keys, only_new_one, same_name
 from sync.pipelines import Pipeline
-from sync.retry import Park, Postpone
+from sync.retry import Park, ParkedReason, Postpone
 from sync.values import Known, canonical
-from sync.work_store import ParkedReason
 from vendor.errors import Unavailable, VendorError
 
-LEASE_LASTS = timedelta(seconds=240)
-"""Longer than the calls of one Erstanlage may take together."""
 TURN_DELAY = timedelta(milliseconds=100)
 LOOK_AGAIN_DELAY = timedelta(seconds=5)
 REQUIRED = {"anrede_id": "Anrede", "vorname": "Vorname", "nachname": "Nachname", "land_id": "Land"}
@@ -55,6 +52,7 @@ class CreateOnce:
 
     database: Database
     owner: str
+    lease: timedelta
     settling_time: timedelta
     fresh_link: timedelta
 
@@ -78,7 +76,7 @@ class CreateOnce:
         name = f"erstanlage:{pipeline.ameise_connection}"
         owner = f"{self.owner}:{zoho_id}"  # two workers of one process are two owners
         async with self.database.tenant(pipeline.tenant) as session:
-            return await leases.take(session, pipeline.tenant, name, owner=owner, lasting=LEASE_LASTS)
+            return await leases.take(session, pipeline.tenant, name, owner=owner, lasting=self.lease)
 
     async def _in_turn(
         self, pipeline: Pipeline, ameise: AmeiseClient, zoho_id: str, fields: Mapping[str, Known], turn: Lease
@@ -153,11 +151,8 @@ async def search(ameise: AmeiseClient, fields: Mapping[str, Known]) -> list[Cand
         found += await ameise.search_kunden_by_name(
             vorname=vorname, nachname=nachname, geburtsdatum=str(born)
         )
-    alike = {
-        k.id for k in found if same_name(fields, {"vorname": k.person.vorname, "nachname": k.person.nachname})
-    }
     candidates: list[Candidate] = []
-    for number in sorted(alike):
+    for number in sorted({hit.id for hit in found if same_name(fields, KundeInAmeise(hit, ()).fields)}):
         kunde = await read_kunde(ameise, number)
         person = {name: canonical(value) for name, value in kunde.fields.items() if name not in CONTACT}
         mails = [canonical(k.value) for k in kunde.kontaktdaten if k.typ == "email"]

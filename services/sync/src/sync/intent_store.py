@@ -1,4 +1,4 @@
-"""Queries on intents: what we were about to create in Ameise, committed before the POST, and what became of it."""
+"""Queries on intents: what we were about to create in Ameise, committed before the POST, and its outcome."""
 
 import json
 from dataclasses import dataclass

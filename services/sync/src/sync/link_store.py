@@ -128,12 +128,17 @@ def _link(row: dict[str, Any]) -> Link:
     return Link(**row)
 
 
+_HELD = """
+JOIN unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[])) AS o (id, fence)
+ON l.id = o.id AND l.fence = o.fence
+"""
+
+
 async def check(session: AsyncSession, links: Sequence[Link]) -> None:
     """Lock the links and make sure that we still hold them. Raises LeaseLost."""
     rows = await fetch_all(
         session,
-        "SELECT l.id FROM link l "
-        "JOIN unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[])) AS o (id, fence) ON l.id = o.id AND l.fence = o.fence WHERE l.lease_until > now() FOR UPDATE OF l",
+        f"SELECT l.id FROM link l {_HELD} AND l.lease_until > now() ORDER BY l.id FOR UPDATE OF l",  # noqa: S608
         ids=[link.id for link in links], fences=[link.fence for link in links],
     )  # fmt: skip
     if len(rows) != len(links):
@@ -154,28 +159,18 @@ async def give_back(session: AsyncSession, links: Sequence[Link]) -> None:
 _SAVE = """
 UPDATE link l SET
     zoho_id = o.zoho_id, ameise_key = o.ameise_key, ameise_base = o.ameise_base, zoho_base = o.zoho_base,
-    written = o.written, applied_version = o.applied_version, gone_in_zoho = o.gone_in_zoho,
-    gone_in_ameise = o.gone_in_ameise, lease_owner = NULL, lease_until = NULL,
+    written = o.written, gone_in_zoho = o.gone_in_zoho, lease_owner = NULL, lease_until = NULL,
     linked_at = CASE WHEN o.zoho_id IS NOT NULL AND o.ameise_key IS NOT NULL
                      THEN coalesce(l.linked_at, now()) END
 FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS o (
     id bigint, zoho_id text, ameise_key text, ameise_base jsonb, zoho_base jsonb, written jsonb,
-    applied_version text, gone_in_zoho boolean, gone_in_ameise boolean
+    gone_in_zoho boolean
 )
 WHERE l.id = o.id
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A link to store, with the version of Ameise's object that is now applied (None: void)."""
-
-    link: Link
-    applied_version: str | None
-    gone_in_ameise: bool = False
-
-
-async def save(session: AsyncSession, saved: Sequence[Saved]) -> None:
+async def save(session: AsyncSession, links: Sequence[Link]) -> None:
     """Store links and end their leases, after `check` in the same transaction.
 
     A link row that only waited for the other half of one saved here (a record and an object turned out to
@@ -184,17 +179,15 @@ async def save(session: AsyncSession, saved: Sequence[Saved]) -> None:
     """
     documents = [
         {
-            "id": one.link.id,
-            "zoho_id": one.link.zoho_id,
-            "ameise_key": one.link.ameise_key,
-            "ameise_base": one.link.ameise_base,
-            "zoho_base": one.link.zoho_base,
-            "written": dict(one.link.written),
-            "applied_version": one.applied_version,
-            "gone_in_zoho": one.link.gone_in_zoho,
-            "gone_in_ameise": one.gone_in_ameise,
+            "id": link.id,
+            "zoho_id": link.zoho_id,
+            "ameise_key": link.ameise_key,
+            "ameise_base": link.ameise_base,
+            "zoho_base": link.zoho_base,
+            "written": dict(link.written),
+            "gone_in_zoho": link.gone_in_zoho,
         }
-        for one in saved
+        for link in links
     ]
     text = json.dumps(documents)
     await run_sql(session, _MAKE_WAY, links=text)

@@ -11,10 +11,10 @@ from chassis.outbox import Outbox
 from contracts.events import EventData, WorkParked, WorkPostponed
 from contracts.ids import ZohoId
 from sync import link_store, pipeline_store, work_store
-from sync.link_store import Link, Saved
+from sync.link_store import Link
 from sync.pipelines import Pipeline
-from sync.retry import Park, Postpone
-from sync.work_store import ParkedReason, Work
+from sync.retry import Park, ParkedReason, Postpone
+from sync.work_store import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class RecordStore:
         duration_ms: float,
     ) -> None:
         await link_store.check(session, [link])
-        await link_store.save(session, [Saved(link, applied_version=None)])
+        await link_store.save(session, [link])
         if link.ameise_key:
             await pipeline_store.forget_judgement(session, pipeline, link.ameise_key)
         timed = [event.model_copy(update={"duration_ms": duration_ms}) for event in events]
@@ -105,9 +105,7 @@ class RecordStore:
         }  # fmt: skip
         match decision:
             case Postpone():
-                await work_store.postpone(
-                    session, [work], delay=decision.delay, reason=decision.reason, counts=decision.counts
-                )
+                await work_store.postpone(session, [(work, decision)])
                 if decision.counts:
                     await self.outbox.tell(session, work.cause, WorkPostponed(**about))
             case Park():

@@ -6,14 +6,24 @@
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from sync.work_store import ParkedReason
 from vendor.errors import NotConnected, Rejected, Stale, Unavailable, VendorError
 
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=5)
 NOT_CONNECTED_DELAY = timedelta(seconds=30)
 STALE_DELAY = timedelta(milliseconds=200)
+
+
+class ParkedReason(StrEnum):
+    """Stable prefixes of `reason`, for grouping; the words after the colon are for people."""
+
+    REJECTED = "abgelehnt"
+    UNSURE = "unklar"
+    POSSIBLY_CREATED = "vielleicht angelegt"
+    TOO_LONG = "zu lange nicht erreichbar"
+    INCOMPLETE = "unvollständig"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ class SyncSettings(ServiceSettings):
     )
     to_zoho_workers: int = Field(default=4, ge=1, le=10, description="batches to Zoho at once, per process")
     lease: timedelta = Field(
-        default=timedelta(seconds=180), description="how long a worker may hold a row; longer than any call"
+        default=timedelta(seconds=30),
+        description="after this, what a dead process had in hand is taken over; a living one extends it",
     )
     call_timeout: timedelta = Field(
         default=timedelta(seconds=30), description="longest silence of Zoho or Ameise in one call"

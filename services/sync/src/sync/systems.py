@@ -3,6 +3,7 @@
 A token is kept in memory until shortly before it ends, or until the outside system refuses it.
 """
 
+import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
 
@@ -34,12 +35,22 @@ class ConnectionToken:
         self._connection = connection
         self._system = system
         self._current: AccessToken | None = None
+        self._asking = asyncio.Lock()
 
     async def current(self, *, stale: str | None = None) -> AccessToken:
         """The token with its account and api domain. Raises NotConnected, Unavailable (of `vendor`)."""
-        kept = self._current
-        if kept is not None and kept.expires_at - EARLY > datetime.now(UTC) and stale != _secret(kept):
+        if (kept := self._kept(stale)) is not None:
             return kept
+        async with self._asking:  # one asks for all
+            return self._kept(stale) or await self._ask(stale)
+
+    def _kept(self, stale: str | None) -> AccessToken | None:
+        kept = self._current
+        if kept is None or kept.expires_at - EARLY <= datetime.now(UTC) or stale == _secret(kept):
+            return None
+        return kept
+
+    async def _ask(self, stale: str | None) -> AccessToken:
         refused = hashlib.sha256(stale.encode()).hexdigest() if stale else None
         try:
             self._current = await self._rpc.call(

@@ -59,8 +59,6 @@ class LinkRow(Base, table=True):
     ameise_base: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     zoho_base: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     written: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
-    applied_version: str | None = None
-    gone_in_ameise: bool = False
     gone_in_zoho: bool = False
     linked_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     lease_owner: str | None = None

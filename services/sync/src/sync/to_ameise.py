@@ -25,10 +25,10 @@ from sync.mapping import CannotConvert, Conversion, Way, read_ameise, read_zoho
 from sync.merge import Merged, merge
 from sync.pipelines import Pipeline, with_derived_fields
 from sync.record_store import Done, Half, RecordStore, Result
-from sync.retry import Park, Postpone, decide
+from sync.retry import Park, ParkedReason, Postpone, decide
 from sync.systems import Systems
 from sync.values import UNKNOWN, Known, Value
-from sync.work_store import ParkedReason, Work
+from sync.work_store import Work
 from sync.zoho_records import modified_time, read_back, sent_to_zoho
 from vendor.errors import Rejected, VendorError
 from zoho.client import ZohoClient

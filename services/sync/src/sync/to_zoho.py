@@ -38,9 +38,9 @@ from sync.batch_store import BatchStore
 from sync.link_store import Link
 from sync.mapping import Conversion, Converter
 from sync.pipelines import Pipeline
-from sync.retry import Park, Postpone, decide
+from sync.retry import Park, ParkedReason, Postpone, decide
 from sync.systems import Systems
-from sync.work_store import ParkedReason, Work
+from sync.work_store import Work
 from sync.zoho_records import read_back, sent_to_zoho
 from vendor.errors import VendorError
 from zoho.client import ZohoClient
@@ -50,6 +50,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 BUSY_DELAY = timedelta(seconds=1)
 WAIT_FOR_KUNDE = timedelta(seconds=2)
+WAIT_FOR_PARKED_KUNDE = timedelta(minutes=1)
 WAIT_FOR_INGEST = timedelta(seconds=2)
 PAUSED_DELAY = timedelta(seconds=30)
 
@@ -167,11 +168,11 @@ class ToZoho:
             kunde = item.object.fields.get("kunde_id")
             if kunde not in waited_for:
                 ready.append(item)
-            elif kunde in parked:
-                verdicts.append(Unsettled(item.work, Park(f"{parked[kunde]} (Kunde {kunde})")))
-            else:
-                later = Postpone(WAIT_FOR_KUNDE, f"wartet auf Kunde {kunde}", counts=False)
-                verdicts.append(Unsettled(item.work, later))
+                continue
+            # Not parked along with its Kunde: whoever sees to that one need not see to all his Verträge.
+            reason = f"wartet auf Kunde {kunde}" + (", der geparkt ist" if kunde in parked else "")
+            delay = WAIT_FOR_PARKED_KUNDE if kunde in parked else WAIT_FOR_KUNDE
+            verdicts.append(Unsettled(item.work, Postpone(delay, reason, counts=False)))
         return ready
 
     async def _lease(

@@ -8,7 +8,6 @@ lease (`fence`), and only goes if nobody asked again (`asked`) since it was take
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, Literal
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -18,11 +17,14 @@ from chassis.database import fetch_all, run_sql
 from chassis.leases import LeaseLost
 from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId, Uuid
-
-CHANNEL = "work"
-"""NOTIFY channel: there is something to do."""
+from sync.retry import Postpone
 
 WorkDirection = Literal["to_ameise", "to_zoho"]
+
+
+def channel(direction: WorkDirection) -> str:
+    """The NOTIFY channel that says: there is something to do."""
+    return f"work_{direction}"
 
 
 class Lane:
@@ -33,16 +35,6 @@ class Lane:
     CHUNK = 2
     AFTER_CHUNK = 3
     """Verträge: their Kunden go first."""
-
-
-class ParkedReason(StrEnum):
-    """Stable prefixes of `reason`, for grouping; the words after the colon are for people."""
-
-    REJECTED = "abgelehnt"
-    UNSURE = "unklar"
-    POSSIBLY_CREATED = "vielleicht angelegt"
-    TOO_LONG = "zu lange nicht erreichbar"
-    INCOMPLETE = "unvollständig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +63,7 @@ class Work:
         return Cause(self.tenant, kind, kind.value, self.correlationid, self.causationid)
 
 
-_INTAKE = f"""
+_INTAKE = """
 WITH asked AS (
     INSERT INTO work AS w
         (tenant, pipeline, direction, object, lane, version, gone, as_of, correlationid, causationid)
@@ -93,8 +85,8 @@ WITH asked AS (
         due_at = now()
     RETURNING 1
 )
-SELECT pg_notify('{CHANNEL}', '') FROM asked LIMIT 1
-"""  # noqa: S608 (a constant)
+SELECT pg_notify(:channel, '') FROM asked LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +115,7 @@ async def intake(
         tenant=cause.tenant,
         pipeline=int(pipeline),
         direction=direction,
+        channel=channel(direction),
         lane=lane,
         as_of=as_of,
         correlationid=cause.correlationid,
@@ -133,19 +126,54 @@ async def intake(
     )
 
 
-_FREE = "NOT parked AND due_at <= now() AND (lease_until IS NULL OR lease_until < now())"
+_NEXT_AT = "greatest(due_at, coalesce(lease_until, due_at))"
+"""When a row that is not parked may be taken: it is due, and nobody holds it."""
 
-_WAITING = f"""
-SELECT tenant, pipeline FROM work WHERE direction = :direction AND {_FREE}
-GROUP BY tenant, pipeline ORDER BY min(lane), tenant, pipeline
+_QUEUE = f"""
+SELECT tenant, pipeline, min(lane) FILTER (WHERE next_at <= now()) AS lane,
+       CAST(extract(epoch FROM min(next_at) FILTER (WHERE next_at > now()) - now()) AS float) AS seconds
+FROM (SELECT tenant, pipeline, lane, {_NEXT_AT} AS next_at
+      FROM work WHERE direction = :direction AND NOT parked) AS w
+GROUP BY tenant, pipeline
 """  # noqa: S608 (a constant)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A pipeline that has work to be taken; `lane` is the most urgent of it."""
+
+    tenant: TenantId
+    pipeline: PipelineId
+    lane: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Who waits now, and in how many seconds the next row will (None: none does)."""
+
+    turns: tuple[Turn, ...]
+    seconds_until_next: float | None
+
+
+async def queue(session: AsyncSession, direction: WorkDirection) -> Queue:
+    """Everything that is not parked, by tenant and pipeline."""
+    rows = await fetch_all(session, _QUEUE, direction=direction)
+    turns = (
+        Turn(TenantId(row["tenant"]), PipelineId(str(row["pipeline"])), row["lane"])
+        for row in rows
+        if row["lane"] is not None
+    )
+    later = (row["seconds"] for row in rows if row["seconds"] is not None)
+    return Queue(tuple(turns), min(later, default=None))
+
 
 _TAKE = f"""
 UPDATE work
 SET lease_owner = :owner, lease_until = now() + make_interval(secs => :seconds), fence = fence + 1
 WHERE id IN (
     SELECT id FROM work
-    WHERE direction = :direction AND tenant = :tenant AND pipeline = :pipeline AND {_FREE}
+    WHERE direction = :direction AND tenant = :tenant AND pipeline = :pipeline AND NOT parked
+      AND {_NEXT_AT} <= now()
     ORDER BY lane, due_at LIMIT :count FOR UPDATE SKIP LOCKED
 )
 RETURNING id, tenant, pipeline, object, asked, fence, attempts, failing_since, version, gone, as_of,
@@ -153,18 +181,11 @@ RETURNING id, tenant, pipeline, object, asked, fence, attempts, failing_since, v
 """  # noqa: S608 (a constant)
 
 
-async def waiting(session: AsyncSession, direction: WorkDirection) -> list[tuple[TenantId, PipelineId]]:
-    """Which tenants and pipelines have work that is due and free, most urgent lane first."""
-    rows = await fetch_all(session, _WAITING, direction=direction)
-    return [(TenantId(row["tenant"]), PipelineId(str(row["pipeline"]))) for row in rows]
-
-
 async def take(
     session: AsyncSession,
     *,
     direction: WorkDirection,
-    tenant: TenantId,
-    pipeline: PipelineId,
+    turn: Turn,
     owner: str,
     lasting: timedelta,
     count: int,
@@ -174,8 +195,8 @@ async def take(
         session,
         _TAKE,
         direction=direction,
-        tenant=tenant,
-        pipeline=int(pipeline),
+        tenant=turn.tenant,
+        pipeline=int(turn.pipeline),
         owner=owner,
         seconds=lasting.total_seconds(),
         count=count,
@@ -202,16 +223,31 @@ def _work(row: dict[str, Any]) -> Work:
     )
 
 
-async def seconds_until_next(session: AsyncSession, direction: WorkDirection) -> float | None:
-    """Seconds until the next waiting row is due or free again; None if none waits."""
-    rows = await fetch_all(
+async def extend_leases(session: AsyncSession, *, owner: str, lasting: timedelta) -> None:
+    """Hold on to everything that `owner` has in hand: work, links, and named leases of its workers.
+
+    A row that is locked is being stored or checked in this moment; the next call meets it.
+    """
+    for table in ("work", "link"):
+        await run_sql(
+            session,
+            f"UPDATE {table} SET lease_until = now() + make_interval(secs => :seconds) WHERE id IN ("  # noqa: S608
+            f"SELECT id FROM {table} WHERE lease_owner = :owner AND lease_until > now() "
+            "FOR UPDATE SKIP LOCKED)",
+            owner=owner, seconds=lasting.total_seconds(),
+        )  # fmt: skip
+    await run_sql(
         session,
-        "SELECT extract(epoch FROM min(greatest(due_at, coalesce(lease_until, due_at))) - now()) AS seconds "
-        "FROM work WHERE direction = :direction AND NOT parked",
-        direction=direction,
-    )
-    seconds = rows[0]["seconds"]
-    return None if seconds is None else max(float(seconds), 0.0)
+        "UPDATE lease SET until = now() + make_interval(secs => :seconds) "
+        "WHERE starts_with(owner, :owner) AND until > now()",
+        owner=f"{owner}:", seconds=lasting.total_seconds(),
+    )  # fmt: skip
+
+
+_HELD = """
+JOIN unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[])) AS o (id, fence)
+ON w.id = o.id AND w.fence = o.fence
+"""
 
 
 async def check(session: AsyncSession, works: Sequence[Work]) -> None:
@@ -221,51 +257,59 @@ async def check(session: AsyncSession, works: Sequence[Work]) -> None:
     """
     rows = await fetch_all(
         session,
-        "SELECT w.id FROM work w JOIN unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[])) AS o (id, fence) "
-        "ON w.id = o.id AND w.fence = o.fence WHERE w.lease_until > now() FOR UPDATE OF w",
+        f"SELECT w.id FROM work w {_HELD} AND w.lease_until > now() ORDER BY w.id FOR UPDATE OF w",  # noqa: S608
         ids=[w.id for w in works], fences=[w.fence for w in works],
     )  # fmt: skip
     if len(rows) != len(works):
         raise LeaseLost(f"{len(works) - len(rows)} of {len(works)} rows of work")
 
 
+_FINISH = """
+WITH done AS (
+    DELETE FROM work w USING unnest(CAST(:ids AS bigint[]), CAST(:asked AS bigint[])) AS o (id, asked)
+    WHERE w.id = o.id AND w.asked = o.asked RETURNING w.id
+)
+UPDATE work SET lease_owner = NULL, lease_until = NULL, due_at = now(), attempts = 0, failing_since = NULL
+WHERE id = ANY(CAST(:ids AS bigint[])) AND id NOT IN (SELECT id FROM done)
+"""
+
+
 async def finish(session: AsyncSession, works: Sequence[Work]) -> None:
     """Take the rows off the table; one that was asked for again meanwhile stays and is due now."""
-    ids, asked = [w.id for w in works], [w.asked for w in works]
-    pairs = "unnest(CAST(:ids AS bigint[]), CAST(:asked AS bigint[])) AS o (id, asked)"
+    await run_sql(session, _FINISH, ids=[w.id for w in works], asked=[w.asked for w in works])
+
+
+_POSTPONE = """
+UPDATE work w SET
+    lease_owner = NULL, lease_until = NULL, reason = o.reason,
+    due_at = now() + make_interval(secs => o.seconds),
+    attempts = w.attempts + CASE WHEN o.counts THEN 1 ELSE 0 END,
+    failing_since = CASE WHEN o.counts THEN coalesce(w.failing_since, now()) ELSE w.failing_since END
+FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float[]), CAST(:reasons AS text[]),
+            CAST(:counts AS boolean[])) AS o (id, seconds, reason, counts)
+WHERE w.id = o.id
+"""
+
+
+async def postpone(session: AsyncSession, postponed: Sequence[tuple[Work, Postpone]]) -> None:
+    """Give rows back for later."""
     await run_sql(
         session,
-        f"DELETE FROM work w USING {pairs} WHERE w.id = o.id AND w.asked = o.asked",  # noqa: S608
-        ids=ids, asked=asked,
-    )  # fmt: skip
-    await run_sql(
-        session,
-        "UPDATE work SET lease_owner = NULL, lease_until = NULL, due_at = now(), attempts = 0, "
-        "failing_since = NULL WHERE id = ANY(CAST(:ids AS bigint[]))",
-        ids=ids,
+        _POSTPONE,
+        ids=[work.id for work, _ in postponed],
+        seconds=[later.delay.total_seconds() for _, later in postponed],
+        reasons=[later.reason for _, later in postponed],
+        counts=[later.counts for _, later in postponed],
     )
-
-
-async def postpone(
-    session: AsyncSession, works: Sequence[Work], *, delay: timedelta, reason: str, counts: bool
-) -> None:
-    """Give the rows back for later. `counts`: whether this was an attempt that failed."""
-    await run_sql(
-        session,
-        "UPDATE work SET lease_owner = NULL, lease_until = NULL, reason = :reason, "
-        "due_at = now() + make_interval(secs => :seconds), attempts = attempts + :step, "
-        "failing_since = CASE WHEN :step = 1 THEN coalesce(failing_since, now()) ELSE failing_since END "
-        "WHERE id = ANY(CAST(:ids AS bigint[]))",
-        ids=[w.id for w in works], seconds=delay.total_seconds(), reason=reason, step=1 if counts else 0,
-    )  # fmt: skip
 
 
 async def park(session: AsyncSession, work: Work, *, reason: str, words: str | None = None) -> None:
     """Keep the row for a person. `words`: what the outside system said; it may hold personal values."""
     await run_sql(
         session,
-        "UPDATE work SET parked = (asked = :asked), lease_owner = NULL, lease_until = NULL, reason = :reason, "
-        "words = :words, attempts = attempts + 1, failing_since = coalesce(failing_since, now()) WHERE id = :id",
+        "UPDATE work SET parked = (asked = :asked), lease_owner = NULL, lease_until = NULL, "
+        "reason = :reason, words = :words, attempts = attempts + 1, "
+        "failing_since = coalesce(failing_since, now()) WHERE id = :id",
         id=work.id, asked=work.asked, reason=reason, words=words,
     )  # fmt: skip
 
@@ -285,15 +329,15 @@ async def parked(
     return total[0]["n"], rows
 
 
-async def parked_objects(session: AsyncSession, objects: Sequence[str]) -> dict[str, str]:
-    """Object of Ameise → why it is parked, of those that are."""
+async def parked_objects(session: AsyncSession, objects: Sequence[str]) -> set[str]:
+    """Which of these objects of Ameise are parked."""
     rows = await fetch_all(
         session,
-        "SELECT object, reason FROM work WHERE parked AND direction = 'to_zoho' "
+        "SELECT object FROM work WHERE parked AND direction = 'to_zoho' "
         "AND object = ANY(CAST(:objects AS text[]))",
         objects=list(objects),
     )
-    return {row["object"]: row["reason"] for row in rows}
+    return {row["object"] for row in rows}
 
 
 async def retry(session: AsyncSession, ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -304,5 +348,6 @@ async def retry(session: AsyncSession, ids: Sequence[int]) -> list[dict[str, Any
         "WHERE parked AND id = ANY(CAST(:ids AS bigint[])) RETURNING pipeline, direction, object",
         ids=list(ids),
     )
-    await run_sql(session, f"NOTIFY {CHANNEL}")
+    for direction in {row["direction"] for row in rows}:
+        await run_sql(session, f"NOTIFY {channel(direction)}")
     return rows

@@ -1,11 +1,13 @@
 """Takes work that is due and keeps a bounded number of it in hand.
 
-A dispatcher per direction serves tenants and pipelines in turns, so that one tenant's backlog does not
-delay another's webhook. Told to stop, it takes nothing new and lets what is in hand finish.
+A dispatcher per direction serves tenants in turns, so that one tenant's backlog does not delay another's
+webhook. Told to stop, it takes nothing new and lets what is in hand finish.
 """
 
 import asyncio
 import contextlib
+import itertools
+from collections import Counter as Tally
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,9 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from chassis.database import Database, is_unreachable
 from chassis.leases import LeaseLost
 from chassis.wakeups import listen
-from contracts.ids import PipelineId, TenantId
+from contracts.ids import TenantId
 from sync import work_store
-from sync.work_store import CHANNEL, Work, WorkDirection
+from sync.retry import Postpone
+from sync.work_store import Turn, Work, WorkDirection
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -51,65 +54,85 @@ class Dispatcher:
     batch: int
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _of_tenant: Tally[TenantId] = field(default_factory=Tally[TenantId])
+    _served: dict[TenantId, int] = field(default_factory=dict[TenantId, int])
+    _serial: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     async def run(self) -> None:
         """Work until cancelled; then finish what is in hand."""
-        listener = asyncio.create_task(listen(self.listen_url, CHANNEL, self._wake))
+        listener = asyncio.create_task(
+            listen(self.listen_url, work_store.channel(self.direction), self._wake)
+        )
+        round_: asyncio.Task[float] | None = None
         try:
             while True:
                 self._wake.clear()
-                try:
-                    wait_seconds = await self._round()
-                except (SQLAlchemyError, OSError, TimeoutError) as error:
-                    log.warning("work.waits", direction=self.direction, error=type(error).__name__)
-                    wait_seconds = ERROR_PAUSE_SECONDS
+                round_ = asyncio.create_task(self._round())
+                # Shielded: cancelled between the taking and the doing, rows would lie until their lease ends.
+                wait_seconds = await asyncio.shield(round_)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), wait_seconds)
         finally:
             listener.cancel()
+            if round_ is not None:
+                await asyncio.wait([round_])
             if self._running:
                 await asyncio.wait(self._running)
 
     async def _round(self) -> float:
-        """Take for every tenant and pipeline that waits, in turns; returns how long to sleep at most."""
-        async with self.all_tenants.unbound() as session:
-            turns = await work_store.waiting(session, self.direction)
-        while turns and (free := self.workers - len(self._running)) > 0:
-            for tenant, pipeline in turns[:free]:
-                works = await self._take(tenant, pipeline)
-                if works:
-                    self._start(works)
-                else:
-                    turns.remove((tenant, pipeline))
-            turns = turns[free:] + turns[:free]
-        if turns:
-            return POLL_SECONDS  # every worker is busy: the first to finish wakes us
-        async with self.all_tenants.unbound() as session:
-            next_due = await work_store.seconds_until_next(session, self.direction)
-        return POLL_SECONDS if next_due is None else min(next_due, POLL_SECONDS)
+        """Take what waits, tenants in turns, as much as there are free workers; returns how long to sleep."""
+        try:
+            return await self._take_in_turns()
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("work.waits", direction=self.direction, error=type(error).__name__)
+            return ERROR_PAUSE_SECONDS
 
-    async def _take(self, tenant: TenantId, pipeline: PipelineId) -> list[Work]:
+    async def _take_in_turns(self) -> float:
+        async with self.all_tenants.unbound() as session:
+            queue = await work_store.queue(session, self.direction)
+        turns = list(queue.turns)
+        while turns and (free := self.workers - len(self._running)) > 0:
+            turn = min(turns, key=self._rank)
+            batches = min(max(1, free // len(turns)), self._share - self._of_tenant[turn.tenant])
+            works = await self._take(turn, batches * self.batch) if batches > 0 else []
+            self._served[turn.tenant] = next(self._serial)
+            for start in range(0, len(works), self.batch):
+                self._start(works[start : start + self.batch])
+            if len(works) < batches * self.batch or batches <= 0:
+                turns.remove(turn)
+        # Whoever was left out for want of workers comes when the next one finishes, which wakes us.
+        return min(POLL_SECONDS, max(queue.seconds_until_next or POLL_SECONDS, 0.01))
+
+    @property
+    def _share(self) -> int:
+        """Batches of one tenant at most: one whose Ameise hardly answers leaves room for the others."""
+        return max(1, self.workers * 3 // 4)
+
+    def _rank(self, turn: Turn) -> tuple[int, int, int]:
+        """Whose tenant was served longest ago goes first; within a tenant, the most urgent lane."""
+        return self._served.get(turn.tenant, 0), turn.lane, int(turn.pipeline)
+
+    async def _take(self, turn: Turn, count: int) -> list[Work]:
         async with self.all_tenants.unbound() as session:
             return await work_store.take(
-                session,
-                direction=self.direction,
-                tenant=tenant,
-                pipeline=pipeline,
-                owner=self.owner,
-                lasting=self.lease,
-                count=self.batch,
-            )
+                session, direction=self.direction, turn=turn, owner=self.owner, lasting=self.lease,
+                count=count,
+            )  # fmt: skip
 
     def _start(self, works: list[Work]) -> None:
+        tenant = works[0].tenant
         task = asyncio.create_task(self._do(works), name=f"{self.direction}:{works[0].id}")
         self._running.add(task)
+        self._of_tenant[tenant] += 1
         in_hand.labels(self.direction).inc()
-        task.add_done_callback(self._finished)
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        in_hand.labels(self.direction).dec()
-        self._wake.set()
+        def finished(task: asyncio.Task[None]) -> None:
+            self._running.discard(task)
+            self._of_tenant[tenant] -= 1
+            in_hand.labels(self.direction).dec()
+            self._wake.set()
+
+        task.add_done_callback(finished)
 
     async def _do(self, works: list[Work]) -> None:
         first = works[0]
@@ -117,7 +140,7 @@ class Dispatcher:
             try:
                 await self.do(works)
             except LeaseLost as error:
-                # Somebody else has the rows by now and does them; whatever we would have stored is not stored.
+                # Somebody else has the rows by now and does them; what we would have stored is not stored.
                 log.warning("work.lease_lost", direction=self.direction, what=str(error))
                 batches_total.labels(self.direction, "lease_lost").inc()
             except Exception as error:
@@ -133,6 +156,22 @@ class Dispatcher:
         """An error of our own: the rows wait a while, and their reason names it (never its text: it may
         quote values)."""
         reason = f"interner Fehler ({type(error).__name__}), siehe Protokoll des Dienstes"
-        with contextlib.suppress(SQLAlchemyError, OSError):
+        later = Postpone(FAILED_DELAY, reason)
+        with contextlib.suppress(SQLAlchemyError, OSError, LeaseLost):
             async with self.database.tenant(works[0].tenant) as session:
-                await work_store.postpone(session, works, delay=FAILED_DELAY, reason=reason, counts=True)
+                await work_store.check(session, works)
+                await work_store.postpone(session, [(work, later) for work in works])
+
+
+async def keep_leases(all_tenants: Database, *, owner: str, lasting: timedelta) -> None:
+    """Extend what this process has in hand, of all tenants, until cancelled.
+
+    So a lease can be short, and what a dead process had in hand is taken over soon.
+    """
+    while True:
+        await asyncio.sleep(lasting.total_seconds() / 3)
+        try:
+            async with all_tenants.unbound() as session:
+                await work_store.extend_leases(session, owner=owner, lasting=lasting)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("leases.not_extended", error=type(error).__name__)

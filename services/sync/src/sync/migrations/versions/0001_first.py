@@ -39,8 +39,6 @@ _TABLES = (
         ameise_base jsonb,
         zoho_base jsonb,
         written jsonb NOT NULL DEFAULT '{}',
-        applied_version text,
-        gone_in_ameise boolean NOT NULL DEFAULT false,
         gone_in_zoho boolean NOT NULL DEFAULT false,
         linked_at timestamptz,
         lease_owner text,
@@ -50,6 +48,7 @@ _TABLES = (
         UNIQUE (tenant, zoho_connection, module, table_name, ameise_key)
     )
     """,
+    "CREATE INDEX link_held ON link (lease_owner) WHERE lease_owner IS NOT NULL",
     """
     CREATE TABLE work (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -78,6 +77,7 @@ _TABLES = (
     )
     """,
     "CREATE INDEX work_due ON work (direction, tenant, lane, due_at) WHERE NOT parked",
+    "CREATE INDEX work_held ON work (lease_owner) WHERE lease_owner IS NOT NULL",
     "CREATE INDEX work_parked ON work (tenant, pipeline) WHERE parked",
     """
     CREATE TABLE intent (
@@ -93,7 +93,10 @@ _TABLES = (
         created_at timestamptz NOT NULL DEFAULT now()
     )
     """,
-    "CREATE UNIQUE INDEX intent_open ON intent (tenant, ameise_connection, module, zoho_id) WHERE outcome = 'open'",
+    """
+    CREATE UNIQUE INDEX intent_open ON intent (tenant, ameise_connection, module, zoho_id)
+    WHERE outcome = 'open'
+    """,
     "CREATE INDEX intent_match ON intent USING gin (match_keys)",
     """
     CREATE TABLE judged (
