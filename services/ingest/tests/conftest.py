@@ -28,11 +28,13 @@ from contracts.rpc.ingest import OBJECTS, SET_UP_FTP, STATUS, DeliveryStatus, Ft
 from contracts.work import ObjectsChanged
 from ingest.app import running
 from ingest.settings import IngestSettings
+from ingest.spool import Spool
 from ingest.table_format import load_format
 
 FORMAT = load_format("dailyup-1")
 TENANT = TenantId("berlin")
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 40.0
+"""Only ever used up when something is wrong, or the machine very busy."""
 
 LISTS: dict[Table, list[dict[str, str]]] = {
     Table.ANREDE: [
@@ -80,7 +82,14 @@ class Book:
         return row
 
     def kontakt(self, key: str, kunde: str, art: str, wert: str, *, standard: str = "1") -> dict[str, str]:
-        row = {"id": key, "kunde_id": kunde, "art": art, "kontext": "private", "wert": wert, "standard": standard}
+        row = {
+            "id": key,
+            "kunde_id": kunde,
+            "art": art,
+            "kontext": "private",
+            "wert": wert,
+            "standard": standard,
+        }
         self.tables[Table.KUNDENKOMMUNIKATION].append(row)
         return row
 
@@ -122,7 +131,7 @@ def a_book(kunden: int = 3) -> Book:
 
 
 @dataclass
-class Service_:
+class RunningIngest:
     """A running ingest, seen from outside: FTP, RPC, NATS, and the database as superuser."""
 
     base: Foundation
@@ -131,7 +140,9 @@ class Service_:
     superuser_url: str
     access: dict[TenantId, FtpAccess] = field(default_factory=dict)
 
-    async def call(self, rpc: Any, request: Any, *, tenant: TenantId = TENANT, role: Role = Role.SYSTEM) -> Any:
+    async def call(
+        self, rpc: Any, request: Any, *, tenant: TenantId = TENANT, role: Role = Role.SYSTEM
+    ) -> Any:
         actor = Actor(kind=ActorKind.USER, id="anna", tenant=tenant, role=role)
         return await RpcClient(self.client).call(rpc, request, actor=actor)
 
@@ -164,6 +175,15 @@ class Service_:
 
         return await until(ended)
 
+    async def ended(self, count: int, tenant: TenantId = TENANT) -> DeliveryStatus:
+        """The newest delivery, once `count` of them have ended."""
+
+        async def all_ended() -> DeliveryStatus | None:
+            found = await self.deliveries(tenant)
+            return found[0] if len(found) == count and all(d.finished_at for d in found) else None
+
+        return await until(all_ended)
+
     async def objects(self, table: Table, *keys: str, tenant: TenantId = TENANT) -> dict[str, Any]:
         reply = await self.call(OBJECTS, ObjectsRequest(table=table, keys=keys), tenant=tenant)
         return {composed.key: composed for composed in reply.objects}
@@ -171,7 +191,7 @@ class Service_:
     async def work(self) -> list[ObjectsChanged]:
         """All work for sync since the last time this was asked, once the outbox is empty."""
         await until(self._outbox_is_empty)
-        messages = await self._messages("TO_ZOHO", "work.to_zoho.>")
+        messages = await self._messages("TO_ZOHO")
         for message in messages:
             await self.client.jetstream().delete_msg("TO_ZOHO", message.seq)
         return [ObjectsChanged.model_validate_json(message.data) for message in messages]
@@ -179,10 +199,10 @@ class Service_:
     async def events(self) -> list[Event]:
         """All events so far, once the outbox is empty."""
         await until(self._outbox_is_empty)
-        messages = await self._messages("EVENTS", "event.>")
+        messages = await self._messages("EVENTS")
         return [Event.model_validate_json(message.data) for message in messages]
 
-    async def _messages(self, stream: str, subject: str) -> list[Any]:
+    async def _messages(self, stream: str) -> list[Any]:
         js = self.client.jetstream()
         state = (await js.stream_info(stream)).state
         found = []
@@ -214,7 +234,7 @@ def logged_in(access: FtpAccess) -> ftplib.FTP:
 async def until(condition: Callable[[], Any]) -> Any:
     """Wait for a state, not for a time."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not (result := await condition()):
+        while not (result := await condition()):  # noqa: ASYNC110 (the state is another process's)
             await asyncio.sleep(0.02)
     return result
 
@@ -261,12 +281,12 @@ def start(settings: IngestSettings, nats_url: str, urls: Any) -> Any:
     """`async with start() as ingest`: run the service; settings can be replaced by keyword."""
 
     @asynccontextmanager
-    async def started(**changed: Any) -> AsyncIterator[Service_]:
+    async def started(**changed: Any) -> AsyncIterator[RunningIngest]:
         chosen = settings.model_copy(update=changed)
         client = await nats.connect(nats_url)
         try:
             async with running(chosen) as base:
-                yield Service_(base, chosen, client, urls.superuser)
+                yield RunningIngest(base, chosen, client, urls.superuser)
         finally:
             await client.close()
 
@@ -274,6 +294,18 @@ def start(settings: IngestSettings, nats_url: str, urls: Any) -> Any:
 
 
 @pytest.fixture
-async def ingest(start: Any) -> AsyncIterator[Service_]:
+def lay_down(settings: IngestSettings) -> Callable[..., None]:
+    """Put files into a home while nobody watches it, as if they had come by FTP."""
+
+    def lay(files: dict[str, bytes], tenant: TenantId = TENANT) -> None:
+        home = Spool(settings.spool_dir).create_home(tenant)
+        for name, content in files.items():
+            (home / name).write_bytes(content)
+
+    return lay
+
+
+@pytest.fixture
+async def ingest(start: Any) -> AsyncIterator[RunningIngest]:
     async with start() as service:
         yield service

@@ -1,5 +1,6 @@
 """A delivery on its whole way: pushed by FTP, stored, compared, told, and asked for."""
 
+from datetime import timedelta
 from typing import Any
 
 from contracts.events import ObjectsCompared
@@ -190,25 +191,23 @@ async def test_an_id_that_no_list_holds_makes_its_text_unknown(ingest: Any, kit:
 
 
 async def test_kontaktdaten_that_were_never_delivered_are_unknown_and_become_known(
-    ingest: Any, kit: Any
+    start: Any, lay_down: Any, kit: Any
 ) -> None:
     book = kit.Book()
     book.kunde("5000000001")
-    all_files = book.files()
-    some = {name: data for name, data in all_files.items() if "kommunikation" not in name}
-    await ingest.push(some)
-    await ingest.sql("UPDATE delivery SET received_from = now() - interval '2 hours'")
-    # The waiting time is judged by the row that the receiver holds in memory: a restart reads it again.
-    broken = {"kundenkommunikation.csv": b""}
-    delivery = await ingest.deliver(broken)
-    assert delivery.state is DeliveryState.IMPORTED_WITH_WARNINGS
-    kunde = (await ingest.objects(Table.KUNDE, "5000000001"))["5000000001"]
-    assert set(kunde.unknown) == {"kommunikationen", "email", "telefon", "mobil", "website", "fax"}
-    await ingest.work()
-    await ingest.deliver(all_files)
-    kunde = (await ingest.objects(Table.KUNDE, "5000000001"))["5000000001"]
-    assert (kunde.fields["email"], kunde.unknown) == (None, ())
-    assert keys(await ingest.work(), Table.KUNDE) == {"5000000001"}
+    lay_down(book.files(without=(Table.KUNDENKOMMUNIKATION,)))
+    async with start(waiting_time=timedelta(0)) as ingest:
+        delivery = await ingest.ended(1)
+        assert delivery.missing == (Table.KUNDENKOMMUNIKATION,)
+        kunde = (await ingest.objects(Table.KUNDE, "5000000001"))["5000000001"]
+        assert set(kunde.unknown) == {"kommunikationen", "email", "telefon", "mobil", "website", "fax"}
+        await ingest.work()
+    lay_down(book.files())
+    async with start() as ingest:
+        await ingest.ended(2)
+        kunde = (await ingest.objects(Table.KUNDE, "5000000001"))["5000000001"]
+        assert (kunde.fields["email"], kunde.unknown) == (None, ())
+        assert keys(await ingest.work(), Table.KUNDE) == {"5000000001"}
 
 
 async def test_an_emptied_table_holds_the_delivery_and_nothing_is_visible(ingest: Any, kit: Any) -> None:
@@ -246,7 +245,7 @@ async def test_a_lost_column_holds_the_delivery(ingest: Any, kit: Any) -> None:
 
 async def test_a_delivery_without_a_readable_file_fails_and_the_next_one_works(ingest: Any, kit: Any) -> None:
     book = kit.a_book(1)
-    failed = await ingest.deliver({name: b"\x00" * 100 for name in book.files()})
+    failed = await ingest.deliver(dict.fromkeys(book.files(), b"\x00" * 100))
     assert (failed.state, failed.problems) == (DeliveryState.FAILED, 13)
     assert (await ingest.deliver(book.files())).state is DeliveryState.IMPORTED
 

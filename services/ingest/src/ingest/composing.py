@@ -96,10 +96,12 @@ def composed_sql(form: Format, table: Table, wanted: str) -> str:
         ), known AS (
             SELECT key, CASE WHEN unknown = '{{}}' THEN fields ELSE fields - unknown END AS fields,
                    CASE WHEN unknown = '{{}}' THEN unknown
-                        ELSE ARRAY(SELECT DISTINCT u COLLATE "C" FROM unnest(unknown) u ORDER BY 1) END AS unknown
+                        ELSE ARRAY(SELECT DISTINCT u COLLATE "C" FROM unnest(unknown) u ORDER BY 1)
+                   END AS unknown
             FROM built
         )
-        SELECT key, fields, unknown, md5(CAST(jsonb_build_array(fields, to_jsonb(unknown)) AS text)) AS version
+        SELECT key, fields, unknown,
+               md5(CAST(jsonb_build_array(fields, to_jsonb(unknown)) AS text)) AS version
         FROM known
     """
 

@@ -4,12 +4,13 @@ A user sees his own home and can only put files there (STOR, APPE, and REST to r
 cannot read, rename or delete. An upload is marked as unfinished from its first to its last byte.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import psycopg
 import structlog
@@ -110,41 +111,66 @@ class Handler(FTPHandler):
     authorizer: ClassVar[Authorizer]
     spool: ClassVar[Spool]
     failed_logins: ClassVar[FailedLogins]
-    on_change: ClassVar[Callable[[], None]]
+    on_change: Callable[[], None]
     use_sendfile = False
+    _in_doubt: Path | None = None
+
+    @property
+    def tenant(self) -> TenantId:
+        return self.authorizer.tenant_of(cast("str", self.username))
 
     def handle_auth_failed(self, msg: str, password: str) -> None:
         self.auth_failed_timeout = self.failed_logins.delay_after_failure(self.remote_ip, time.monotonic())
         super().handle_auth_failed(msg, password)
 
-    def on_login(self, username: str) -> None:
+    def on_login(self, username: str) -> None:  # noqa: ARG002
         self.failed_logins.forget(self.remote_ip)
         logins_total.labels("accepted").inc()
-        log.info("ftp.login", tenant=self.authorizer.tenant_of(username))
+        log.info("ftp.login", tenant=self.tenant)
 
     def on_login_failed(self, username: str, password: str) -> None:  # noqa: ARG002
         logins_total.labels("refused").inc()
         log.warning("ftp.login_failed", address=self.remote_ip)
 
     def ftp_STOR(self, file: str, mode: str = "w") -> str | None:  # noqa: N802 (the FTP command's name)
-        tenant, name = self.authorizer.tenant_of(self.username), Path(file).name
+        tenant, name = self.tenant, Path(file).name
         marked = self.spool.begin_upload(tenant, name)
-        stored: str | None = super().ftp_STOR(file, mode)
+        stored = cast("str | None", super().ftp_STOR(file, mode))
         if stored is None and marked:
             self.spool.finish_upload(tenant, name)
         return stored
 
     def on_file_received(self, file: str) -> None:
-        self.spool.finish_upload(self.authorizer.tenant_of(self.username), Path(file).name)
+        """FTP ends a file by closing the data connection, and so does a client that dies. A file that ends
+        in the middle of a line is therefore whole only when the client goes on speaking."""
+        path = Path(file)
+        if _ends_with_a_line(path):
+            self._finish(path)
+        else:
+            self._in_doubt = path
+
+    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+        if self._in_doubt is not None and cmd != "ABOR":
+            self._finish(self._in_doubt)
+            self._in_doubt = None
+        super().pre_process_command(line, cmd, arg)
+
+    def _finish(self, path: Path) -> None:
+        self.spool.finish_upload(self.tenant, path.name)
         files_total.labels("whole").inc()
         self.on_change()
 
     def on_incomplete_file_received(self, file: str) -> None:
         files_total.labels("cut_off").inc()
-        log.warning(
-            "ftp.upload_cut_off", tenant=self.authorizer.tenant_of(self.username), file=Path(file).name
-        )
+        log.warning("ftp.upload_cut_off", tenant=self.tenant, file=Path(file).name)
         self.on_change()
+
+
+def _ends_with_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        return file.read(1) == b"\n"
 
 
 def _handler_class(

@@ -8,9 +8,9 @@ the stored value and is no difference. Everything happens in the caller's transa
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import fetch_all, run_sql
@@ -45,7 +45,8 @@ async def stage(session: AsyncSession, read: "ReadTable", definition: TableForma
     raw = await (await session.connection()).get_raw_connection()
     connection = raw.driver_connection
     assert isinstance(connection, AsyncConnection)
-    async with connection.cursor() as cursor, cursor.copy(f"COPY {name} FROM STDIN (FORMAT csv)") as copy:
+    into = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(sql.Identifier(name))
+    async with cast("AsyncConnection[Any]", connection).cursor() as cursor, cursor.copy(into) as copy:
         for part in read.frame.iter_slices(COPY_ROWS):
             await copy.write(part.write_csv(include_header=False))
     await run_sql(session, f"ANALYZE {name}")
@@ -61,7 +62,8 @@ async def compare(
     """
     table = definition.table
     differs = " OR ".join(
-        f"(NOT '{name}' = ANY(i.unknown) AND (i.{name} IS DISTINCT FROM s.{name} OR '{name}' = ANY(s.unknown)))"
+        f"(NOT '{name}' = ANY(i.unknown) "
+        f"AND (i.{name} IS DISTINCT FROM s.{name} OR '{name}' = ANY(s.unknown)))"
         for name in definition.names
     )
     # One hash join over (tenant, key); rows with equal hashes are passed by without comparing columns.
@@ -69,7 +71,8 @@ async def compare(
         session,
         f"""
         CREATE TEMPORARY TABLE delta_{table} ON COMMIT DROP AS
-        SELECT i.key, CASE WHEN s.key IS NULL OR s.gone_since IS NOT NULL THEN 'new' ELSE 'changed' END AS action
+        SELECT i.key,
+               CASE WHEN s.key IS NULL OR s.gone_since IS NOT NULL THEN 'new' ELSE 'changed' END AS action
         FROM incoming_{table} i LEFT JOIN {table} s ON s.tenant = :tenant AND s.key = i.key
         WHERE s.key IS NULL OR s.gone_since IS NOT NULL
            OR (s.row_hash <> i.row_hash AND (i.extra IS DISTINCT FROM s.extra OR {differs}))

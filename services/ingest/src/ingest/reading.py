@@ -140,8 +140,8 @@ def _header(data: bytes, file: str, definition: TableFormat) -> tuple[list[str],
     best: tuple[int, list[str], str] = (-1, [], ";")
     for delimiter in DELIMITERS:
         try:
-            headings = next(csv.reader([line], delimiter=delimiter), [])
-        except csv.Error:
+            headings = next(csv.reader([line], delimiter=delimiter))
+        except (csv.Error, StopIteration):
             continue
         known = sum(1 for heading in headings if definition.column_headed(heading))
         if known > best[0]:

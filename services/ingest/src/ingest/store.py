@@ -101,8 +101,8 @@ async def remember_table(
         """
         INSERT INTO delivered_table AS t (tenant, table_name, columns, rows, delivery, as_of)
         VALUES (:tenant, :table, CAST(:columns AS text[]), :grown, :delivery, :as_of)
-        ON CONFLICT (tenant, table_name) DO UPDATE SET columns = excluded.columns, rows = t.rows + excluded.rows,
-            delivery = excluded.delivery, as_of = excluded.as_of
+        ON CONFLICT (tenant, table_name) DO UPDATE SET columns = excluded.columns,
+            rows = t.rows + excluded.rows, delivery = excluded.delivery, as_of = excluded.as_of
         """,
         tenant=tenant,
         table=table.value,

@@ -30,7 +30,7 @@ def _now() -> datetime:
 class FtpUserRow(Base, table=True):
     """A tenant's way in. The password is 24 random bytes, so a salted SHA-256 keeps it."""
 
-    __tablename__ = "ftp_user"
+    __tablename__ = "ftp_user"  # pyright: ignore[reportAssignmentType]
 
     tenant: str = Field(primary_key=True)
     user_name: str
@@ -42,7 +42,7 @@ class FtpUserRow(Base, table=True):
 class DeliveryRow(Base, table=True):
     """One delivery, and at the same time its place in the queue: the oldest `waiting` one is next."""
 
-    __tablename__ = "delivery"
+    __tablename__ = "delivery"  # pyright: ignore[reportAssignmentType]
 
     id: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
     tenant: str
@@ -65,7 +65,7 @@ class DeliveryRow(Base, table=True):
 class DeliveredTableRow(Base, table=True):
     """What the newest imported delivery brought of one table: its columns, rows, and state as of when."""
 
-    __tablename__ = "delivered_table"
+    __tablename__ = "delivered_table"  # pyright: ignore[reportAssignmentType]
 
     tenant: str = Field(primary_key=True)
     table_name: str = Field(primary_key=True)
@@ -78,7 +78,7 @@ class DeliveredTableRow(Base, table=True):
 class ObjectVersionRow(Base, table=True):
     """The version of one composed object; `gone` marks a tombstone."""
 
-    __tablename__ = "object_version"
+    __tablename__ = "object_version"  # pyright: ignore[reportAssignmentType]
 
     tenant: str = Field(primary_key=True)
     table_name: str = Field(primary_key=True)
@@ -106,7 +106,7 @@ class Stored(Base):
 
 
 class AnredeRow(Stored, table=True):
-    __tablename__ = "anrede"
+    __tablename__ = "anrede"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     text: str | None = None
@@ -114,49 +114,49 @@ class AnredeRow(Stored, table=True):
 
 
 class RechtsformRow(Stored, table=True):
-    __tablename__ = "rechtsform"
+    __tablename__ = "rechtsform"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     text: str | None = None
 
 
 class LandRow(Stored, table=True):
-    __tablename__ = "land"
+    __tablename__ = "land"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     text: str | None = None
 
 
 class SparteRow(Stored, table=True):
-    __tablename__ = "sparte"
+    __tablename__ = "sparte"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     text: str | None = None
 
 
 class GesellschaftRow(Stored, table=True):
-    __tablename__ = "gesellschaft"
+    __tablename__ = "gesellschaft"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     text: str | None = None
 
 
 class StatusRow(Stored, table=True):
-    __tablename__ = "status"
+    __tablename__ = "status"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     text: str | None = None
 
 
 class ZahlweiseRow(Stored, table=True):
-    __tablename__ = "zahlweise"
+    __tablename__ = "zahlweise"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     text: str | None = None
 
 
 class VermittlerRow(Stored, table=True):
-    __tablename__ = "vermittler"
+    __tablename__ = "vermittler"  # pyright: ignore[reportAssignmentType]
 
     vermittler_id: str | None = None
     name: str | None = None
@@ -164,7 +164,7 @@ class VermittlerRow(Stored, table=True):
 
 
 class KundendetailfeldRow(Stored, table=True):
-    __tablename__ = "kundendetailfeld"
+    __tablename__ = "kundendetailfeld"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     bezeichnung: str | None = None
@@ -172,7 +172,7 @@ class KundendetailfeldRow(Stored, table=True):
 
 
 class KundeRow(Stored, table=True):
-    __tablename__ = "kunde"
+    __tablename__ = "kunde"  # pyright: ignore[reportAssignmentType]
 
     ameise_id: str | None = None
     vermittler_id: str | None = None
@@ -195,7 +195,7 @@ class KundeRow(Stored, table=True):
 
 
 class KundenkommunikationRow(Stored, table=True):
-    __tablename__ = "kundenkommunikation"
+    __tablename__ = "kundenkommunikation"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     kunde_id: str | None = None
@@ -206,7 +206,7 @@ class KundenkommunikationRow(Stored, table=True):
 
 
 class KundendetailRow(Stored, table=True):
-    __tablename__ = "kundendetail"
+    __tablename__ = "kundendetail"  # pyright: ignore[reportAssignmentType]
 
     kunde_id: str | None = None
     feld_id: str | None = None
@@ -214,7 +214,7 @@ class KundendetailRow(Stored, table=True):
 
 
 class VertragRow(Stored, table=True):
-    __tablename__ = "vertrag"
+    __tablename__ = "vertrag"  # pyright: ignore[reportAssignmentType]
 
     ameise_id: str | None = None
     kunde_id: str | None = None

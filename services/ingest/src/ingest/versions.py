@@ -95,7 +95,8 @@ def _sources(
         if child in differing:
             sources.append(f"SELECT i.kunde_id FROM incoming_{child} i JOIN delta_{child} d ON d.key = i.key")
             sources.append(
-                f"SELECT s.kunde_id FROM {child} s JOIN delta_{child} d ON d.key = s.key WHERE s.tenant = :tenant"
+                f"SELECT s.kunde_id FROM {child} s JOIN delta_{child} d ON d.key = s.key "
+                "WHERE s.tenant = :tenant"
             )
     if Table.KUNDENDETAILFELD in differing:
         sources.append(
@@ -125,8 +126,8 @@ async def compare_versions(
                CASE WHEN a.key IS NULL THEN 'gone' WHEN v.key IS NULL OR v.gone THEN 'created'
                     ELSE 'updated' END AS action,
                CASE WHEN a.key IS NULL OR b.key IS NULL THEN '{{}}' ELSE ARRAY(
-                   SELECT name COLLATE "C" FROM (
-                       SELECT jsonb_object_keys(b.fields) UNION SELECT jsonb_object_keys(a.fields)) AS n (name)
+                   SELECT name COLLATE "C"
+                   FROM (SELECT jsonb_object_keys(b.fields) UNION SELECT jsonb_object_keys(a.fields)) n (name)
                    WHERE b.fields -> name IS DISTINCT FROM a.fields -> name ORDER BY 1) END AS fields
         FROM touched_{table} t
         LEFT JOIN after_{table} a ON a.key = t.key
