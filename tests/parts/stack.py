@@ -28,16 +28,14 @@ class RunningStack:
     data_dir: Path
     process: subprocess.Popen[bytes]
 
-    def pid_of(self, name: str) -> int:
-        """The process id of a service as the runner has recorded it."""
+    def kill(self, name: str) -> bool:
+        """SIGKILL a service; False if it is not running just now."""
         children = json.loads((self.data_dir / "children.json").read_text())
-        return next(child["pid"] for child in children if child["name"] == name)
-
-    def kill(self, name: str) -> int:
-        """SIGKILL a service; the pid that it had."""
-        pid = self.pid_of(name)
+        pid = next((child["pid"] for child in children if child["name"] == name), None)
+        if pid is None:
+            return False
         os.kill(pid, signal.SIGKILL)
-        return pid
+        return True
 
     async def until_ready(self) -> None:
         """Wait until every service answers."""

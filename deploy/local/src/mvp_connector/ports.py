@@ -1,10 +1,14 @@
 """TCP ports of the inner parts: free ones, and the same ones again after a restart."""
 
 import json
+import random
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+
+SERVER_PORTS = range(20_000, 32_768)
+"""Linux gives 32768 and above to outgoing connections, other systems higher ones."""
 
 
 def probe_port(port: int, host: str = "127.0.0.1") -> None:
@@ -27,12 +31,24 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """`count` different ports that are free now. They are held until all are found."""
+    """`count` different ports that are free now. They are held until all are found.
+
+    Below the range that the system gives to outgoing connections: a port out of it could be some client's
+    own while a service that was killed is not listening, and the service could not come back.
+    """
+    candidates = random.sample(SERVER_PORTS, len(SERVER_PORTS))
+    found: list[int] = []
     with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((host, 0))
-        return [probe.getsockname()[1] for probe in probes]
+        for port in candidates:
+            if len(found) == count:
+                return found
+            probe = held.enter_context(socket.socket())
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            found.append(port)
+    raise OSError(f"fewer than {count} ports are free")
 
 
 def choose_ports(names: Iterable[str], known: Mapping[str, int]) -> dict[str, int]:
