@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import SessionTransaction
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -30,6 +31,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 STATEMENT_TIMEOUT_MS = 60_000
 """A statement longer than this is ended by PostgreSQL; imports set their own."""
+
+PING_AFTER_SECONDS = 1.0
+"""A pooled connection idle for longer is tested before its use."""
 
 
 class TenantSession(Session):
