@@ -47,11 +47,11 @@ class ServiceSettings(BaseSettings):
         default=SecretStr(""), description="Fernet keys, comma separated: the first encrypts, all decrypt"
     )
     allowed_private_hosts: str = Field(
-        default="", description="hosts that outside URLs may name although they are private, comma separated"
+        default="", description="private hosts that outside URLs may name, comma separated; not checked yet"
     )
     shutdown: timedelta = Field(default=timedelta(seconds=8), description="how long work in hand may take")
     event_retention: timedelta = Field(
-        default=timedelta(days=14), description="how long published events stay for `resend`"
+        default=timedelta(days=14), description="how long published events stay in the outbox"
     )
 
     def private_hosts(self) -> frozenset[str]:
