@@ -209,4 +209,5 @@ async def send_webhook(http: httpx.AsyncClient, webhook: dict[str, Any], zoho_id
 
 def main_address(kunde: dict[str, Any]) -> dict[str, Any]:
     """The Hauptwohnsitz of a Kunde as the sandbox keeps him; empty if there is none."""
-    return next((a for a in kunde["Adressen"] if a["Typ"] == "hauptwohnsitz"), {})
+    adressen: list[dict[str, Any]] = kunde["Adressen"]
+    return next((a for a in adressen if a["Typ"] == "hauptwohnsitz"), dict[str, Any]())

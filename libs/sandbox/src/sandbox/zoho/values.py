@@ -22,7 +22,7 @@ class RecordError(Exception):
         self.body = problem(code, message, details)
 
 
-def checked(field: Field, value: Any, path: str) -> Any:  # noqa: PLR0911
+def checked(field: Field, value: Any, path: str) -> Any:
     """The value as Zoho stores it: trimmed, empty as null. `path` is e.g. `$.data[0].Email`.
 
     A lookup comes back as `{"id": ...}`; whether that record exists is asked elsewhere. Raises RecordError.
