@@ -10,6 +10,7 @@ import pytest
 
 from contracts.events import EVENT_TYPES
 from gateway.wording import EVENTS
+from sync.pipelines import BUILT_IN
 from sync.retry import ParkedReason
 
 ROOT = Path(__file__).parents[1]
@@ -110,6 +111,19 @@ def test_the_handbook_shows_every_page() -> None:
     page = (HANDBUCH / "oberflaeche.md").read_text()
     pages = {template.stem for template in TEMPLATES.glob("*.html")} - {"base"}
     assert sorted(name for name in pages if f"`{name}`" not in page) == []
+
+
+def test_the_handbook_names_every_module_and_field_that_the_built_in_pipelines_expect() -> None:
+    page = (HANDBUCH / "erste-schritte.md").read_text()
+    names = {name for built_in in BUILT_IN for name in (built_in.module, *built_in.definition.zoho_fields)}
+    assert sorted(name for name in names - {"Modified_Time"} if f"`{name}`" not in page) == []
+
+
+def test_operations_names_every_metric() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    metric = re.compile(r'(?:Counter|Gauge|Histogram)\(\s*"([a-z_]+)"')
+    sources = [path.read_text() for path in ROOT.glob("*/*/src/**/*.py")]
+    assert sorted(name for text in sources for name in metric.findall(text) if f"`{name}`" not in page) == []
 
 
 def test_the_architecture_names_every_rpc_and_service_that_exists() -> None:
