@@ -245,7 +245,7 @@ async def open_webhook(
 def wait_until() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
     async def wait(reached: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
         async with asyncio.timeout(seconds):
-            while not await reached():  # noqa: ASYNC110 (the state is in another process)
+            while not await reached():
                 await asyncio.sleep(0.02)
 
     return wait
