@@ -7,7 +7,6 @@ objects are composed from the state of the Ameise stand-in, as it was when a del
 import asyncio
 import json
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,7 +31,7 @@ from chassis.process import Foundation
 from chassis.rpc import RpcClient
 from contracts import subjects
 from contracts.actor import Actor, ActorKind, Role
-from contracts.ids import AmeiseKey, PipelineId, TenantId, ZohoId, new_id
+from contracts.ids import AmeiseKey, TenantId, ZohoId, new_id
 from contracts.names import Service, Table
 from contracts.rpc.sync import (
     CREATE_DEFAULT_PIPELINES,
@@ -124,11 +123,20 @@ class Team:
                 await self.chunk(table, keys[start : start + 100])
 
     async def chunk(self, table: Table, keys: list[str]) -> None:
+        """As ingest's relay publishes it."""
         objects = [self.ingest.objects[table, key] for key in keys]
+        told = tuple(KeyVersion(key=o.key, version=o.version, gone=o.gone) for o in objects)
+        await self._objects_changed(table, told, objects[0].as_of)
+
+    async def ask_for(self, table: Table, key: str) -> None:
+        """A chunk about an object that ingest does not have."""
+        told = KeyVersion(key=AmeiseKey(key), version="0" * 32)
+        await self._objects_changed(table, (told,), datetime.now(UTC))
+
+    async def _objects_changed(self, table: Table, objects: tuple[KeyVersion, ...], as_of: datetime) -> None:
         work = ObjectsChanged(
             id=new_id(), tenant=self.tenant, correlationid=new_id(), time=datetime.now(UTC), table=table,
-            delivery=new_id(), as_of=objects[0].as_of,
-            objects=tuple(KeyVersion(key=AmeiseKey(o.key), version=o.version, gone=o.gone) for o in objects),
+            delivery=new_id(), as_of=as_of, objects=objects,
         )  # fmt: skip
         subject = subjects.to_zoho(self.tenant, table)
         await self.client.jetstream().publish(subject, work.model_dump_json().encode())
@@ -142,13 +150,27 @@ class Team:
         return reply.retried
 
     async def idle(self) -> list[dict[str, Any]]:
-        """Wait until every message has become work and all of it is done or parked; returns what is parked."""
+        """Wait until all messages have become work and all work is done or parked; what is parked."""
         async with asyncio.timeout(30):
+            # The state is in NATS and PostgreSQL: there is no event to wait for.
             while await self._unacknowledged() or any(not row["parked"] for row in self.rows.work()):
-                await asyncio.sleep(
-                    0.03
-                )  # the state is in NATS and PostgreSQL: there is no event to wait for
+                await asyncio.sleep(0.03)
         return self.rows.parked()
+
+    async def hurried(self) -> list[dict[str, Any]]:
+        """Like `idle`, without waiting for anything that was postponed."""
+        async with asyncio.timeout(20):
+            while await self._unacknowledged() or any(not row["parked"] for row in self.rows.work()):
+                self.hurry()
+                await asyncio.sleep(0.05)
+        return self.rows.parked()
+
+    async def in_hand(self) -> dict[str, Any]:
+        """Wait until sync has a row in hand; the row."""
+        async with asyncio.timeout(10):
+            while not (held := [row for row in self.rows.work() if row["lease_owner"]]):
+                await asyncio.sleep(0.01)
+        return held[0]
 
     async def postponed(self, reason: str) -> dict[str, Any]:
         """Wait until a row of work waits for this reason; the row."""
@@ -161,7 +183,11 @@ class Team:
 
     def hurry(self) -> None:
         """What was postponed is due now."""
-        self.rows.change("UPDATE work SET due_at = now() WHERE lease_until IS NULL")
+        # Rows that sync has locked are left out: waiting here would stop the loop that sync runs in.
+        self.rows.change(
+            "UPDATE work SET due_at = now() WHERE id IN "
+            "(SELECT id FROM work WHERE lease_until IS NULL AND NOT parked FOR UPDATE SKIP LOCKED)"
+        )
         self.rows.change("SELECT pg_notify('work_to_ameise', ''), pg_notify('work_to_zoho', '')")
 
     async def _unacknowledged(self) -> int:
@@ -260,26 +286,3 @@ async def team(sync: Foundation, team_of: Callable[[TenantId], Awaitable[Team]])
     made = await team_of(BERLIN)
     await made.create_pipelines()
     return made
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
-    """`await eventually(question)`: asks until the answer is true (15 s at most); the answer."""
-
-    async def ask(question: Callable[[], Any]) -> Any:
-        ends = time.monotonic() + 15
-        while True:
-            answer = question()
-            if asyncio.iscoroutine(answer):
-                answer = await answer
-            if answer:
-                return answer
-            assert time.monotonic() < ends, "it never became true"
-            await asyncio.sleep(0.02)
-
-    return ask
-
-
-@pytest.fixture
-def pipeline_id() -> PipelineId:
-    return PipelineId("1")

@@ -1,4 +1,4 @@
-"""What surrounds sync in its tests: the worlds of one team at the stand-ins, and the services that it asks."""
+"""What surrounds sync in its tests: one team's worlds at the stand-ins, and the services that it asks."""
 
 import base64
 import hashlib

@@ -21,7 +21,7 @@ from sync.systems import Systems
 from sync.to_ameise import ToAmeise
 from sync.to_zoho import ToZoho
 from sync.work_store import Work, WorkDirection
-from sync.workers import Dispatcher, keep_leases
+from sync.workers import Dispatcher
 
 BATCH = 100
 """Objects per batch to Zoho: as many as one upsert takes."""
@@ -32,12 +32,12 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
     """sync, up and at work inside the block."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
-    async with foundation(settings) as base, httpx.AsyncClient(limits=limits) as http:
+    # The HTTP client is opened first, so that it outlives the work in hand at the end.
+    async with httpx.AsyncClient(limits=limits) as http, foundation(settings) as base:
         systems = Systems(settings, base.rpc, http)
         links = DeepLinks(settings.ameise_link_base)
         create_once = CreateOnce(
             database=base.database,
-            owner=owner,
             lease=settings.lease,
             settling_time=settings.settling_time,
             fresh_link=settings.fresh_link,
@@ -48,7 +48,6 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             systems=systems,
             create_once=create_once,
             links=links,
-            owner=owner,
             lease=settings.lease,
             give_up_after=settings.give_up_after,
         )
@@ -58,7 +57,6 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             rpc=base.rpc,
             systems=systems,
             links=links,
-            owner=owner,
             lease=settings.lease,
             give_up_after=settings.give_up_after,
         )
@@ -87,7 +85,6 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             admin=Admin(base.database, base.outbox, base.rpc),
             parking=base.parking,
         )
-        base.in_background("leases", keep_leases(base.all_tenants, owner=owner, lasting=settings.lease))
         base.in_background("to-ameise", dispatcher("to_ameise").run())
         base.in_background("to-zoho", dispatcher("to_zoho").run())
         await base.start()

@@ -27,6 +27,7 @@ from sync.matching import Candidate, choose_match, match_keys, only_new_one, sam
 from sync.pipelines import Pipeline
 from sync.retry import Park, ParkedReason, Postpone
 from sync.values import Known, canonical
+from sync.work_store import Work
 from vendor.errors import Unavailable, VendorError
 
 TURN_DELAY = timedelta(milliseconds=100)
@@ -51,32 +52,30 @@ class CreateOnce:
     """Finds or creates the Kunde of a record, under the guarantees above."""
 
     database: Database
-    owner: str
     lease: timedelta
     settling_time: timedelta
     fresh_link: timedelta
 
     async def __call__(
-        self, pipeline: Pipeline, ameise: AmeiseClient, zoho_id: str, wanted: Mapping[str, Known]
+        self, pipeline: Pipeline, ameise: AmeiseClient, work: Work, wanted: Mapping[str, Known]
     ) -> Creation:
         """`wanted`: the record's values in Ameise's form. Raises the client's errors and LeaseLost."""
         fields = complete(wanted, pipeline.definition.new_kunde)
         if missing := [title for name, title in REQUIRED.items() if not fields.get(name)]:
             return Park(f"{ParkedReason.INCOMPLETE}: für die Anlage fehlt {', '.join(missing)}")
-        turn = await self._take_turn(pipeline, zoho_id)
+        turn = await self._take_turn(pipeline, work)
         if turn is None:
             return Postpone(TURN_DELAY, "eine andere Anlage läuft", counts=False)
         try:
-            return await self._in_turn(pipeline, ameise, zoho_id, fields, turn)
+            return await self._in_turn(pipeline, ameise, work.object, fields, turn)
         finally:
             async with self.database.tenant(pipeline.tenant) as session:
                 await leases.give_back(session, turn)
 
-    async def _take_turn(self, pipeline: Pipeline, zoho_id: str) -> Lease | None:
+    async def _take_turn(self, pipeline: Pipeline, work: Work) -> Lease | None:
         name = f"erstanlage:{pipeline.ameise_connection}"
-        owner = f"{self.owner}:{zoho_id}"  # two workers of one process are two owners
         async with self.database.tenant(pipeline.tenant) as session:
-            return await leases.take(session, pipeline.tenant, name, owner=owner, lasting=self.lease)
+            return await leases.take(session, pipeline.tenant, name, owner=work.owner, lasting=self.lease)
 
     async def _in_turn(
         self, pipeline: Pipeline, ameise: AmeiseClient, zoho_id: str, fields: Mapping[str, Known], turn: Lease

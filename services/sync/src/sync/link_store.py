@@ -156,6 +156,16 @@ async def give_back(session: AsyncSession, links: Sequence[Link]) -> None:
     )  # fmt: skip
 
 
+async def give_back_all(session: AsyncSession, owners: Sequence[str]) -> None:
+    """End the leases of these owners, whichever they are."""
+    await run_sql(
+        session,
+        "UPDATE link SET lease_owner = NULL, lease_until = NULL "
+        "WHERE lease_owner = ANY(CAST(:owners AS text[]))",
+        owners=list(owners),
+    )
+
+
 _SAVE = """
 UPDATE link l SET
     zoho_id = o.zoho_id, ameise_key = o.ameise_key, ameise_base = o.ameise_base, zoho_base = o.zoho_base,

@@ -49,7 +49,6 @@ class ToAmeise:
     systems: Systems
     create_once: CreateOnce
     links: DeepLinks
-    owner: str
     lease: timedelta
     give_up_after: timedelta
 
@@ -63,7 +62,7 @@ class ToAmeise:
                 await work_store.finish(session, [work])
                 return
             held = await link_store.lease_by_zoho_ids(
-                session, pipeline, [work.object], owner=self.owner, lasting=self.lease
+                session, pipeline, [work.object], owner=work.owner, lasting=self.lease
             )
         link = held.get(work.object)
         if link is None:
@@ -96,7 +95,7 @@ class ToAmeise:
         if record is None:
             gone = record_events.excluded(pipeline, work.object, "der Datensatz existiert in Zoho nicht mehr")
             return Done(replace(link, gone_in_zoho=True), (gone,))
-        found = await self._kunde_of(pipeline, ameise, link, record)
+        found = await self._kunde_of(pipeline, ameise, work, link, record)
         if not isinstance(found, Found):
             return found
         before = await self._read_kunde(ameise, found.kundennummer)
@@ -130,14 +129,14 @@ class ToAmeise:
         return Done(done, told or (record_events.already_equal(pipeline, work.object, found),))
 
     async def _kunde_of(
-        self, pipeline: Pipeline, ameise: AmeiseClient, link: Link, record: Mapping[str, Any]
+        self, pipeline: Pipeline, ameise: AmeiseClient, work: Work, link: Link, record: Record
     ) -> Found | Postpone | Park:
         """The Kunde that the record belongs to: by link, by the number in the record, or an Erstanlage."""
         in_record = str(record.get(pipeline.definition.unique_field) or "").strip()
         number = link.ameise_key or in_record
         if not number:
             wanted = self._wanted(pipeline, record)
-            found = await self.create_once(pipeline, ameise, link.zoho_id or "", wanted)
+            found = await self.create_once(pipeline, ameise, work, wanted)
             if not isinstance(found, Found):
                 return found
         else:

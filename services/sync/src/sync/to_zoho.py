@@ -64,7 +64,6 @@ class ToZoho:
     rpc: RpcClient
     systems: Systems
     links: DeepLinks
-    owner: str
     lease: timedelta
     give_up_after: timedelta
 
@@ -183,7 +182,7 @@ class ToZoho:
         keys = [item.object.key for item in items]
         async with self.database.tenant(pipeline.tenant) as session:
             held = await link_store.lease_by_keys(
-                session, pipeline, keys, owner=self.owner, lasting=self.lease
+                session, pipeline, keys, owner=items[0].work.owner, lasting=self.lease
             )
         busy = Postpone(BUSY_DELAY, "in Arbeit", counts=False)
         verdicts += [Unsettled(item.work, busy) for item in items if item.object.key not in held]

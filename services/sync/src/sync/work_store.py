@@ -39,7 +39,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A row that we hold the lease of."""
+    """A row that we hold the lease of. `owner` names this one holding of it, and of all that it needs."""
 
     id: int
     tenant: TenantId
@@ -47,6 +47,7 @@ class Work:
     object: str
     asked: int
     fence: int
+    owner: str
     attempts: int
     failing_since: datetime | None
     version: str | None
@@ -169,15 +170,17 @@ async def queue(session: AsyncSession, direction: WorkDirection) -> Queue:
 
 _TAKE = f"""
 UPDATE work
-SET lease_owner = :owner, lease_until = now() + make_interval(secs => :seconds), fence = fence + 1
+SET lease_owner = :owner || ':' || id || ':' || fence + 1, fence = fence + 1,
+    lease_until = now() + make_interval(secs => :seconds)
 WHERE id IN (
     SELECT id FROM work
     WHERE direction = :direction AND tenant = :tenant AND pipeline = :pipeline AND NOT parked
       AND {_NEXT_AT} <= now()
     ORDER BY lane, due_at LIMIT :count FOR UPDATE SKIP LOCKED
 )
-RETURNING id, tenant, pipeline, object, asked, fence, attempts, failing_since, version, gone, as_of,
-          CAST(correlationid AS text) AS correlationid, CAST(causationid AS text) AS causationid, lane
+RETURNING id, tenant, pipeline, object, asked, fence, lease_owner, attempts, failing_since, version,
+          gone, as_of, lane, CAST(correlationid AS text) AS correlationid,
+          CAST(causationid AS text) AS causationid
 """  # noqa: S608 (a constant)
 
 
@@ -212,6 +215,7 @@ def _work(row: dict[str, Any]) -> Work:
         object=row["object"],
         asked=row["asked"],
         fence=row["fence"],
+        owner=row["lease_owner"],
         attempts=row["attempts"],
         failing_since=row["failing_since"],
         version=row["version"],
@@ -223,8 +227,8 @@ def _work(row: dict[str, Any]) -> Work:
     )
 
 
-async def extend_leases(session: AsyncSession, *, owner: str, lasting: timedelta) -> None:
-    """Hold on to everything that `owner` has in hand: work, links, and named leases of its workers.
+async def extend_leases(session: AsyncSession, owners: Sequence[str], *, lasting: timedelta) -> None:
+    """Hold on to what these owners have in hand: work, links, and named leases.
 
     A row that is locked is being stored or checked in this moment; the next call meets it.
     """
@@ -232,15 +236,15 @@ async def extend_leases(session: AsyncSession, *, owner: str, lasting: timedelta
         await run_sql(
             session,
             f"UPDATE {table} SET lease_until = now() + make_interval(secs => :seconds) WHERE id IN ("  # noqa: S608
-            f"SELECT id FROM {table} WHERE lease_owner = :owner AND lease_until > now() "
-            "FOR UPDATE SKIP LOCKED)",
-            owner=owner, seconds=lasting.total_seconds(),
+            f"SELECT id FROM {table} WHERE lease_owner = ANY(CAST(:owners AS text[])) "
+            "AND lease_until > now() FOR UPDATE SKIP LOCKED)",
+            owners=list(owners), seconds=lasting.total_seconds(),
         )  # fmt: skip
     await run_sql(
         session,
         "UPDATE lease SET until = now() + make_interval(secs => :seconds) "
-        "WHERE starts_with(owner, :owner) AND until > now()",
-        owner=f"{owner}:", seconds=lasting.total_seconds(),
+        "WHERE owner = ANY(CAST(:owners AS text[])) AND until > now()",
+        owners=list(owners), seconds=lasting.total_seconds(),
     )  # fmt: skip
 
 

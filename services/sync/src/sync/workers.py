@@ -21,7 +21,7 @@ from chassis.database import Database, is_unreachable
 from chassis.leases import LeaseLost
 from chassis.wakeups import listen
 from contracts.ids import TenantId
-from sync import work_store
+from sync import link_store, work_store
 from sync.retry import Postpone
 from sync.work_store import Turn, Work, WorkDirection
 
@@ -54,6 +54,7 @@ class Dispatcher:
     batch: int
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _held: set[str] = field(default_factory=set[str])
     _of_tenant: Tally[TenantId] = field(default_factory=Tally[TenantId])
     _served: dict[TenantId, int] = field(default_factory=dict[TenantId, int])
     _serial: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -63,6 +64,7 @@ class Dispatcher:
         listener = asyncio.create_task(
             listen(self.listen_url, work_store.channel(self.direction), self._wake)
         )
+        keeper = asyncio.create_task(self._keep_leases())
         round_: asyncio.Task[float] | None = None
         try:
             while True:
@@ -78,6 +80,7 @@ class Dispatcher:
                 await asyncio.wait([round_])
             if self._running:
                 await asyncio.wait(self._running)
+            keeper.cancel()
 
     async def _round(self) -> float:
         """Take what waits, tenants in turns, as much as there are free workers; returns how long to sleep."""
@@ -122,12 +125,15 @@ class Dispatcher:
     def _start(self, works: list[Work]) -> None:
         tenant = works[0].tenant
         task = asyncio.create_task(self._do(works), name=f"{self.direction}:{works[0].id}")
+        owners = {work.owner for work in works}
         self._running.add(task)
+        self._held |= owners
         self._of_tenant[tenant] += 1
         in_hand.labels(self.direction).inc()
 
         def finished(task: asyncio.Task[None]) -> None:
             self._running.discard(task)
+            self._held -= owners
             self._of_tenant[tenant] -= 1
             in_hand.labels(self.direction).dec()
             self._wake.set()
@@ -159,19 +165,18 @@ class Dispatcher:
         later = Postpone(FAILED_DELAY, reason)
         with contextlib.suppress(SQLAlchemyError, OSError, LeaseLost):
             async with self.database.tenant(works[0].tenant) as session:
+                await link_store.give_back_all(session, [work.owner for work in works])
                 await work_store.check(session, works)
                 await work_store.postpone(session, [(work, later) for work in works])
 
-
-async def keep_leases(all_tenants: Database, *, owner: str, lasting: timedelta) -> None:
-    """Extend what this process has in hand, of all tenants, until cancelled.
-
-    So a lease can be short, and what a dead process had in hand is taken over soon.
-    """
-    while True:
-        await asyncio.sleep(lasting.total_seconds() / 3)
-        try:
-            async with all_tenants.unbound() as session:
-                await work_store.extend_leases(session, owner=owner, lasting=lasting)
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("leases.not_extended", error=type(error).__name__)
+    async def _keep_leases(self) -> None:
+        """Extend what is in hand: so a lease can be short, and what a dead process held is soon free."""
+        while True:
+            await asyncio.sleep(self.lease.total_seconds() / 3)
+            if not self._held:
+                continue
+            try:
+                async with self.all_tenants.unbound() as session:
+                    await work_store.extend_leases(session, sorted(self._held), lasting=self.lease)
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("leases.not_extended", direction=self.direction, error=type(error).__name__)

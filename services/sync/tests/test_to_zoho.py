@@ -1,0 +1,148 @@
+"""Up to 100 objects brought to one Zoho module: each is judged by itself."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from contracts.names import Table
+
+if TYPE_CHECKING:
+    from conftest import Team
+
+
+async def test_what_was_judged_already_travels_no_more(team: "Team") -> None:
+    kunden = await team.world.seed(5, 20)
+    await team.delivery(kunden)
+    assert await team.idle() == []
+    told = len(team.rows.events())
+    writes = len(await team.world.calls("POST", "/upsert"))
+    await team.delivery(kunden)
+    assert await team.idle() == []
+    assert len(team.rows.events()) == told
+    assert len(await team.world.calls("POST", "/upsert")) == writes
+    assert await team.world.calls("PUT", "/crm/v8") == []
+
+
+async def test_one_hundred_new_ones_are_one_upsert(team: "Team") -> None:
+    for number in range(100):
+        team.ingest.put(
+            Table.KUNDE, f"{5000000 + number}", {"nachname": f"N{number}", "juristische_person": False}
+        )
+    await team.chunk(Table.KUNDE, [f"{5000000 + number}" for number in range(100)])
+    assert await team.idle() == []
+    assert len(await team.world.records()) == 100
+    assert len(await team.world.calls("POST", "/Contacts/upsert")) == 1
+    assert await team.world.records("Accounts") == []
+
+
+async def test_one_bad_record_of_many_parks_alone(team: "Team") -> None:
+    for number in range(10):
+        mail = "keine Adresse" if number == 4 else f"n{number}@example.org"
+        fields = {"nachname": f"N{number}", "email": mail, "juristische_person": False}
+        team.ingest.put(Table.KUNDE, f"500{number}", fields)
+    await team.chunk(Table.KUNDE, [f"500{number}" for number in range(10)])
+    [parked] = await team.idle()
+    assert parked["object"] == "5004"
+    assert parked["reason"].startswith("abgelehnt: zoho answered INVALID_DATA")
+    assert parked["words"] == "invalid data"
+    assert len(await team.world.records()) == 9
+
+
+async def test_a_vertrag_waits_for_its_kunde_and_comes_when_he_does(team: "Team") -> None:
+    bad = {"nachname": "Wird gut", "email": "keine Adresse", "juristische_person": False}
+    team.ingest.put(Table.KUNDE, "5001", bad)
+    team.ingest.put(Table.VERTRAG, "9001", {"kunde_id": "5001", "sparte": "Hausrat"})
+    await team.chunk(Table.VERTRAG, ["9001"])
+    await team.postponed("wartet auf Kunde 5001")
+    await team.chunk(Table.KUNDE, ["5001"])
+    await team.chunk(Table.VERTRAG, ["9001"])
+    await team.postponed("wartet auf Kunde 5001, der geparkt ist")
+    team.ingest.put(Table.KUNDE, "5001", bad | {"email": "gut@example.org"})
+    await team.chunk(Table.KUNDE, ["5001"])
+    assert await team.hurried() == []
+    [vertrag] = await team.world.records("Vertraege")
+    contact = await team.world.contact_of("5001")
+    assert contact is not None
+    assert vertrag["Kunde"]["id"] == contact["id"]
+    assert vertrag["Name"] == "Hausrat 9001"
+
+
+async def test_a_change_made_in_zoho_survives_a_delivery_and_goes_to_ameise(team: "Team") -> None:
+    """Its webhook was lost; the delivery meets it."""
+    number = await team.world.add_kunde(Nachname="Verloren")
+    await team.delivery([number])
+    await team.idle()
+    contact = await team.world.contact_of(number)
+    assert contact is not None
+    await team.world.edit(contact["id"], Titel="Dr.")
+    await team.world.edit_kunde(number, Beruf="Ärztin")
+    await team.delivery([number])
+    assert await team.idle() == []
+    assert (await team.world.record(contact["id"]))["Beruf"] == "Ärztin"
+    assert (await team.world.kunde(number))["Person"]["Titel"] == "Dr."
+
+
+async def test_a_delivery_older_than_our_write_does_not_win(team: "Team") -> None:
+    number = await team.world.add_kunde(Nachname="Alt", Beruf="Tischler")
+    await team.delivery([number])
+    await team.idle()
+    contact = await team.world.contact_of(number)
+    assert contact is not None
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    await team.ingest.store([number], as_of=yesterday)
+    await team.world.edit(contact["id"], Last_Name="Neu")
+    await team.webhook(contact["id"])
+    await team.idle()
+    old = team.ingest.objects[Table.KUNDE, number]
+    team.ingest.put(Table.KUNDE, number, old.fields | {"beruf": "Rentner"}, as_of=yesterday)
+    await team.world.edit_kunde(number, Beruf="Rentner")
+    await team.chunk(Table.KUNDE, [number])
+    assert await team.idle() == []
+    record = await team.world.record(contact["id"])
+    assert (record["Last_Name"], record["Beruf"]) == ("Neu", "Rentner")
+    assert (await team.world.kunde(number))["Person"]["Nachname"] == "Neu"
+    judged = team.rows.select("SELECT * FROM judged WHERE key = %s AND outcome = 'applied'", number)
+    assert judged == []  # the next delivery is fetched and merged by value
+
+
+async def test_gone_objects_and_deleted_records_change_nothing(team: "Team") -> None:
+    numbers = [await team.world.add_kunde(Nachname=name) for name in ("Bleibt", "Gelöscht")]
+    await team.delivery(numbers)
+    await team.idle()
+    kept, deleted = [await team.world.contact_of(number) for number in numbers]
+    assert kept is not None
+    assert deleted is not None
+    await team.world.delete(deleted["id"])
+    await team.world.edit_kunde(numbers[1], Beruf="egal")
+    await team.ingest.store(numbers)
+    team.ingest.put(Table.KUNDE, numbers[0], {}, gone=True)
+    await team.chunk(Table.KUNDE, numbers)
+    assert await team.idle() == []
+    assert (await team.world.record(kept["id"]))["Last_Name"] == "Bleibt"
+    assert await team.world.contact_of(numbers[1]) is None
+    reasons = {event["data"]["reason"] for event in team.rows.events("excluded")}
+    assert len(reasons) == 2
+
+
+async def test_an_unknown_value_that_decides_is_a_question(team: "Team") -> None:
+    team.ingest.put(Table.KUNDE, "5001", {"nachname": "Ungewiss"}, unknown=("juristische_person",))
+    await team.chunk(Table.KUNDE, ["5001"])
+    parked = await team.idle()
+    assert {row["reason"].split(":")[0] for row in parked} == {"unklar"}
+    assert await team.world.records() == []
+
+
+async def test_zoho_away_is_waited_for_and_each_row_counts_its_attempts(team: "Team") -> None:
+    await team.world.fault("status", "/crm/v8/Contacts/upsert", status=503)
+    team.ingest.put(Table.KUNDE, "5001", {"nachname": "Warte", "juristische_person": False})
+    await team.chunk(Table.KUNDE, ["5001"])
+    assert (await team.postponed("zoho antwortet nicht"))["attempts"] >= 1
+    await team.world.well_again()
+    team.hurry()
+    assert await team.idle() == []
+    assert len(await team.world.records()) == 1
+
+
+async def test_what_ingest_does_not_know_is_parked(team: "Team") -> None:
+    await team.ask_for(Table.KUNDE, "5001")
+    parked = await team.idle()
+    assert {row["reason"] for row in parked} == {"abgelehnt: ingest kennt kunde 5001 nicht"}
