@@ -53,7 +53,7 @@ async def test_connecting_twice_changes_nothing(settings: SampleSettings, client
 
 
 async def test_either_connection_closed_for_good_is_noticed(broker: Broker) -> None:
-    await broker.faststream.start()
+    await broker.start_receiving()
     assert broker.is_connected
     assert not broker.closed.is_set()
     await broker.faststream._connection.close()  # type: ignore[union-attr]

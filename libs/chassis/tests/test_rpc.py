@@ -69,7 +69,7 @@ async def test_a_reply_arrives_and_the_handler_knows_who_asked_and_why(
         return Answer(text=str(question.number + 1))
 
     serve(broker.faststream, ASK, handle)
-    await broker.faststream.start()
+    await broker.start_receiving()
     answer = await RpcClient(client).call(
         ASK, Question(number=1), actor=actor(), correlationid=correlationid, causationid=correlationid
     )
@@ -85,13 +85,13 @@ async def test_a_role_that_suffices_is_let_through(broker: Broker, client: Clien
         return Answer(text="done")
 
     serve(broker.faststream, CHANGE, handle)
-    await broker.faststream.start()
+    await broker.start_receiving()
     assert (await ask(client, CHANGE, role=role)).text == "done"
 
 
 async def test_a_role_below_is_refused_before_the_handler_runs(broker: Broker, client: Client) -> None:
     serve(broker.faststream, CHANGE, raising(AssertionError("must not run")))
-    await broker.faststream.start()
+    await broker.start_receiving()
     with pytest.raises(Forbidden, match="it takes admin"):
         await ask(client, CHANGE, role=Role.USER)
 
@@ -107,7 +107,7 @@ async def test_a_problem_is_raised_at_the_caller_as_it_was_at_the_handler(
     broker: Broker, client: Client, kind: type[Problem]
 ) -> None:
     serve(broker.faststream, ASK, raising(kind("delivery 7", remedy="wait")))
-    await broker.faststream.start()
+    await broker.start_receiving()
     with pytest.raises(kind, match="delivery 7") as raised:
         await ask(client)
     assert raised.value.remedy == "wait"
@@ -125,7 +125,7 @@ async def test_an_error_of_ours_arrives_without_its_text(
     broker: Broker, client: Client, error: Exception, kind: type[Problem]
 ) -> None:
     serve(broker.faststream, ASK, raising(error))
-    await broker.faststream.start()
+    await broker.start_receiving()
     with pytest.raises(kind) as raised:
         await ask(client)
     assert "4711" not in raised.value.detail
@@ -136,7 +136,7 @@ async def test_an_error_of_ours_arrives_without_its_text(
 )
 async def test_garbage_is_answered_as_invalid(broker: Broker, client: Client, garbage: bytes) -> None:
     serve(broker.faststream, ASK, raising(AssertionError("must not run")))
-    await broker.faststream.start()
+    await broker.start_receiving()
     message = await client.request(ASK.subject, garbage, timeout=5)
     reply = RpcReply.model_validate_json(message.data)
     assert reply.problem is not None
@@ -150,7 +150,7 @@ async def test_a_wrong_field_is_named(broker: Broker, client: Client) -> None:
         number: str = "many"
 
     serve(broker.faststream, ASK, raising(AssertionError("must not run")))
-    await broker.faststream.start()
+    await broker.start_receiving()
     with pytest.raises(Invalid, match="number"):
         await RpcClient(client).call(wide, Wrong(), actor=actor())
 
@@ -168,7 +168,7 @@ async def test_a_service_that_does_not_answer_in_time_is_unavailable(broker: Bro
         return Answer(text="too late")
 
     serve(broker.faststream, ASK, handle)
-    await broker.faststream.start()
+    await broker.start_receiving()
     with pytest.raises(Unavailable, match="did not answer ask"):
         await ask(client, replace(ASK, timeout=timedelta(seconds=0.1)))
 
@@ -183,7 +183,7 @@ async def test_a_slow_request_does_not_hold_up_the_others(broker: Broker, client
         return Answer(text=str(question.number))
 
     serve(broker.faststream, ASK, handle)
-    await broker.faststream.start()
+    await broker.start_receiving()
     answers = await asyncio.gather(ask(client, number=1), ask(client, number=2))
     assert [answer.text for answer in answers] == ["1", "2"]
 
@@ -193,7 +193,7 @@ async def test_what_is_too_large_to_travel_is_said_and_not_waited_for(broker: Br
         return Answer(text="", padding="x" * 2_000_000)
 
     serve(broker.faststream, ASK, handle)
-    await broker.faststream.start()
+    await broker.start_receiving()
     with pytest.raises(Internal, match="bytes"):
         await ask(client)
     with pytest.raises(Invalid, match="bytes"):
@@ -205,7 +205,7 @@ async def test_a_reply_that_this_release_cannot_read_is_a_problem_too(broker: Br
         return Answer(text="")
 
     serve(broker.faststream, ASK, handle)
-    await broker.faststream.start()
+    await broker.start_receiving()
     with pytest.raises(Internal, match="cannot read"):
         await ask(client, replace(ASK, reply=Secret))
 
@@ -217,6 +217,6 @@ async def test_a_secret_travels_only_where_it_is_revealed(broker: Broker, client
     hidden, shown = replace(ASK, name="hidden", reply=Secret), replace(ASK, name="shown", reply=Secret)
     serve(broker.faststream, hidden, handle)
     serve(broker.faststream, shown, handle, reveal=lambda s: {"token": s.token.get_secret_value()})
-    await broker.faststream.start()
+    await broker.start_receiving()
     assert (await ask(client, hidden)).token.get_secret_value() != "a-token"
     assert (await ask(client, shown)).token.get_secret_value() == "a-token"

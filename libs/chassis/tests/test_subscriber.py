@@ -92,7 +92,7 @@ async def test_a_message_whose_handler_raised_comes_again_until_it_is_handled(
             raise RuntimeError("not yet")
 
     subscribe(broker.faststream, SYNC_TO_AMEISE, LookAtZohoRecord, handle, park=Parked())
-    await broker.faststream.start()
+    await broker.start_receiving()
     await publish(client, work())
     await eventually(lambda: nothing_left(client))
     assert attempts == 3
@@ -108,7 +108,7 @@ async def test_a_message_leaves_the_stream_only_after_its_handler_returned(
         await may_end.wait()
 
     subscribe(broker.faststream, SYNC_TO_AMEISE, LookAtZohoRecord, handle, park=Parked())
-    await broker.faststream.start()
+    await broker.start_receiving()
     await publish(client, work())
     await begun.wait()
     assert await messages_left(client) == 1
@@ -125,7 +125,7 @@ async def test_garbage_is_parked_with_its_bytes_told_once_and_acknowledged(
 
     parking = Parking(Service.SYNC, database, Outbox(Service.SYNC))
     subscribe(broker.faststream, SYNC_TO_AMEISE, LookAtZohoRecord, handle, park=parking)
-    await broker.faststream.start()
+    await broker.start_receiving()
     await client.jetstream().publish(SUBJECT, body)
     await eventually(lambda: nothing_left(client))
     await parking(Unreadable("TO_AMEISE", 1, SUBJECT, body, "delivered twice"))
@@ -151,7 +151,7 @@ async def test_garbage_that_cannot_be_parked_now_stays_in_the_stream(
     async def handle(message: Received[LookAtZohoRecord]) -> None: ...
 
     subscribe(broker.faststream, SYNC_TO_AMEISE, LookAtZohoRecord, handle, park=park)
-    await broker.faststream.start()
+    await broker.start_receiving()
     await client.jetstream().publish(SUBJECT, b"garbage")
     await eventually(lambda: nothing_left(client))
     assert attempts == 2
@@ -170,7 +170,7 @@ async def test_a_slow_message_does_not_hold_up_the_others(
 
     subscribe(broker.faststream, SYNC_TO_AMEISE, LookAtZohoRecord, handle, park=Parked())
     await publish(client, work(1), work(2))
-    await broker.faststream.start()
+    await broker.start_receiving()
     await eventually(lambda: done == ["2"])
     await publish(client, *(work(i) for i in range(3, 10)))
     await eventually(lambda: len(done) == 8)
@@ -190,7 +190,7 @@ async def test_heartbeats_keep_a_slow_message_from_coming_again(
         await asyncio.sleep(3 * SHORT.ack_wait.total_seconds())
 
     subscribe(broker.faststream, SHORT, LookAtZohoRecord, handle, park=Parked())
-    await broker.faststream.start()
+    await broker.start_receiving()
     await publish(client, work())
     await eventually(lambda: nothing_left(client))
     assert times == 1
@@ -213,7 +213,7 @@ async def test_a_message_in_the_hand_of_a_killed_process_comes_again(
 
     assert await messages_left(client) == 1
     subscribe(broker.faststream, SHORT, LookAtZohoRecord, handle, park=Parked())
-    await broker.faststream.start()
+    await broker.start_receiving()
     await eventually(lambda: nothing_left(client))
     assert again == ["4711"]
 
@@ -236,7 +236,7 @@ async def test_what_a_handler_does_not_finish_before_the_end_is_given_back_at_on
         await publish(client, work())
         await in_hand.wait()
     subscribe(broker.faststream, SYNC_TO_AMEISE, LookAtZohoRecord, handle, park=Parked())
-    await broker.faststream.start()
+    await broker.start_receiving()
     await asyncio.wait_for(again.wait(), 5)
 
 
@@ -255,7 +255,7 @@ async def test_a_batch_is_handled_by_one_call_and_its_garbage_is_parked_apart(
     subscribe_batches(
         broker.faststream, SYNC_TO_AMEISE, LookAtZohoRecord, handle, park=parked, size=10, wait_seconds=0.5
     )
-    await broker.faststream.start()
+    await broker.start_receiving()
     await eventually(lambda: nothing_left(client))
     assert batches == [[str(i) for i in range(1, 10)]]
     assert [m.raw for m in parked.messages] == [b"garbage"]
@@ -276,7 +276,7 @@ async def test_a_batch_whose_handler_raised_comes_again_as_a_whole(
     subscribe_batches(
         broker.faststream, SYNC_TO_AMEISE, LookAtZohoRecord, handle, park=Parked(), size=3, wait_seconds=0.5
     )
-    await broker.faststream.start()
+    await broker.start_receiving()
     await eventually(lambda: nothing_left(client))
     assert sorted(seen) == ["1", "1", "2", "2", "3", "3"]
 
@@ -293,7 +293,7 @@ async def test_our_subscriber_leaves_the_limits_of_its_stream_and_consumer_alone
     async def handle(message: Received[LookAtZohoRecord]) -> None: ...
 
     subscribe(broker.faststream, SYNC_TO_AMEISE, LookAtZohoRecord, handle, park=Parked())
-    await broker.faststream.start()
+    await broker.start_receiving()
     after = (await js.stream_info("TO_AMEISE")).config
     assert (after.max_age, after.duplicate_window, after.max_msgs) == (3600.0, 60.0, 12345)
     assert after == before
@@ -312,7 +312,7 @@ async def test_log_lines_of_a_handler_carry_the_ids_of_its_chain(
         bound.update(structlog.contextvars.get_contextvars())
 
     subscribe(broker.faststream, SYNC_TO_AMEISE, LookAtZohoRecord, handle, park=Parked())
-    await broker.faststream.start()
+    await broker.start_receiving()
     await publish(client, one)
     await eventually(lambda: nothing_left(client))
     assert bound == {"tenant": "berlin", "correlationid": one.correlationid}

@@ -49,6 +49,11 @@ class Broker:
     def is_connected(self) -> bool:
         return self.client.is_connected
 
+    async def start_receiving(self) -> None:
+        """Begin to receive and to answer; when it returns, the server knows every subscription."""
+        await self.faststream.start()
+        await self.faststream.connection.flush()
+
     async def stop_receiving(self) -> None:
         """Take nothing new, let handlers finish what they have in hand (for `shutdown`), then give back."""
         try:

@@ -84,8 +84,7 @@ class Foundation:
         self._relaying = self._begin("outbox-relay", self._relay.run())
         self.in_background("housekeeping", self._housekeeping())
         self.in_background("nats-watch", self._watch_connections())
-        await self.broker.faststream.start()
-        await self.broker.faststream.connection.flush()  # only now the server knows our subscriptions
+        await self.broker.start_receiving()
         self.health.started()
         log.info("process.ready")
 
