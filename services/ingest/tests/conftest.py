@@ -234,7 +234,7 @@ def logged_in(access: FtpAccess) -> ftplib.FTP:
 async def until(condition: Callable[[], Any]) -> Any:
     """Wait for a state, not for a time."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not (result := await condition()):  # noqa: ASYNC110 (the state is another process's)
+        while not (result := await condition()):
             await asyncio.sleep(0.02)
     return result
 
@@ -271,7 +271,6 @@ def settings(nats_url: str, urls: Any, tmp_path: Path) -> IngestSettings:
         "ftp_failed_login_seconds": 0.05,
         "quiet_seconds": 0.0,
         "as_of_lag": 0,
-        "import_lease": 1,
     }
     return IngestSettings(**values)
 

@@ -35,8 +35,7 @@ def test_a_column_is_known_by_its_name_or_an_alias(heading: str) -> None:
 @pytest.mark.parametrize("table", Table)
 def test_the_stored_table_has_the_columns_of_the_format(table: Table) -> None:
     columns = Base.metadata.tables[table.value].columns
+    types = {"varchar": "text", "datetime": "timestamp"}
     own = {c.name: str(c.type).lower() for c in columns if c.name not in Stored.model_fields}
     expected = {c.name: SQL_TYPES[c.type] for c in FORMAT[table].columns}
-    assert {
-        n: t.replace("varchar", "text").replace("datetime", "timestamp") for n, t in own.items()
-    } == expected
+    assert {name: types.get(type_, type_) for name, type_ in own.items()} == expected

@@ -187,6 +187,8 @@ def _ingest(settings: Settings, ports: Mapping[str, int], _: Secrets) -> dict[st
         "INGEST_SPOOL_DIR": str(settings.data_dir / "spool"),
         "INGEST_FTP_HOST": settings.environment.get("INGEST_FTP_HOST") or settings.host,
         "INGEST_FTP_PORT": str(ingest_ftp_port(settings, ports)),
+        # One process per data directory: after a crash it goes on under its own leases at once.
+        "INGEST_REPLICA": "local",
     }
     if settings.with_sandbox:
         # The stand-in exports the state of now and pushes without pauses.

@@ -94,31 +94,50 @@ class Importer:
             delivery = await store.next_delivery(session, tenant) if lease else None
             if lease is None or delivery is None:
                 return False
-            # A delivery that ends the process each time must not do so for ever.
-            worn_out = delivery.attempts >= self.settings.import_attempts
+            died = delivery.attempts  # processes that ended in the middle of it
             await store.change_delivery(
                 session,
                 delivery.id,
                 state=DeliveryState.IMPORTING,
                 started_at=datetime.now(UTC),
-                attempts=delivery.attempts + 1,
+                attempts=died + 1,
             )
         current = Import(tenant, Uuid(delivery.id), delivery.as_of, cause_of(delivery))
         with current.cause.bound(delivery=delivery.id), import_seconds.time():
             try:
                 async with self._holding(lease):
-                    if worn_out:
-                        await self._fail(current, lease, f"not imported after {delivery.attempts} attempts")
+                    if died >= self.settings.import_attempts:
+                        await self._fail(current, lease, f"not imported after {died} attempts")
                     else:
-                        await self._import(current, lease)
+                        await self._import_or_fail(current, lease)
             except LeaseLost:
                 log.warning("import.lease_lost")
-            except Exception as error:
-                if is_unreachable(error):
-                    raise
-                log.exception("import.failed")
-                await self._fail(current, lease, f"{type(error).__name__}; see the log")
+            except (Exception, asyncio.CancelledError):
+                await self._put_back(current, lease, died)
+                raise
         return True
+
+    async def _put_back(self, current: Import, lease: Lease, died: int) -> None:
+        """Stopped in order, or PostgreSQL went away: this attempt does not count, if that can be said."""
+        with suppress(Exception):
+            async with self.base.database.tenant(current.tenant) as session:
+                await leases.check(session, lease)
+                await store.change_delivery(
+                    session, current.delivery, state=DeliveryState.WAITING, attempts=died
+                )
+                await leases.give_back(session, lease)
+
+    async def _import_or_fail(self, current: Import, lease: Lease) -> None:
+        """A fault of ours fails this delivery; it must not stop those behind it."""
+        try:
+            await self._import(current, lease)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            if is_unreachable(error):
+                raise
+            log.exception("import.failed")
+            await self._fail(current, lease, f"{type(error).__name__}; see the log")
 
     @asynccontextmanager
     async def _holding(self, lease: Lease) -> AsyncGenerator[None]:
