@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from outside import World, connect_world, played_auth, played_ingest
 
+from chassis.database import Database
 from chassis.process import Foundation
 from chassis.rpc import RpcClient
 from contracts import subjects
@@ -203,6 +204,22 @@ def urls(new_database: "NewDatabase") -> "DatabaseUrls":
 @pytest.fixture
 def rows(urls: "DatabaseUrls") -> Rows:
     return Rows(urls.superuser)
+
+
+@pytest.fixture
+async def database(urls: "DatabaseUrls") -> AsyncIterator[Database]:
+    """As the runtime role: row-level security holds."""
+    opened = Database(SecretStr(urls.runtime))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def all_tenants(urls: "DatabaseUrls") -> AsyncIterator[Database]:
+    """As the role that takes work."""
+    opened = Database(SecretStr(urls.all_tenants))
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture

@@ -97,12 +97,7 @@ async def test_a_kunde_who_comes_into_being_after_we_gave_up_is_adopted(
         team = await _berlin(team_of)
         await team.world.knobs(ameise_late_post_seconds=1.2, ameise_search_lag_seconds=0.5)
         await team.webhook(await team.world.add(Last_Name="Spät", **ANNA | {"Email": None}))
-        for _ in range(40):
-            team.hurry()
-            if not team.rows.work() and team.rows.links():
-                break
-            await asyncio.sleep(0.1)
-        assert await team.idle() == []
+        assert await team.hurried() == []
         assert len(await team.world.named("Spät")) == 1
         assert await team.world.erstanlagen() == 1
 
