@@ -1,0 +1,52 @@
+"""What follows from an error of an outside system."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sync.retry import FIRST_DELAY, LONGEST_DELAY, Decision, Park, Postpone, backoff, decide
+from vendor.errors import NotConnected, Rejected, Stale, Unavailable, VendorError
+
+NOW = datetime(2025, 3, 9, 12, tzinfo=UTC)
+
+
+def decision_on(error: VendorError, *, failing_for: timedelta | None = None) -> Decision:
+    since = None if failing_for is None else NOW - failing_for
+    return decide(
+        error, attempts=3, failing_since=since, now=NOW, give_up_after=timedelta(hours=24)
+    )  # fmt: skip
+
+
+def test_unavailable_is_tried_again_and_parked_after_a_day() -> None:
+    error = Unavailable("zoho", "zoho answered 503", words="busy")
+    assert isinstance(decision_on(error), Postpone)
+    assert isinstance(decision_on(error, failing_for=timedelta(hours=23)), Postpone)
+    assert decision_on(error, failing_for=timedelta(hours=25)) == Park(
+        "zu lange nicht erreichbar: zoho seit über 24 h", "busy"
+    )
+
+
+def test_rejected_is_parked_at_once_with_the_systems_words() -> None:
+    decision = decision_on(Rejected("zoho", "zoho answered 400", words="invalid data"))
+    assert decision == Park("abgelehnt: zoho answered 400", "invalid data")
+
+
+def test_not_connected_is_no_attempt() -> None:
+    decision = decision_on(NotConnected("ameise", "dead"), failing_for=timedelta(days=3))
+    assert isinstance(decision, Postpone)
+    assert not decision.counts
+
+
+def test_stale_is_read_again_soon() -> None:
+    decision = decision_on(Stale("zoho", "changed"))
+    assert isinstance(decision, Postpone)
+    assert decision.delay < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(0, 1), (1, 2), (5, 32), (9, 300), (100_000, 300)])
+def test_the_pause_doubles_up_to_five_minutes_with_jitter(attempts: int, seconds: int) -> None:
+    pauses = {backoff(attempts) for _ in range(20)}
+    assert len(pauses) > 1
+    assert min(pauses) >= FIRST_DELAY
+    assert timedelta(seconds=seconds) <= min(pauses)
+    assert max(pauses) <= 1.25 * min(timedelta(seconds=seconds), LONGEST_DELAY)
