@@ -52,6 +52,8 @@ class Broker:
     async def start_receiving(self) -> None:
         """Begin to receive and to answer; when it returns, the server knows every subscription."""
         await self.faststream.start()
+        # Twice: nats-py 2.16 writes the PING of a flush ahead of the commands that still wait in its buffer.
+        await self.faststream.connection.flush()
         await self.faststream.connection.flush()
 
     async def stop_receiving(self) -> None:
