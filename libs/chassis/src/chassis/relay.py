@@ -38,7 +38,8 @@ BATCH = 256
 POLL_SECONDS = 5.0
 """How long a lost NOTIFY may go unnoticed."""
 GATHERING_SECONDS = 0.005
-"""Pause after a wake-up: under load, rows are published by the dozen and not each with a round of its own."""
+"""Least time between two rounds: under load, rows are published by the dozen and not each with a round of
+its own, and a lone row goes at once."""
 PAUSE_AFTER_ERROR_SECONDS = 0.5
 PUBLISH_TIMEOUT_SECONDS = 5.0
 _NUMBERING_LOCK = 4_210_772
@@ -114,6 +115,7 @@ class Relay:
 
     async def run(self) -> None:
         """Publish until cancelled. Errors of NATS or PostgreSQL are logged and tried again."""
+        loop = asyncio.get_running_loop()
         listener = asyncio.create_task(listen(self._listen_url, CHANNEL, self._wake), name="outbox-listener")
         try:
             while True:
@@ -126,11 +128,12 @@ class Relay:
                     log.warning("outbox.waits", error=f"{type(error).__name__}: {error}"[:300])
                     await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
                     continue
+                next_round = loop.time() + GATHERING_SECONDS
                 # Not wait_for: on Python 3.11 it swallows a cancellation that comes along with the wake-up.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):
                         await self._wake.wait()
-                await asyncio.sleep(GATHERING_SECONDS)
+                await asyncio.sleep(max(0.0, next_round - loop.time()))
         finally:
             while not listener.done():  # a cancellation can get lost inside psycopg on Python 3.11
                 listener.cancel()
