@@ -161,8 +161,15 @@ class Handler(FTPHandler):
         self.on_change()
 
     def on_incomplete_file_received(self, file: str) -> None:
+        self._cut_off(Path(file))
+
+    def on_disconnect(self) -> None:
+        if self._in_doubt is not None:
+            self._cut_off(self._in_doubt)
+
+    def _cut_off(self, path: Path) -> None:
         files_total.labels("cut_off").inc()
-        log.warning("ftp.upload_cut_off", tenant=self.tenant, file=Path(file).name)
+        log.warning("ftp.upload_cut_off", tenant=self.tenant, file=path.name)
         self.on_change()
 
 
