@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 BERLIN = TenantId("berlin")
 PIPELINE = Pipeline(
     tenant=BERLIN, id=PipelineId("1"), name="Kunde", table=Table.KUNDE, module="Contacts",
-    ameise_connection=new_id(), zoho_connection=new_id(), enabled=True, definition=NATUERLICHE_PERSON,
+    ameise_connection=new_id(), zoho_connection=new_id(), enabled=True, version=NATUERLICHE_PERSON.version,
+    definition=NATUERLICHE_PERSON,
 )  # fmt: skip
 LASTING = timedelta(seconds=30)
 

@@ -74,9 +74,7 @@ class BatchStore:
     async def _store_links(
         self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]
     ) -> None:
-        links = [s.link for s in settled if s.link is not None]
-        await link_store.check(session, links)
-        await link_store.save(session, links)
+        await link_store.save(session, [s.link for s in settled if s.link is not None])
         # Where Ameise lags behind Zoho nothing is judged: the next comparison fetches and merges again.
         judged = [
             (s.item.object.key, s.item.object.version, s.outcome)

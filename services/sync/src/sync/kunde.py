@@ -5,6 +5,7 @@ by one call per part that changed. The flat names are those of the DailyUp objec
 reading a Kunde speak of the same fields.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,8 +66,10 @@ def standard_of(kontaktdaten: tuple[Kontaktdatum, ...], typ: str) -> Kontaktdatu
 
 async def read_kunde(ameise: AmeiseClient, kundennummer: str) -> KundeInAmeise:
     """Read a Kunde and its Kontaktdaten. Raises the client's errors; Rejected with 404 if there is none."""
-    kunde = await ameise.get_kunde(kundennummer)
-    return KundeInAmeise(kunde, tuple(await ameise.list_kontaktdaten(kundennummer)))
+    kunde, kontaktdaten = await asyncio.gather(
+        ameise.get_kunde(kundennummer), ameise.list_kontaktdaten(kundennummer)
+    )
+    return KundeInAmeise(kunde, tuple(kontaktdaten))
 
 
 async def write_kunde(ameise: AmeiseClient, current: KundeInAmeise, changes: Mapping[str, Known]) -> None:

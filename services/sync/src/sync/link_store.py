@@ -173,15 +173,15 @@ UPDATE link l SET
     linked_at = CASE WHEN o.zoho_id IS NOT NULL AND o.ameise_key IS NOT NULL
                      THEN coalesce(l.linked_at, now()) END
 FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS o (
-    id bigint, zoho_id text, ameise_key text, ameise_base jsonb, zoho_base jsonb, written jsonb,
+    id bigint, fence bigint, zoho_id text, ameise_key text, ameise_base jsonb, zoho_base jsonb, written jsonb,
     gone_in_zoho boolean
 )
-WHERE l.id = o.id
+WHERE l.id = o.id AND l.fence = o.fence AND l.lease_until > now()
 """
 
 
 async def save(session: AsyncSession, links: Sequence[Link]) -> None:
-    """Store links and end their leases, after `check` in the same transaction.
+    """Store links and end their leases. Raises LeaseLost.
 
     A link row that only waited for the other half of one saved here (a record and an object turned out to
     be the same thing), or whose record was deleted in Zoho, makes way for it. Raises sqlalchemy
@@ -190,6 +190,7 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
     documents = [
         {
             "id": link.id,
+            "fence": link.fence,
             "zoho_id": link.zoho_id,
             "ameise_key": link.ameise_key,
             "ameise_base": link.ameise_base,
@@ -200,8 +201,11 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
         for link in links
     ]
     text = json.dumps(documents)
-    await run_sql(session, _MAKE_WAY, links=text)
-    await run_sql(session, _SAVE, links=text)
+    if any(not link.linked for link in links):
+        await run_sql(session, _MAKE_WAY, links=text)
+    stored = await run_sql(session, _SAVE, links=text)
+    if stored != len(links):
+        raise LeaseLost(f"{len(links) - stored} of {len(links)} links")
 
 
 _MAKE_WAY = """

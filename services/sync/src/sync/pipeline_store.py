@@ -35,8 +35,19 @@ def _pipeline(row: PipelineRow) -> Pipeline:
         ameise_connection=Uuid(row.ameise_connection),
         zoho_connection=Uuid(row.zoho_connection),
         enabled=row.enabled,
-        definition=Definition.model_validate(row.definition),
+        version=row.version,
+        definition=_definition(row),
     )
+
+
+_definitions: dict[str, Definition] = {}
+"""By version, which is the hash of its content: reading one anew for every record takes milliseconds."""
+
+
+def _definition(row: PipelineRow) -> Definition:
+    if row.version not in _definitions:
+        _definitions[row.version] = Definition.model_validate(row.definition)
+    return _definitions[row.version]
 
 
 async def create_built_in(
@@ -113,7 +124,7 @@ async def judged_versions(session: AsyncSession, pipeline: Pipeline, keys: Seque
         session,
         "SELECT key, version FROM judged WHERE pipeline = :pipeline AND pipeline_version = :version "
         "AND key = ANY(CAST(:keys AS text[]))",
-        pipeline=int(pipeline.id), version=pipeline.definition.version, keys=list(keys),
+        pipeline=int(pipeline.id), version=pipeline.version, keys=list(keys),
     )  # fmt: skip
     return {row["key"]: row["version"] for row in rows}
 
@@ -134,7 +145,7 @@ async def judge(session: AsyncSession, pipeline: Pipeline, judged: Sequence[tupl
     if judged:
         await run_sql(
             session, _JUDGE,
-            tenant=pipeline.tenant, pipeline=int(pipeline.id), pipeline_version=pipeline.definition.version,
+            tenant=pipeline.tenant, pipeline=int(pipeline.id), pipeline_version=pipeline.version,
             keys=[key for key, _, _ in judged], versions=[version for _, version, _ in judged],
             outcomes=[outcome for _, _, outcome in judged],
         )  # fmt: skip

@@ -47,7 +47,7 @@ class Definition(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A pipeline as the workers use it."""
+    """A pipeline as the workers use it; `version` is that of its definition."""
 
     tenant: TenantId
     id: PipelineId
@@ -57,6 +57,7 @@ class Pipeline:
     ameise_connection: Uuid
     zoho_connection: Uuid
     enabled: bool
+    version: str
     definition: Definition
 
 

@@ -84,7 +84,6 @@ class RecordStore:
         events: tuple[EventData, ...],
         duration_ms: float,
     ) -> None:
-        await link_store.check(session, [link])
         await link_store.save(session, [link])
         if link.ameise_key:
             await pipeline_store.forget_judgement(session, pipeline, link.ameise_key)

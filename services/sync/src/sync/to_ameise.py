@@ -146,6 +146,8 @@ class ToAmeise:
                 return Park(
                     f"{ParkedReason.REJECTED}: in {pipeline.definition.unique_field} steht keine Nummer"
                 )
+        if link.linked:
+            return found
         async with self.database.tenant(pipeline.tenant) as session:
             holder = await link_store.holder_of_key(session, pipeline, found.kundennummer)
         if holder is not None and holder != link.zoho_id:
@@ -217,6 +219,9 @@ class ToAmeise:
         return read_back(pipeline, merged, reread, written_at=result.modified_time)
 
     async def _still_ours(self, work: Work, link: Link) -> None:
+        """Make sure that nobody took over, before a write. Raises LeaseLost."""
+        if time.monotonic() < work.safe_until:
+            return
         async with self.database.tenant(work.tenant) as session:
             await work_store.check(session, [work])
             await link_store.check(session, [link])

@@ -5,6 +5,7 @@ Everything else runs inside the tenant's own transaction. A row is finished only
 lease (`fence`), and only goes if nobody asked again (`asked`) since it was taken.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,7 +40,11 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A row that we hold the lease of. `owner` names this one holding of it, and of all that it needs."""
+    """A row that we hold the lease of.
+
+    `owner` names this one holding of it, and of all that it needs. Until `safe_until` (`time.monotonic()`)
+    nobody can have taken it over, by the lease that it was taken with.
+    """
 
     id: int
     tenant: TenantId
@@ -48,6 +53,7 @@ class Work:
     asked: int
     fence: int
     owner: str
+    safe_until: float
     attempts: int
     failing_since: datetime | None
     version: str | None
@@ -194,6 +200,7 @@ async def take(
     count: int,
 ) -> list[Work]:
     """Take up to `count` due rows of one pipeline for `lasting`."""
+    safe_until = time.monotonic() + lasting.total_seconds() / 2  # half: clocks do not run alike
     rows = await fetch_all(
         session,
         _TAKE,
@@ -204,10 +211,10 @@ async def take(
         seconds=lasting.total_seconds(),
         count=count,
     )
-    return [_work(row) for row in rows]
+    return [_work(row, safe_until) for row in rows]
 
 
-def _work(row: dict[str, Any]) -> Work:
+def _work(row: dict[str, Any], safe_until: float) -> Work:
     return Work(
         id=row["id"],
         tenant=TenantId(row["tenant"]),
@@ -216,6 +223,7 @@ def _work(row: dict[str, Any]) -> Work:
         asked=row["asked"],
         fence=row["fence"],
         owner=row["lease_owner"],
+        safe_until=safe_until,
         attempts=row["attempts"],
         failing_since=row["failing_since"],
         version=row["version"],
@@ -273,8 +281,12 @@ WITH done AS (
     DELETE FROM work w USING unnest(CAST(:ids AS bigint[]), CAST(:asked AS bigint[])) AS o (id, asked)
     WHERE w.id = o.id AND w.asked = o.asked RETURNING w.id
 )
-UPDATE work SET lease_owner = NULL, lease_until = NULL, due_at = now(), attempts = 0, failing_since = NULL
-WHERE id = ANY(CAST(:ids AS bigint[])) AND id NOT IN (SELECT id FROM done)
+, again AS (
+    UPDATE work SET
+        lease_owner = NULL, lease_until = NULL, due_at = now(), attempts = 0, failing_since = NULL
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND id NOT IN (SELECT id FROM done) RETURNING direction
+)
+SELECT pg_notify('work_' || direction, '') FROM again LIMIT 1
 """
 
 
@@ -284,19 +296,22 @@ async def finish(session: AsyncSession, works: Sequence[Work]) -> None:
 
 
 _POSTPONE = """
-UPDATE work w SET
-    lease_owner = NULL, lease_until = NULL, reason = o.reason,
-    due_at = now() + make_interval(secs => o.seconds),
-    attempts = w.attempts + CASE WHEN o.counts THEN 1 ELSE 0 END,
-    failing_since = CASE WHEN o.counts THEN coalesce(w.failing_since, now()) ELSE w.failing_since END
-FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float[]), CAST(:reasons AS text[]),
-            CAST(:counts AS boolean[])) AS o (id, seconds, reason, counts)
-WHERE w.id = o.id
+WITH later AS (
+    UPDATE work w SET
+        lease_owner = NULL, lease_until = NULL, reason = o.reason,
+        due_at = now() + make_interval(secs => o.seconds),
+        attempts = w.attempts + CASE WHEN o.counts THEN 1 ELSE 0 END,
+        failing_since = CASE WHEN o.counts THEN coalesce(w.failing_since, now()) ELSE w.failing_since END
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float[]), CAST(:reasons AS text[]),
+                CAST(:counts AS boolean[])) AS o (id, seconds, reason, counts)
+    WHERE w.id = o.id RETURNING w.direction
+)
+SELECT pg_notify('work_' || direction, '') FROM later LIMIT 1
 """
 
 
 async def postpone(session: AsyncSession, postponed: Sequence[tuple[Work, Postpone]]) -> None:
-    """Give rows back for later."""
+    """Give rows back for later; whoever sleeps until the next row is due is told."""
     await run_sql(
         session,
         _POSTPONE,

@@ -52,6 +52,8 @@ class Dispatcher:
     lease: timedelta
     workers: int
     batch: int
+    _left_out: bool = False
+    """Whether somebody waits for want of a free worker: the next one to finish wakes us."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _held: set[str] = field(default_factory=set[str])
@@ -94,6 +96,7 @@ class Dispatcher:
         async with self.all_tenants.unbound() as session:
             queue = await work_store.queue(session, self.direction)
         turns = list(queue.turns)
+        self._left_out = False
         while turns and (free := self.workers - len(self._running)) > 0:
             turn = min(turns, key=self._rank)
             batches = min(max(1, free // len(turns)), self._share - self._of_tenant[turn.tenant])
@@ -103,7 +106,9 @@ class Dispatcher:
                 self._start(works[start : start + self.batch])
             if len(works) < batches * self.batch or batches <= 0:
                 turns.remove(turn)
-        # Whoever was left out for want of workers comes when the next one finishes, which wakes us.
+            if batches <= 0:
+                self._left_out = True
+        self._left_out = self._left_out or bool(turns)
         return min(POLL_SECONDS, max(queue.seconds_until_next or POLL_SECONDS, 0.01))
 
     @property
@@ -136,7 +141,8 @@ class Dispatcher:
             self._held -= owners
             self._of_tenant[tenant] -= 1
             in_hand.labels(self.direction).dec()
-            self._wake.set()
+            if self._left_out:
+                self._wake.set()
 
         task.add_done_callback(finished)
 
