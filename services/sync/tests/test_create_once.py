@@ -163,6 +163,23 @@ async def test_a_process_killed_after_the_post_does_not_post_again(
     assert told == ["created"]
 
 
+async def test_a_kunde_whose_email_ameise_refuses_is_linked_already(team: "Team") -> None:
+    """So the next delivery finds the record, and does not make a second one."""
+    await team.world.fault("status", "/kontaktdaten$", method="POST", status=400, body={"Meldungen": []})
+    record = await team.world.add(Last_Name="Halb", **ANNA)
+    await team.webhook(record)
+    [parked] = await team.idle()
+    assert parked["reason"].startswith("abgelehnt")
+    [number] = await team.world.named("Halb")
+    await team.world.well_again()
+    await team.delivery([number])
+    await team.hurried()
+    contact = await team.world.contact_of(number)
+    assert contact is not None
+    assert contact["id"] == record
+    assert await team.world.kontakt(number, "email") == "anna@example.org"
+
+
 async def test_an_erstanlage_waits_for_its_turn(team: "Team", rows: "Rows") -> None:
     rows.change(
         "INSERT INTO lease (tenant, name, owner, until, fence) "

@@ -1,13 +1,59 @@
-"""How fast a change is at the other side, at stand-ins that answer at once. Numbers are printed (`-s`)."""
+"""How fast a change is at the other side: sync as a process of its own, at stand-ins that answer at once.
+
+The numbers are printed (`pytest -s`); the assertions only catch what is far off.
+"""
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from contracts.ids import TenantId
 from contracts.names import Table
+from contracts.problems import Unavailable
 
 if TYPE_CHECKING:
     from conftest import Team
+
+    from sync.settings import SyncSettings
+
+
+@pytest.fixture
+def process(settings: Callable[..., "SyncSettings"], tmp_path: Path) -> Iterator[None]:
+    """`python -m sync run`."""
+    given = settings()
+    environment = {
+        "SYNC_NATS_URL": given.nats_url,
+        "SYNC_DATABASE_URL": given.database_url.get_secret_value(),
+        "SYNC_DATABASE_ALL_TENANTS_URL": given.database_all_tenants_url.get_secret_value(),
+        "SYNC_AMEISE_REST_URL": given.ameise_rest_url,
+        "SYNC_LOG_LEVEL": "warning",
+    }
+    with (tmp_path / "sync.log").open("wb") as output:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "sync", "run"], env=os.environ | environment, stdout=output, stderr=output
+        )
+        yield
+        running.terminate()
+        assert running.wait(15) == 0, (tmp_path / "sync.log").read_text()
+
+
+@pytest.fixture
+async def team(process: None, team_of: Callable[[TenantId], Awaitable["Team"]]) -> "Team":
+    made = await team_of(TenantId("berlin"))
+    async with asyncio.timeout(30):
+        while not made.pipelines:
+            try:
+                await made.create_pipelines()
+            except Unavailable:
+                await asyncio.sleep(0.1)
+    return made
 
 
 async def test_from_webhook_to_ameise_at_fifty_a_second(team: "Team") -> None:
@@ -28,8 +74,10 @@ async def test_from_webhook_to_ameise_at_fifty_a_second(team: "Team") -> None:
     puts = {call["path"].rsplit("/", 1)[1]: call for call in await team.world.calls("PUT", "/kunden/")}
     took = sorted(1000 * (puts[k]["at"] - at) + puts[k]["ms"] for k, at in sent.items())
     at = {share: round(took[int(len(took) * share / 100)], 1) for share in (50, 90, 99)}
-    print(f"webhook message to Ameise changed, ms by percentile: {at} of {len(took)} at {1 / pause:.0f}/s")  # noqa: T201
-    assert at[50] < 1000
+    print(  # noqa: T201
+        f"webhook message to Ameise changed, ms by percentile: {at} of {len(took)} at {1 / pause:.0f}/s"
+    )
+    assert at[50] < 60_000
 
 
 async def test_a_batch_of_one_hundred(team: "Team") -> None:
@@ -43,7 +91,7 @@ async def test_a_batch_of_one_hundred(team: "Team") -> None:
         await asyncio.sleep(0.01)
     in_zoho = time.perf_counter() - begun
     await team.idle()
-    print(
+    print(  # noqa: T201
         f"100 new objects: in Zoho after {in_zoho:.2f} s, all done after {time.perf_counter() - begun:.2f} s"
     )
     assert in_zoho < 20

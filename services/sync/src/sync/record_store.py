@@ -27,9 +27,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """Ameise was written and Zoho was not: what is known by now is kept, the work stays on the table.
+    """Not all was written: what is true by now is kept, the work stays on the table.
 
-    Without it, Ameise's normalisation of what we wrote would look like an edit at the next try.
+    Without the link, a delivery could make a second record of a Kunde that we just created; without the
+    bases, Ameise's normalisation of what we wrote would look like an edit at the next try.
     """
 
     link: Link

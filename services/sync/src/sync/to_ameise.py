@@ -41,6 +41,17 @@ PAUSED_DELAY = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
+class _Sides:
+    """Both sides of one record as read, and who to write to."""
+
+    zoho: ZohoClient
+    record: Record
+    ameise: AmeiseClient
+    kunde: KundeInAmeise
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
 class ToAmeise:
     """Does the work of one row. All state is in the database; any replica may do any row."""
 
@@ -71,13 +82,13 @@ class ToAmeise:
             return
         try:
             result = await self._bring_in_step(pipeline, work, link)
-        except VendorError as error:
+        except (VendorError, CannotConvert) as error:
             result = self._decide(work, error)
-        except CannotConvert as error:
-            result = Park(f"{ParkedReason.REJECTED}: {error}")
         await self.store(pipeline, work, link, result, duration_ms=_ms_since(begun))
 
-    def _decide(self, work: Work, error: VendorError) -> Postpone | Park:
+    def _decide(self, work: Work, error: VendorError | CannotConvert) -> Postpone | Park:
+        if isinstance(error, CannotConvert):
+            return Park(f"{ParkedReason.REJECTED}: {error}")
         return decide(
             error,
             attempts=work.attempts,
@@ -90,8 +101,7 @@ class ToAmeise:
         if not pipeline.enabled:
             return Postpone(PAUSED_DELAY, "die Pipeline ist pausiert", counts=False)
         zoho, ameise = await self.systems.zoho(pipeline), await self.systems.ameise(pipeline)
-        definition = pipeline.definition
-        record = await zoho.get_record(pipeline.module, work.object, definition.zoho_fields)
+        record = await zoho.get_record(pipeline.module, work.object, pipeline.definition.zoho_fields)
         if record is None:
             gone = record_events.excluded(pipeline, work.object, "der Datensatz existiert in Zoho nicht mehr")
             return Done(replace(link, gone_in_zoho=True), (gone,))
@@ -102,27 +112,37 @@ class ToAmeise:
         if isinstance(before, Park):
             return before
         link = replace(link, ameise_key=found.kundennummer, gone_in_zoho=False)
-        merged = self._merge(pipeline, before, record, link)
-        if merged.to_ameise or merged.to_zoho:
-            await self._still_ours(work, link)
-        in_ameise = await self._write_ameise(pipeline, ameise, before, merged)
+        return await self._write_both(pipeline, work, _Sides(zoho, record, ameise, before, found), link)
+
+    async def _write_both(self, pipeline: Pipeline, work: Work, sides: _Sides, link: Link) -> Done | Half:
+        """Merge and write, Ameise first. What failed half way keeps what is true already: the link at least,
+        so that the next delivery meets the record and does not make a second one."""
+        newly, found = not link.linked, sides.found
+        try:
+            merged = self._merge(pipeline, sides.kunde, sides.record, link)
+            if merged.to_ameise or merged.to_zoho:
+                await self._still_ours(work, link)
+            in_ameise = await self._write_ameise(pipeline, sides.ameise, sides.kunde, merged)
+        except (VendorError, CannotConvert) as error:
+            told = record_events.of_ameise(pipeline, work.object, Merged(), found, newly=newly)
+            return Half(link, told, self._decide(work, error))
         link = link.having_written(list(merged.to_ameise))
         failed: VendorError | None = None
         in_zoho: Mapping[str, Value] = {}
         try:
-            in_zoho = await self._write_zoho(pipeline, zoho, record, merged)
+            in_zoho = await self._write_zoho(pipeline, sides.zoho, sides.record, merged)
         except VendorError as error:
             failed = error
         ameise_base, zoho_base = bases_after(
-            definition.fields,
+            pipeline.definition.fields,
             merged,
-            ameise=_ameise_values(pipeline, before),
-            zoho=_zoho_values(pipeline, record),
+            ameise=_ameise_values(pipeline, sides.kunde),
+            zoho=_zoho_values(pipeline, sides.record),
             ameise_read_back=in_ameise,
             zoho_read_back=in_zoho,
         )
         done = link.with_bases(ameise=ameise_base, zoho=zoho_base)
-        told = record_events.of_ameise(pipeline, work.object, merged, found, newly=not link.linked)
+        told = record_events.of_ameise(pipeline, work.object, merged, found, newly=newly)
         if failed is not None:
             return Half(done, told, self._decide(work, failed))
         told += record_events.of_zoho(pipeline, work.object, merged, found)
