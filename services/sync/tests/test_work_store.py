@@ -14,7 +14,7 @@ from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId, new_id
 from sync import work_store
 from sync.retry import Postpone
-from sync.work_store import Asked, Lane, Turn, Work
+from sync.work_store import Lane, Turn, Work
 
 if TYPE_CHECKING:
     from conftest import Rows
@@ -28,7 +28,7 @@ async def ask(database: Database, *objects: str, tenant: TenantId = BERLIN, lane
     cause = Cause(tenant, ActorKind.ZOHO, "zoho", new_id(), new_id())
     async with database.tenant(tenant) as session:
         await work_store.intake(
-            session, cause, pipeline=ONE, direction="to_ameise", lane=lane, asked=[Asked(o) for o in objects]
+            session, cause, pipeline=ONE, direction="to_ameise", lane=lane, objects=objects
         )
 
 

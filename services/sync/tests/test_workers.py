@@ -14,7 +14,7 @@ from chassis.database import Database
 from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId, new_id
 from sync import work_store
-from sync.work_store import Asked, Lane, Work
+from sync.work_store import Lane, Work
 from sync.workers import Dispatcher
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def ask(database: Database, tenant: TenantId, count: int) -> None:
     async with database.tenant(tenant) as session:
         await work_store.intake(
             session, cause, pipeline=PipelineId("1"), direction="to_ameise", lane=Lane.WEBHOOK,
-            asked=[Asked(str(number)) for number in range(count)],
+            objects=[str(number) for number in range(count)],
         )  # fmt: skip
 
 

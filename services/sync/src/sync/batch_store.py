@@ -16,7 +16,7 @@ from sync.batch import Settled, Unsettled, Verdict
 from sync.link_store import Link
 from sync.pipelines import Pipeline
 from sync.retry import Park, ParkedReason, Postpone
-from sync.work_store import Asked, Lane, Work
+from sync.work_store import Lane, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class BatchStore:
                 pipeline=pipeline.id,
                 direction="to_ameise",
                 lane=Lane.CHUNK,
-                asked=[Asked(zoho_id) for zoho_id in behind],
+                objects=behind,
             )
 
     async def _store_unsettled(

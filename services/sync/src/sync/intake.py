@@ -11,7 +11,7 @@ from contracts.actor import ActorKind
 from contracts.names import Table
 from contracts.work import LookAtZohoRecord, ObjectsChanged
 from sync import pipeline_store, work_store
-from sync.work_store import Asked, Lane
+from sync.work_store import Lane
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -33,7 +33,7 @@ class Intake:
                 pipeline=work.pipeline,
                 direction="to_ameise",
                 lane=Lane.WEBHOOK,
-                asked=[Asked(work.zoho_id)],
+                objects=[work.zoho_id],
             )
 
     async def objects_changed(self, message: Received[ObjectsChanged]) -> None:
@@ -42,7 +42,6 @@ class Intake:
         cause = Cause(
             work.tenant, ActorKind.BLAUDIREKT, ActorKind.BLAUDIREKT.value, work.correlationid, work.id
         )
-        asked = [Asked(o.key, version=o.version, gone=o.gone) for o in work.objects]
         async with self.database.tenant(work.tenant) as session:
             for pipeline in await pipeline_store.fed_by(session, work.table):
                 await work_store.intake(
@@ -51,6 +50,5 @@ class Intake:
                     pipeline=pipeline.id,
                     direction="to_zoho",
                     lane=Lane.AFTER_CHUNK if work.table is Table.VERTRAG else Lane.CHUNK,
-                    asked=asked,
-                    as_of=work.as_of,
+                    objects=[changed.key for changed in work.objects],
                 )

@@ -84,9 +84,6 @@ class WorkRow(Base, table=True):
     object: str
     lane: int
     asked: int = Field(default=1, sa_type=BigInteger)
-    version: str | None = None
-    gone: bool = False
-    as_of: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     correlationid: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
     causationid: str | None = Field(default=None, sa_column=Column(UUID(as_uuid=False)))
     parked: bool = False

@@ -56,9 +56,6 @@ class Work:
     safe_until: float
     attempts: int
     failing_since: datetime | None
-    version: str | None
-    gone: bool
-    as_of: datetime | None
     correlationid: Uuid
     causationid: Uuid | None
     lane: int
@@ -73,17 +70,13 @@ class Work:
 _INTAKE = """
 WITH asked AS (
     INSERT INTO work AS w
-        (tenant, pipeline, direction, object, lane, version, gone, as_of, correlationid, causationid)
-    SELECT :tenant, :pipeline, :direction, o.object, :lane, o.version, o.gone, CAST(:as_of AS timestamptz),
+        (tenant, pipeline, direction, object, lane, correlationid, causationid)
+    SELECT :tenant, :pipeline, :direction, o.object, :lane,
            CAST(:correlationid AS uuid), CAST(:causationid AS uuid)
-    FROM unnest(CAST(:objects AS text[]), CAST(:versions AS text[]), CAST(:gone AS bool[]))
-         AS o (object, version, gone)
+    FROM unnest(CAST(:objects AS text[])) AS o (object)
     ON CONFLICT (tenant, pipeline, direction, object) DO UPDATE SET
         asked = w.asked + 1,
         lane = least(w.lane, excluded.lane),
-        version = excluded.version,
-        gone = excluded.gone,
-        as_of = excluded.as_of,
         correlationid = excluded.correlationid,
         causationid = excluded.causationid,
         parked = false,
@@ -96,15 +89,6 @@ SELECT pg_notify(:channel, '') FROM asked LIMIT 1
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One object that is asked for; `version` and `gone` only say something about objects of Ameise."""
-
-    object: str
-    version: str | None = None
-    gone: bool = False
-
-
 async def intake(
     session: AsyncSession,
     cause: Cause,
@@ -112,8 +96,7 @@ async def intake(
     pipeline: PipelineId,
     direction: WorkDirection,
     lane: int,
-    asked: Sequence[Asked],
-    as_of: datetime | None = None,
+    objects: Sequence[str],
 ) -> None:
     """Put work on the table; what is there already counts one up, and what was parked is tried again."""
     await run_sql(
@@ -124,12 +107,9 @@ async def intake(
         direction=direction,
         channel=channel(direction),
         lane=lane,
-        as_of=as_of,
         correlationid=cause.correlationid,
         causationid=cause.causationid,
-        objects=[a.object for a in asked],
-        versions=[a.version for a in asked],
-        gone=[a.gone for a in asked],
+        objects=list(objects),
     )
 
 
@@ -184,9 +164,8 @@ WHERE id IN (
       AND {_NEXT_AT} <= now()
     ORDER BY lane, due_at LIMIT :count FOR UPDATE SKIP LOCKED
 )
-RETURNING id, tenant, pipeline, object, asked, fence, lease_owner, attempts, failing_since, version,
-          gone, as_of, lane, CAST(correlationid AS text) AS correlationid,
-          CAST(causationid AS text) AS causationid
+RETURNING id, tenant, pipeline, object, asked, fence, lease_owner, attempts, failing_since, lane,
+          CAST(correlationid AS text) AS correlationid, CAST(causationid AS text) AS causationid
 """  # noqa: S608 (a constant)
 
 
@@ -226,9 +205,6 @@ def _work(row: dict[str, Any], safe_until: float) -> Work:
         safe_until=safe_until,
         attempts=row["attempts"],
         failing_since=row["failing_since"],
-        version=row["version"],
-        gone=row["gone"],
-        as_of=row["as_of"],
         correlationid=Uuid(row["correlationid"]),
         causationid=Uuid(row["causationid"]) if row["causationid"] else None,
         lane=row["lane"],
