@@ -24,7 +24,7 @@ NewLaunch = Callable[..., Launch]
 
 async def eventually(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110  (the condition is another process's output)
+        while not holds():
             await asyncio.sleep(0.02)
 
 

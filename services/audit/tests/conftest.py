@@ -53,7 +53,7 @@ def eventually() -> Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]:
     async def ask(question: Callable[[], Awaitable[Any]]) -> Any:
         async with asyncio.timeout(20):
             # The state is in other processes: there is no asyncio event to wait for.
-            while not (answer := await question()):  # noqa: ASYNC110
+            while not (answer := await question()):
                 await asyncio.sleep(0.05)
             return answer
 

@@ -257,7 +257,7 @@ def until() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
 
     async def wait(look: Callable[[], Any]) -> Any:
         async with asyncio.timeout(15):
-            while not (seen := look()):  # noqa: ASYNC110 (a database has no event to wait for)
+            while not (seen := look()):
                 await asyncio.sleep(0.02)
         return seen
 

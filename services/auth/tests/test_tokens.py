@@ -194,7 +194,7 @@ async def test_new_tokens_are_stored_even_if_postgresql_refuses_at_first(team: "
     before = await team.vendors.token_calls(System.AMEISE)
     asking = asyncio.create_task(team.token(connection.id, refused=old))
     async with asyncio.timeout(10):
-        while await team.vendors.token_calls(System.AMEISE) == before:  # noqa: ASYNC110
+        while await team.vendors.token_calls(System.AMEISE) == before:
             await asyncio.sleep(0.02)
     assert not asking.done()
     await rows.change("DROP TRIGGER fail ON connection")
@@ -213,7 +213,7 @@ async def test_a_renewal_outlives_the_service_that_began_it(
         await team.vendors.fault(System.AMEISE, 0, kind="latency", seconds=1)
         asking = asyncio.create_task(team.token(connection.id, refused=old))
         async with asyncio.timeout(10):
-            while not rows.select("SELECT 1 FROM lease WHERE until > now()"):  # noqa: ASYNC110
+            while not rows.select("SELECT 1 FROM lease WHERE until > now()"):
                 await asyncio.sleep(0.02)
     assert (await asking).token != old.token
     async with replicas(settings, 1):

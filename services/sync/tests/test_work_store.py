@@ -28,7 +28,12 @@ async def ask(database: Database, *objects: str, tenant: TenantId = BERLIN, lane
     cause = Cause(tenant, ActorKind.ZOHO, "zoho", new_id(), new_id())
     async with database.tenant(tenant) as session:
         await work_store.intake(
-            session, cause, pipeline=ONE, direction="to_ameise", lane=lane, objects=objects
+            session,
+            tenant,
+            pipeline=ONE,
+            direction="to_ameise",
+            lane=lane,
+            objects=dict.fromkeys(objects, cause),
         )
 
 
@@ -188,3 +193,19 @@ def test_every_table_is_under_row_level_security(rows: "Rows", table: str) -> No
         "SELECT relrowsecurity AND relforcerowsecurity AS held FROM pg_class WHERE relname = %s", table
     )
     assert row["held"]
+
+
+async def test_webhooks_that_come_together_become_one_row_per_record_each_with_its_own_cause(
+    database: Database, all_tenants: Database
+) -> None:
+    causes = {str(n): Cause(BERLIN, ActorKind.ZOHO, "zoho", new_id(), new_id()) for n in range(3)}
+    async with database.tenant(BERLIN) as session:
+        await work_store.intake(
+            session, BERLIN, pipeline=ONE, direction="to_ameise", lane=Lane.WEBHOOK, objects=causes
+        )
+
+    works = await take(all_tenants)
+
+    assert {work.object: work.correlationid for work in works} == {
+        object_: cause.correlationid for object_, cause in causes.items()
+    }

@@ -50,8 +50,8 @@ async def ask(database: Database, tenant: TenantId, count: int) -> None:
     cause = Cause(tenant, ActorKind.ZOHO, "zoho", new_id(), new_id())
     async with database.tenant(tenant) as session:
         await work_store.intake(
-            session, cause, pipeline=PipelineId("1"), direction="to_ameise", lane=Lane.WEBHOOK,
-            objects=[str(number) for number in range(count)],
+            session, tenant, pipeline=PipelineId("1"), direction="to_ameise", lane=Lane.WEBHOOK,
+            objects={str(number): cause for number in range(count)},
         )  # fmt: skip
 
 

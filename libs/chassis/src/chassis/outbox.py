@@ -13,7 +13,6 @@ from chassis.cause import Cause
 from chassis.database import run_sql
 from contracts import subjects
 from contracts.events import Event, EventData, new_event
-from contracts.ids import Uuid
 from contracts.names import Service
 from contracts.work import LookAtZohoRecord, ObjectsChanged
 
@@ -38,74 +37,65 @@ class MessageTooLarge(ValueError):  # noqa: N818
     """A message above MAX_BODY_BYTES: a fault in our own code, found before it is stored."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    id: Uuid
-    tenant: str
-    kind: str
-    subject: str
-    body: bytes
+Message = Event | LookAtZohoRecord | ObjectsChanged
+"""What a service publishes: events, and work for others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """One service's outbox. Every method takes the session whose transaction it joins."""
+    """One service's outbox. Methods that take a session join its transaction."""
 
     service: Service
 
+    def event(self, cause: Cause, data: EventData) -> Event:
+        """An event of now, not told yet. Raises ValueError for another service's event."""
+        return new_event(
+            data,
+            service=self.service,
+            tenant=cause.tenant,
+            actor_kind=cause.actor_kind,
+            actor_id=cause.actor_id,
+            correlationid=cause.correlationid,
+            causationid=cause.causationid,
+        )
+
     async def tell(self, session: AsyncSession, cause: Cause, *events: EventData) -> list[Event]:
         """Tell that something happened. Raises MessageTooLarge."""
-        told = [
-            new_event(
-                data,
-                service=self.service,
-                tenant=cause.tenant,
-                actor_kind=cause.actor_kind,
-                actor_id=cause.actor_id,
-                correlationid=cause.correlationid,
-                causationid=cause.causationid,
-            )
-            for data in events
-        ]
-        rows = [
-            _Row(e.id, e.tenant, "event", e.subject_, e.model_dump_json(exclude_none=True).encode())
-            for e in told
-        ]
-        await _insert(session, rows)
+        told = [self.event(cause, data) for data in events]
+        await self.put(session, *told)
         return told
 
     async def ask(self, session: AsyncSession, *works: LookAtZohoRecord | ObjectsChanged) -> None:
         """Ask another service for work. Raises MessageTooLarge."""
-        rows = [
-            _Row(w.id, w.tenant, "work", _subject(w), w.model_dump_json(exclude_none=True).encode())
-            for w in works
-        ]
-        await _insert(session, rows)
+        await self.put(session, *works)
+
+    async def put(self, session: AsyncSession, *messages: Message) -> None:
+        """Events and work by one statement. Raises MessageTooLarge."""
+        if not messages:
+            return
+        bodies = [message.model_dump_json(exclude_none=True).encode() for message in messages]
+        for message, body in zip(messages, bodies, strict=True):
+            if len(body) > MAX_BODY_BYTES:
+                raise MessageTooLarge(f"{_subject(message)}: {len(body)} bytes, at most {MAX_BODY_BYTES}")
+        await run_sql(
+            session,
+            _INSERT_AND_NOTIFY,
+            ids=[message.id for message in messages],
+            tenants=[message.tenant for message in messages],
+            kinds=["event" if isinstance(message, Event) else "work" for message in messages],
+            subjects=[_subject(message) for message in messages],
+            bodies=bodies,
+        )
 
 
-def _subject(work: LookAtZohoRecord | ObjectsChanged) -> str:
-    match work:
+def _subject(message: Message) -> str:
+    match message:
+        case Event():
+            return message.subject_
         case LookAtZohoRecord():
-            return subjects.to_ameise(work.tenant, work.pipeline, work.zoho_id)
+            return subjects.to_ameise(message.tenant, message.pipeline, message.zoho_id)
         case ObjectsChanged():
-            return subjects.to_zoho(work.tenant, work.table)
-
-
-async def _insert(session: AsyncSession, rows: list[_Row]) -> None:
-    if not rows:
-        return
-    for row in rows:
-        if len(row.body) > MAX_BODY_BYTES:
-            raise MessageTooLarge(f"{row.subject}: {len(row.body)} bytes, at most {MAX_BODY_BYTES}")
-    await run_sql(
-        session,
-        _INSERT_AND_NOTIFY,
-        ids=[row.id for row in rows],
-        tenants=[row.tenant for row in rows],
-        kinds=[row.kind for row in rows],
-        subjects=[row.subject for row in rows],
-        bodies=[row.body for row in rows],
-    )
+            return subjects.to_zoho(message.tenant, message.table)
 
 
 def unpublishable_body(original: bytes, replacement: EventData, service: Service) -> bytes:

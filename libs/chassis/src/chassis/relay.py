@@ -9,7 +9,6 @@ It works as the all-tenants role: it serves all tenants at once.
 """
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +24,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import Database, fetch_all, run_sql
 from chassis.outbox import CHANNEL, unpublishable_body
-from chassis.wakeups import listen
+from chassis.wakeups import listen, pause
 from contracts import subjects
 from contracts.events import EPOCH_HEADER, NUMBER_HEADER, Unpublishable
 from contracts.ids import TenantId
@@ -129,10 +128,7 @@ class Relay:
                     await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
                     continue
                 next_round = loop.time() + GATHERING_SECONDS
-                # Not wait_for: on Python 3.11 it swallows a cancellation that comes along with the wake-up.
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await self._wake.wait()
+                await pause(self._wake, POLL_SECONDS)
                 await asyncio.sleep(max(0.0, next_round - loop.time()))
         finally:
             while not listener.done():  # a cancellation can get lost inside psycopg on Python 3.11

@@ -1,6 +1,7 @@
-"""PostgreSQL's NOTIFY as a wake-up for a loop that otherwise polls: quick where it works, never needed."""
+"""Wake-ups for loops that otherwise poll, by PostgreSQL's NOTIFY: quick where they work, never needed."""
 
 import asyncio
+from contextlib import suppress
 
 import psycopg
 import structlog
@@ -28,3 +29,14 @@ async def listen(url: SecretStr, channel: str, wake: asyncio.Event) -> None:
         except (psycopg.Error, OSError) as error:
             log.warning("wakeups.waiting", channel=channel, error=type(error).__name__)
             await asyncio.sleep(RECONNECT_SECONDS)
+
+
+async def pause(wake: asyncio.Event, seconds: float) -> None:
+    """Sleep until `wake` is set, `seconds` at most.
+
+    Not `asyncio.wait_for`: on Python 3.11 it swallows a cancellation that comes along with the wake-up, and
+    a process that was told to stop would go on.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wake.wait()

@@ -1,7 +1,6 @@
 """Knows whether the store is there and prepared, prepares it, and notices when it lost its memory."""
 
 import asyncio
-import contextlib
 from datetime import UTC, datetime
 
 import structlog
@@ -9,6 +8,7 @@ from opensearchpy.exceptions import OpenSearchException
 
 from audit.event_index import EventIndex, StoreUnavailable
 from audit.mapping import MAPPING_VERSION, Fill, Marker, month_index
+from chassis.wakeups import pause
 from contracts.ids import new_id
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -49,9 +49,7 @@ class StoreWatch:
             except (StoreUnavailable, OpenSearchException) as error:
                 self._forget()
                 self._say(error)
-            with contextlib.suppress(TimeoutError):
-                pause = LOOK_SECONDS if self.marker else RETRY_SECONDS
-                await asyncio.wait_for(self._look_now.wait(), pause)
+            await pause(self._look_now, LOOK_SECONDS if self.marker else RETRY_SECONDS)
 
     async def usable(self) -> Marker:
         """Wait until the store is prepared; its marker. Raises Stopping."""

@@ -4,17 +4,13 @@ The payload is never trusted: only the record's id is taken from it, and sync re
 """
 
 import asyncio
-from datetime import UTC, datetime
 
-from chassis.cause import Cause
-from contracts.actor import ActorKind
-from contracts.events import WebhookAccepted
-from contracts.ids import PipelineId, TenantId, Uuid, ZohoId, new_id
+from contracts.ids import PipelineId, TenantId, Uuid, ZohoId
 from contracts.problems import NotFound, Unavailable
-from contracts.work import LookAtZohoRecord
 from gateway.parts import Parts
 from gateway.problems import Unauthorized
 from gateway.secrets import is_one_of
+from gateway.webhook_store import Webhook
 
 
 async def accept(
@@ -35,7 +31,7 @@ async def accept(
     try:
         async with asyncio.timeout(parts.settings.intake_timeout.total_seconds()):
             await _check_token(parts, tenant, pipeline, token)
-            await _store(parts, tenant, pipeline, zoho_id, correlationid)
+            await parts.webhooks.add(tenant, Webhook(pipeline, zoho_id, correlationid))
     except TimeoutError as error:
         raise Unavailable("Die Datenbank antwortet nicht rechtzeitig.") from error
 
@@ -52,25 +48,4 @@ async def _check_token(parts: Parts, tenant: TenantId, pipeline: PipelineId, tok
             "Das Token fehlt oder ist falsch.",
             challenge='Bearer realm="webhook"',
             remedy="Das Token im Header X-Webhook-Token senden; bei Verlust ein neues erzeugen.",
-        )
-
-
-async def _store(
-    parts: Parts, tenant: TenantId, pipeline: PipelineId, zoho_id: ZohoId, correlationid: Uuid
-) -> None:
-    base = parts.base
-    cause = Cause(tenant, ActorKind.ZOHO, f"webhook-{pipeline}", correlationid)
-    async with base.database.tenant(tenant) as session:
-        [event] = await base.outbox.tell(session, cause, WebhookAccepted(pipeline=pipeline, zoho_id=zoho_id))
-        await base.outbox.ask(
-            session,
-            LookAtZohoRecord(
-                id=new_id(),
-                tenant=tenant,
-                correlationid=correlationid,
-                causationid=event.id,
-                time=datetime.now(UTC),
-                pipeline=pipeline,
-                zoho_id=zoho_id,
-            ),
         )

@@ -1,17 +1,20 @@
 """What the routes work with. They reach it by `request.app.state.parts`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
+from chassis.batching import Batcher
 from chassis.process import Foundation
+from contracts.ids import TenantId
 from contracts.problems import Unavailable
 from gateway.attempts import Attempts
 from gateway.endpoints import Endpoints
 from gateway.rate_limit import RateLimit
 from gateway.refusals import Refusals
 from gateway.settings import Settings
+from gateway.webhook_store import MOST_AT_ONCE, Webhook, store
 
 
 @dataclass(slots=True)
@@ -25,6 +28,13 @@ class Parts:
     refusals: Refusals
     endpoints: Endpoints
     foundation: Foundation | None = None
+    webhooks: Batcher[TenantId, Webhook] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.webhooks = Batcher(self._store_webhooks, size=MOST_AT_ONCE)
+
+    async def _store_webhooks(self, tenant: TenantId, webhooks: list[Webhook]) -> None:
+        await store(self.base, tenant, webhooks)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:

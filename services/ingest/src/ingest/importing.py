@@ -21,6 +21,7 @@ from chassis.cause import Cause
 from chassis.database import is_unreachable, run_sql
 from chassis.leases import Lease, LeaseLost
 from chassis.process import Foundation
+from chassis.wakeups import pause
 from contracts.actor import ActorKind
 from contracts.events import DeliveryFailed, DeliveryHeld, DeliveryImported, EventData, TableCounts
 from contracts.ids import TenantId, Uuid
@@ -72,8 +73,7 @@ class Importer:
                 log.warning("import.postponed", reason="PostgreSQL is away")
                 imported = False
             if not imported:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self.wake.wait(), POLL_SECONDS)
+                await pause(self.wake, POLL_SECONDS)
 
     async def import_waiting(self) -> bool:
         """Import one delivery of each tenant that has one waiting; whether there was any.

@@ -18,6 +18,7 @@ from chassis import leases
 from chassis.database import is_unreachable
 from chassis.leases import Lease, LeaseLost
 from chassis.process import Foundation
+from chassis.wakeups import pause
 from contracts.events import DeliveryReceived
 from contracts.ids import TenantId, Uuid, new_id
 from contracts.names import Outcome, Table
@@ -105,8 +106,7 @@ class Receiver:
                     lease = await self._keep(lease)
                     changed.clear()
                     await self._watch()
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(changed.wait(), POLL_SECONDS)
+                    await pause(changed, POLL_SECONDS)
             finally:
                 users.close()
                 await self._give_back(lease)

@@ -91,11 +91,11 @@ class BatchStore:
         if behind and pipeline.definition.takes_webhooks:
             await work_store.intake(
                 session,
-                cause,
+                pipeline.tenant,
                 pipeline=pipeline.id,
                 direction="to_ameise",
                 lane=Lane.CHUNK,
-                objects=behind,
+                objects=dict.fromkeys(behind, cause),
             )
 
     async def _store_unsettled(

@@ -6,7 +6,7 @@ lease (`fence`), and only goes if nobody asked again (`asked`) since it was take
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -71,9 +71,10 @@ _INTAKE = """
 WITH asked AS (
     INSERT INTO work AS w
         (tenant, pipeline, direction, object, lane, correlationid, causationid)
-    SELECT :tenant, :pipeline, :direction, o.object, :lane,
-           CAST(:correlationid AS uuid), CAST(:causationid AS uuid)
-    FROM unnest(CAST(:objects AS text[])) AS o (object)
+    SELECT :tenant, :pipeline, :direction, o.object, :lane, o.correlationid, o.causationid
+    FROM unnest(CAST(:objects AS text[]), CAST(:correlationids AS uuid[]), CAST(:causationids AS uuid[]))
+         AS o (object, correlationid, causationid)
+    ORDER BY o.object -- two intakes that overlap must not wait for each other in a circle
     ON CONFLICT (tenant, pipeline, direction, object) DO UPDATE SET
         asked = w.asked + 1,
         lane = least(w.lane, excluded.lane),
@@ -91,25 +92,28 @@ SELECT pg_notify(:channel, '') FROM asked LIMIT 1
 
 async def intake(
     session: AsyncSession,
-    cause: Cause,
+    tenant: TenantId,
     *,
     pipeline: PipelineId,
     direction: WorkDirection,
     lane: int,
-    objects: Sequence[str],
+    objects: Mapping[str, Cause],
 ) -> None:
-    """Put work on the table; what is there already counts one up, and what was parked is tried again."""
+    """Put work on the table; what is there already counts one up, and what was parked is tried again.
+
+    `objects`: what to look at, each with on whose behalf.
+    """
     await run_sql(
         session,
         _INTAKE,
-        tenant=cause.tenant,
+        tenant=tenant,
         pipeline=int(pipeline),
         direction=direction,
         channel=channel(direction),
         lane=lane,
-        correlationid=cause.correlationid,
-        causationid=cause.causationid,
         objects=list(objects),
+        correlationids=[cause.correlationid for cause in objects.values()],
+        causationids=[cause.causationid for cause in objects.values()],
     )
 
 

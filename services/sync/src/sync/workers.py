@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.database import Database, is_unreachable
 from chassis.leases import LeaseLost
-from chassis.wakeups import listen
+from chassis.wakeups import listen, pause
 from contracts.ids import TenantId
 from sync import link_store, work_store
 from sync.retry import Postpone
@@ -74,8 +74,7 @@ class Dispatcher:
                 round_ = asyncio.create_task(self._round())
                 # Shielded: cancelled between the taking and the doing, rows would lie until their lease ends.
                 wait_seconds = await asyncio.shield(round_)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), wait_seconds)
+                await pause(self._wake, wait_seconds)
         finally:
             listener.cancel()
             if round_ is not None:
