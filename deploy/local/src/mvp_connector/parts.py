@@ -26,6 +26,8 @@ from .readiness import wait_until_ready
 _POSTGRES_SYSTEM_USER = "embedded_postgres"
 _NATS_CONFIG = "nats-server.conf"
 GRACE = timedelta(seconds=3)
+INDEXING_NICENESS = 10
+"""The log is read later: on a busy machine everything else goes first."""
 _START_WITHIN = timedelta(seconds=30)
 
 # Enough for five services with three roles each; one page cache for everything on a small machine.
@@ -214,6 +216,7 @@ def opensearch(*, port: int) -> Launch:
         environment={"GOMEMLIMIT": "200MiB", "GOGC": "40"},
         ready=HttpReady(f"http://127.0.0.1:{port}/"),
         grace=GRACE,
+        niceness=INDEXING_NICENESS,
     )
 
 

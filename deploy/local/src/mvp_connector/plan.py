@@ -116,6 +116,10 @@ def ingest_ftp_port(settings: Settings, ports: Mapping[str, int]) -> int:
     return int(settings.environment.get("INGEST_FTP_PORT") or ports["ftp"])
 
 
+_NICENESS = {Service.SYNC: 5, Service.INGEST: 5, Service.AUDIT: parts.INDEXING_NICENESS}
+"""On a busy machine Zoho's webhooks and people who wait go first: what was accepted is done right after."""
+
+
 def _sandbox(settings: Settings, ports: Mapping[str, int]) -> Launch:
     return Launch(
         name="sandbox",
@@ -151,6 +155,7 @@ def _service(service: Service, settings: Settings, ports: Mapping[str, int], sec
         command=(sys.executable, "-m", service.value, "run"),
         environment=prefixed | own(settings, ports, secrets) | {"PYTHONUNBUFFERED": "1"},
         ready=HttpReady(health),
+        niceness=_NICENESS.get(service, 0),
     )
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
@@ -48,7 +49,8 @@ class Launch:
     """A process to start.
 
     `environment` is added to ours. `run_as` is the system user to drop to, None for our own.
-    `grace` is how long it may take after `stop_signal` before it is killed.
+    `grace` is how long it may take after `stop_signal` before it is killed. `niceness` above 0 lets the
+    others go first where they want the processor at the same time.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Launch:
     stop_signal: signal.Signals = signal.SIGTERM
     grace: timedelta = timedelta(seconds=10)
     run_as: str | None = None
+    niceness: int = 0
 
 
 def popen_options(launch: Launch) -> dict[str, Any]:
@@ -73,26 +76,31 @@ def popen_options(launch: Launch) -> dict[str, Any]:
         "stdout": subprocess.PIPE,
         "stderr": subprocess.STDOUT,
         "start_new_session": True,
-        "preexec_fn": _die_with_parent(launch.stop_signal),
+        "preexec_fn": _before_exec(launch.stop_signal, launch.niceness),
     }
     if launch.run_as is not None:
         options |= {"user": launch.run_as, "group": launch.run_as, "extra_groups": ()}
     return options
 
 
-def _die_with_parent(stop_signal: signal.Signals) -> Callable[[], None] | None:
-    """Linux: have the kernel send `stop_signal` when the thread that started the child ends.
+def _before_exec(stop_signal: signal.Signals, niceness: int) -> Callable[[], None]:
+    """What the child does to itself before it becomes the program.
 
-    The setting is lost when the child changes its user, so it has to be made after that: Popen calls
-    this last before exec. A parent that died in between is seen by the changed parent pid.
+    Linux: have the kernel send `stop_signal` when the thread that started the child ends. The setting is
+    lost when the child changes its user, so it has to be made after that: Popen calls this last before
+    exec. A parent that died in between is seen by the changed parent pid.
     """
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before the fork
+    linux = sys.platform.startswith("linux")
+    prctl = ctypes.CDLL(None, use_errno=True).prctl if linux else None  # looked up before the fork
     parent = os.getpid()
 
     def in_child() -> None:
-        prctl(_PR_SET_PDEATHSIG, int(stop_signal), 0, 0, 0)
+        os.nice(niceness)
+        with suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as autogroup:  # noqa: PTH123
+            # Where Linux groups processes by session, their niceness only counts within the group.
+            autogroup.write(str(niceness))
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, int(stop_signal), 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
 

@@ -36,7 +36,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 BATCH = 256
 POLL_SECONDS = 5.0
 """How long a lost NOTIFY may go unnoticed."""
-GATHERING_SECONDS = 0.005
+GATHERING_SECONDS = 0.02
 """Least time between two rounds: under load, rows are published by the dozen and not each with a round of
 its own, and a lone row goes at once."""
 PAUSE_AFTER_ERROR_SECONDS = 0.5
@@ -73,8 +73,15 @@ WHERE published_at IS NULL AND (kind = 'work' OR number IS NOT NULL)
 ORDER BY position LIMIT :batch FOR UPDATE SKIP LOCKED
 """
 
-_DELETE_WORK = "DELETE FROM outbox WHERE kind = 'work' AND position = ANY(CAST(:positions AS bigint[]))"
-_MARK_PUBLISHED = "UPDATE outbox SET published_at = now() WHERE position = ANY(CAST(:positions AS bigint[]))"
+_TAKE_DOWN = """
+WITH work AS (
+    DELETE FROM outbox WHERE kind = 'work' AND position = ANY(CAST(:positions AS bigint[]))
+)
+UPDATE outbox SET published_at = now() WHERE kind = 'event' AND position = ANY(CAST(:positions AS bigint[]))
+"""
+# A take-down that a crash of PostgreSQL undoes is published again under the same id, which is harmless:
+# it need not wait for the disk.
+_NEED_NOT_BE_DURABLE = "SET LOCAL synchronous_commit = off"
 _FORGET = """
 DELETE FROM outbox WHERE published_at < now() - make_interval(secs => :seconds) AND refused IS NULL
 """
@@ -153,20 +160,20 @@ class Relay:
         return len(due) == BATCH or any(s.refused is not None for s in sent)  # a stand-in is due now
 
     async def _number_events(self) -> None:
-        async with self._database.unbound() as session:
-            tenants = [row["tenant"] for row in await fetch_all(session, _TENANTS_TO_NUMBER)]
-        if not tenants:
-            return
-        for tenant in tenants:
-            await self._begin_epoch_if_behind(tenant)
-        async with self._database.unbound() as session:
-            await run_sql(session, "SELECT pg_advisory_xact_lock(:key)", key=_NUMBERING_LOCK)
-            await run_sql(session, _NUMBER, tenants=tenants)
+        """Give new events their numbers, after a look at the epoch of tenants that are new to us."""
+        unknown = True
+        while unknown:
+            async with self._database.unbound() as session:
+                tenants = {row["tenant"] for row in await fetch_all(session, _TENANTS_TO_NUMBER)}
+                unknown = tenants - self._tenants_with_known_epoch
+                if tenants and not unknown:
+                    await run_sql(session, "SELECT pg_advisory_xact_lock(:key)", key=_NUMBERING_LOCK)
+                    await run_sql(session, _NUMBER, tenants=sorted(tenants))
+            for tenant in unknown:
+                await self._begin_epoch_if_behind(tenant)
 
     async def _begin_epoch_if_behind(self, tenant: str) -> None:
         """A restored backup numbers from the past: then EVENTS holds a higher number than we do."""
-        if tenant in self._tenants_with_known_epoch:
-            return
         seen = await self._newest_in_stream(tenant)
         async with self._database.unbound() as session:
             rows = await fetch_all(
@@ -208,8 +215,8 @@ class Relay:
 
     async def _take_down(self, session: AsyncSession, sent: list[_Sent]) -> None:
         acknowledged = [s.row["position"] for s in sent if s.acknowledged]
-        await run_sql(session, _DELETE_WORK, positions=acknowledged)
-        await run_sql(session, _MARK_PUBLISHED, positions=acknowledged)
+        await run_sql(session, _NEED_NOT_BE_DURABLE)
+        await run_sql(session, _TAKE_DOWN, positions=acknowledged)
         for s in sent:
             if s.refused is not None:
                 await self._set_aside(session, s.row, s.refused)
