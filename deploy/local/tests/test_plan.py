@@ -76,12 +76,6 @@ def test_people_come_back_from_consent_to_the_public_url(tmp_path: Path) -> None
     assert launch.environment["AUTH_REDIRECT_URL"] == "https://connector.example/oauth/callback"
 
 
-def test_only_with_the_sandbox_may_a_service_call_loopback(tmp_path: Path) -> None:
-    assert service(settings(tmp_path), "sync").environment["SYNC_ALLOWED_PRIVATE_HOSTS"] == "127.0.0.1"
-    bare = service(settings(tmp_path, with_sandbox=False), "sync")
-    assert "SYNC_ALLOWED_PRIVATE_HOSTS" not in bare.environment
-
-
 def test_without_the_sandbox_all_missing_outside_settings_are_named(tmp_path: Path) -> None:
     bare = settings(tmp_path, with_sandbox=False)
     assert missing_outside_variables(bare) == list(OUTSIDE_VARIABLES)

@@ -61,12 +61,6 @@ def test_what_is_missing_is_named() -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_hosts_that_may_be_private_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUTH_ALLOWED_PRIVATE_HOSTS", "127.0.0.1, sandbox ,")
-    assert auth_settings()().private_hosts() == {"127.0.0.1", "sandbox"}  # pyright: ignore[reportCallIssue]
-
-
-@pytest.mark.usefixtures("environment")
 def test_settings_do_not_change_while_a_process_runs() -> None:
     settings = auth_settings()()  # pyright: ignore[reportCallIssue]
     with pytest.raises(ValidationError):

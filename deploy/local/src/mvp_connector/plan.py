@@ -181,8 +181,6 @@ def _common(
     }
     if service is not Service.GATEWAY:
         told |= {"HEALTH_HOST": "127.0.0.1", "HEALTH_PORT": str(ports[f"{service}_health"])}
-    if settings.with_sandbox:
-        told["ALLOWED_PRIVATE_HOSTS"] = "127.0.0.1"
     return told
 
 

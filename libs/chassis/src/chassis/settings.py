@@ -46,17 +46,10 @@ class ServiceSettings(BaseSettings):
     secret_keys: SecretStr = Field(
         default=SecretStr(""), description="Fernet keys, comma separated: the first encrypts, all decrypt"
     )
-    allowed_private_hosts: str = Field(
-        default="", description="private hosts that outside URLs may name, comma separated; not checked yet"
-    )
     shutdown: timedelta = Field(default=timedelta(seconds=8), description="how long work in hand may take")
     event_retention: timedelta = Field(
         default=timedelta(days=14), description="how long published events stay in the outbox"
     )
-
-    def private_hosts(self) -> frozenset[str]:
-        """The private hosts that the installation allows by name."""
-        return frozenset(host.strip() for host in self.allowed_private_hosts.split(",") if host.strip())
 
 
 def settings_config(service: Service, **more: Any) -> SettingsConfigDict:
