@@ -47,6 +47,17 @@ async def test_kunden_and_vertraege_reach_zoho_in_upserts_of_at_most_100(broker:
     assert vertrag["Kunde"] or vertrag["Firma"]
 
 
+async def test_pipelines_made_after_a_delivery_get_what_it_brought(broker: Broker) -> None:
+    await broker.seed(kunden=8, vertraege=12)
+    await broker.deliver()
+
+    await broker.connect()
+
+    await broker.until_in_zoho(kunden=8, vertraege=12)
+    [told] = await broker.until_told("sent_again")
+    assert told["data"]["objects"] == {"kunde": 8, "vertrag": 12}
+
+
 async def test_of_the_next_day_exactly_the_changes_travel(broker: Broker) -> None:
     await broker.seed(kunden=60, vertraege=100)
     await broker.connect()

@@ -27,7 +27,15 @@ from contracts.rpc.auth import (
     Connections,
     ConnectionState,
 )
-from contracts.rpc.ingest import OBJECTS, ComposedObject, Objects, ObjectsRequest
+from contracts.rpc.ingest import (
+    OBJECTS,
+    SEND_AGAIN,
+    ComposedObject,
+    Objects,
+    ObjectsRequest,
+    SendAgainReply,
+    SendAgainRequest,
+)
 
 REDIRECT = "http://127.0.0.1/callback"
 REST = "/ameise/service/bd/employee/1.0/rest"
@@ -239,6 +247,7 @@ class PlayedIngest:
 
     world: World
     objects: dict[tuple[Table, str], ComposedObject] = field(default_factory=dict)
+    asked_again: list[tuple[Table, ...]] = field(default_factory=list)
 
     async def store(self, kunden: list[str], *, as_of: datetime | None = None) -> dict[Table, list[str]]:
         """Store Kunden with their Verträge as Ameise has them now; their keys by table."""
@@ -280,8 +289,12 @@ class IngestOfAll:
 
 
 def played_ingest(broker: NatsBroker) -> IngestOfAll:
-    """Answers ingest's RPC that sync uses."""
+    """Answers ingest's RPCs that sync uses."""
     every = IngestOfAll()
+
+    async def send_again(request: SendAgainRequest, caller: Caller) -> SendAgainReply:
+        every.teams[caller.tenant].asked_again.append(request.tables)
+        return SendAgainReply(objects={})
 
     async def objects(request: ObjectsRequest, caller: Caller) -> Objects:
         stored = every.teams[caller.tenant].objects
@@ -289,6 +302,7 @@ def played_ingest(broker: NatsBroker) -> IngestOfAll:
         return Objects(objects=tuple(stored[one] for one in asked if one in stored))
 
     serve(broker, OBJECTS, objects)
+    serve(broker, SEND_AGAIN, send_again)
     return every
 
 

@@ -62,3 +62,15 @@ async def test_a_contact_without_kundennummer_becomes_a_kunde_and_learns_its_num
     await team.idle()
     assert team.rows.events()[-1]["type"] == "already_equal"
     assert await team.world.erstanlagen() == 1
+
+
+async def test_new_pipelines_ask_ingest_for_what_is_stored_until_they_have_judged_something(
+    team: "Team",
+) -> None:
+    assert team.ingest.asked_again == [("kunde", "vertrag")]
+    await team.create_pipelines()
+    assert len(team.ingest.asked_again) == 2
+    await team.delivery(await team.world.seed(3, 3))
+    await team.idle()
+    await team.create_pipelines()
+    assert len(team.ingest.asked_again) == 2

@@ -197,6 +197,14 @@ class ObjectsCompared(DeliveryData):
     objects: tuple[ObjectChange, ...] = Field(max_length=100)
 
 
+class SentAgain(EventData):
+    """Somebody asked for what is stored to be told to sync once more."""
+
+    service, event_name = Service.INGEST, "sent_again"
+    direction = Direction.TO_ZOHO
+    objects: dict[Table, int]
+
+
 # ── sync ─────────────────────────────────────────────────────────────────────
 
 
@@ -303,6 +311,7 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     DeliveryFailed,
     DeliveryHeld,
     ObjectsCompared,
+    SentAgain,
     PipelinesCreated,
     WrittenToZoho,
     WrittenToAmeise,

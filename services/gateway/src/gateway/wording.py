@@ -25,6 +25,7 @@ EVENTS = {
     "delivery_failed": "Lieferung gescheitert",
     "delivery_held": "Lieferung angehalten",
     "objects_compared": "Unterschiede gefunden",
+    "sent_again": "Bestand erneut gesendet",
     "pipelines_created": "Pipelines angelegt",
     "written_to_zoho": "Nach Zoho geschrieben",
     "written_to_ameise": "Nach Ameise geschrieben",

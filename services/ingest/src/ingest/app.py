@@ -10,6 +10,7 @@ from ingest.access import Access
 from ingest.importing import Importer
 from ingest.looking import Looking
 from ingest.receiving import Receiver
+from ingest.sending_again import SendingAgain
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
 from ingest.subscribers import register
@@ -29,6 +30,7 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
             base.broker.faststream,
             Access(settings, base.database, base.outbox, spool),
             Looking(settings, form, base.database),
+            SendingAgain(base.database, base.outbox),
         )
         base.in_background("importing", importer.run())
         base.in_background("receiving", receiver.run())

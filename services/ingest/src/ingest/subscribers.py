@@ -6,18 +6,22 @@ from chassis.rpc import Caller, serve
 from contracts.rpc import Empty
 from contracts.rpc.ingest import (
     OBJECTS,
+    SEND_AGAIN,
     SET_UP_FTP,
     STATUS,
     DailyUpStatus,
     FtpAccess,
     Objects,
     ObjectsRequest,
+    SendAgainReply,
+    SendAgainRequest,
 )
 from ingest.access import Access
 from ingest.looking import Looking
+from ingest.sending_again import SendingAgain
 
 
-def register(broker: NatsBroker, access: Access, looking: Looking) -> None:
+def register(broker: NatsBroker, access: Access, looking: Looking, sending_again: SendingAgain) -> None:
     """Answer ingest's RPCs."""
 
     async def set_up_ftp(request: Empty, caller: Caller) -> FtpAccess:  # noqa: ARG001
@@ -29,6 +33,10 @@ def register(broker: NatsBroker, access: Access, looking: Looking) -> None:
     async def objects(request: ObjectsRequest, caller: Caller) -> Objects:
         return await looking.objects(caller.tenant, request.table, request.keys)
 
+    async def send_again(request: SendAgainRequest, caller: Caller) -> SendAgainReply:
+        return SendAgainReply(objects=await sending_again(caller.cause, caller.tenant, request.tables))
+
     serve(broker, SET_UP_FTP, set_up_ftp)
     serve(broker, STATUS, status)
     serve(broker, OBJECTS, objects)
+    serve(broker, SEND_AGAIN, send_again)

@@ -167,7 +167,7 @@ async def tell(session: AsyncSession, outbox: Outbox, table: Table, current: Imp
             return
         chunks = [rows[start : start + CHUNK_SIZE] for start in range(0, len(rows), CHUNK_SIZE)]
         await outbox.tell(session, current.cause, *(_event(chunk, table, current) for chunk in chunks))
-        await outbox.ask(session, *(_work(chunk, table, current) for chunk in chunks))
+        await outbox.ask(session, *(work_of(chunk, table, current) for chunk in chunks))
         first += page
 
 
@@ -186,7 +186,8 @@ def _event(chunk: list[dict[str, Any]], table: Table, current: Import) -> Object
     )
 
 
-def _work(chunk: list[dict[str, Any]], table: Table, current: Import) -> ObjectsChanged:
+def work_of(chunk: list[dict[str, Any]], table: Table, current: Import) -> ObjectsChanged:
+    """The work for sync about rows with key, version and gone."""
     return ObjectsChanged(
         id=new_id(),
         tenant=current.tenant,

@@ -12,6 +12,7 @@ from contracts.names import System, Table
 from contracts.problems import NotConnected, NotFound
 from contracts.rpc import Empty
 from contracts.rpc.auth import LIST_CONNECTIONS, Connection, ConnectionState
+from contracts.rpc.ingest import SEND_AGAIN, SendAgainRequest
 from contracts.rpc.sync import (
     CreateDefaultPipelines,
     ListParked,
@@ -35,7 +36,11 @@ class Admin:
     rpc: RpcClient
 
     async def create_default_pipelines(self, request: CreateDefaultPipelines, caller: Caller) -> Pipelines:
-        """Raises NotFound, NotConnected for connections that are not this tenant's, or not active."""
+        """Raises NotFound, NotConnected for connections that are not this tenant's, or not active.
+
+        Pipelines that have judged nothing yet get what ingest has stored already. Should that fail
+        (Unavailable), asking again does it.
+        """
         reply = await self.rpc.call(
             LIST_CONNECTIONS, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
         )
@@ -50,6 +55,12 @@ class Admin:
             )
             if created:
                 await self.outbox.tell(session, caller.cause, PipelinesCreated(pipelines=tuple(created)))
+            tables = await pipeline_store.tables_not_judged(session)
+        if tables:
+            wanted = SendAgainRequest(tables=tuple(tables))
+            await self.rpc.call(
+                SEND_AGAIN, wanted, actor=caller.actor, correlationid=caller.cause.correlationid
+            )
         return await self.list_pipelines(Empty(), caller)
 
     async def list_pipelines(self, request: Empty, caller: Caller) -> Pipelines:  # noqa: ARG002

@@ -173,3 +173,13 @@ async def kunden_not_judged(
         keys=list(keys), connection=pipeline.zoho_connection,
     )  # fmt: skip
     return {AmeiseKey(row["key"]) for row in rows}
+
+
+async def tables_not_judged(session: AsyncSession) -> list[Table]:
+    """The tables of pipelines that have judged no object yet."""
+    rows = await fetch_all(
+        session,
+        "SELECT DISTINCT table_name FROM pipeline p "
+        "WHERE NOT EXISTS (SELECT FROM judged j WHERE j.tenant = p.tenant AND j.pipeline = p.id) ORDER BY 1",
+    )
+    return [Table(row["table_name"]) for row in rows]

@@ -1,13 +1,13 @@
 """What ingest can be asked: the way in for deliveries, their state, and the objects they brought."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
 from contracts.actor import Role
-from contracts.events import FtpUserCreated, TableCounts
+from contracts.events import FtpUserCreated, SentAgain, TableCounts
 from contracts.ids import AmeiseKey, Uuid
 from contracts.names import Service, Table
 from contracts.rpc import Empty, Rpc, RpcModel
@@ -82,6 +82,18 @@ class Objects(RpcModel):
     objects: tuple[ComposedObject, ...]
 
 
+class SendAgainRequest(RpcModel):
+    """Tables whose stored objects sync wants to be told of once more, gone ones included."""
+
+    tables: tuple[Table, ...] = Field(min_length=1)
+
+
+class SendAgainReply(RpcModel):
+    """How many objects are on their way, per table; a table that was never delivered is left out."""
+
+    objects: dict[Table, int]
+
+
 SET_UP_FTP = Rpc(
     Service.INGEST, "set_up_ftp", Empty, FtpAccess,
     callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(FtpUserCreated,),
@@ -94,4 +106,8 @@ OBJECTS = Rpc(
     Service.INGEST, "objects", ObjectsRequest, Objects,
     callers=frozenset({Service.SYNC}), role=Role.SYSTEM, silent_because="only looks",
 )  # fmt: skip
-RPCS = (SET_UP_FTP, STATUS, OBJECTS)
+SEND_AGAIN = Rpc(
+    Service.INGEST, "send_again", SendAgainRequest, SendAgainReply,
+    callers=frozenset({Service.SYNC}), role=Role.ADMIN, events=(SentAgain,), timeout=timedelta(seconds=60),
+)  # fmt: skip
+RPCS = (SET_UP_FTP, STATUS, OBJECTS, SEND_AGAIN)
