@@ -1,4 +1,4 @@
-"""The role that sees all tenants stands behind one wall less: whoever uses it is on this list, with a reason."""
+"""The role that sees all tenants stands behind one wall less: its users are listed here, each with a reason."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ USERS = {
     "services/audit/src/audit/app.py": "counts missing event numbers of all tenants for a metric",
     "services/auth/src/auth/app.py": "hands it to keeping_fresh",
     "services/auth/src/auth/keeping_fresh.py": "asks which tenants have a token that runs out",
-    "services/gateway/src/gateway/connections.py": "a consent page comes back with a state that tells the tenant",
+    "services/gateway/src/gateway/connections.py": "a consent page comes back with a state only",
     "services/gateway/src/gateway/tenants.py": "lists the teams for the installation's admin",
     "services/ingest/src/ingest/importing.py": "asks which tenants have a delivery waiting",
     "services/ingest/src/ingest/receiving.py": "FTP users sign in before their tenant is known",
