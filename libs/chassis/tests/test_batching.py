@@ -83,3 +83,49 @@ async def test_a_caller_who_gives_up_does_not_take_the_others_along() -> None:
     assert flushed == [1, 2]
     with pytest.raises(asyncio.CancelledError):
         await impatient
+
+
+async def test_under_overload_those_who_gave_up_do_not_pile_up() -> None:
+    release = asyncio.Event()
+    calls: list[list[int]] = []
+
+    async def flush(key: str, items: list[int]) -> None:
+        calls.append(items)
+        await release.wait()
+
+    batcher = Batcher[str, int](flush, size=2)
+    first = asyncio.create_task(batcher.add("a", 0))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    impatient = [asyncio.create_task(batcher.add("a", n)) for n in range(1, 9)]
+    patient = asyncio.create_task(batcher.add("a", 9))
+    await asyncio.sleep(0)
+    for task in impatient:
+        task.cancel()
+    release.set()
+    await asyncio.gather(first, patient)
+
+    assert calls == [[0], [9]]
+
+
+async def test_a_crowd_that_gave_up_altogether_is_no_batch() -> None:
+    release = asyncio.Event()
+    calls: list[list[int]] = []
+
+    async def flush(key: str, items: list[int]) -> None:
+        calls.append(items)
+        await release.wait()
+
+    batcher = Batcher[str, int](flush, size=2)
+    first = asyncio.create_task(batcher.add("a", 0))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    impatient = [asyncio.create_task(batcher.add("a", n)) for n in range(1, 9)]
+    await asyncio.sleep(0)
+    for task in impatient:
+        task.cancel()
+    release.set()
+    await first
+    await batcher.add("a", 9)
+
+    assert calls == [[0], [9]]

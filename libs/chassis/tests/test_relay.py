@@ -13,6 +13,8 @@ import nats
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.errors import APIError
 from pydantic import SecretStr
 
 from chassis.broker import Broker, stream_config
@@ -202,6 +204,28 @@ async def test_what_nats_refuses_for_ever_keeps_its_number_and_blocks_nobody(
     async with database.tenant(BERLIN) as session:
         (kept,) = await fetch_all(session, "SELECT refused_body FROM outbox WHERE refused IS NOT NULL")
     assert Event.model_validate_json(bytes(kept["refused_body"])) == refused
+
+
+@pytest.mark.parametrize(("code", "err_code"), [(400, 10002), (409, 10158)], ids=["storage full", "in process"])
+async def test_what_nats_refuses_for_now_is_published_later(
+    new_relay: Callable[[], Relay],
+    database: Database,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    err_code: int,
+) -> None:
+    async def refused(*_: Any, **__: Any) -> None:
+        raise APIError(code=code, description="not now", err_code=err_code)
+
+    (event,) = await tell(database, BERLIN, looked_at())
+    with monkeypatch.context() as patched:
+        patched.setattr(JetStreamContext, "publish", refused)
+        with pytest.raises(TimeoutError, match="1 of 1"):
+            await new_relay().publish_once()
+    await new_relay().publish_once()
+    (message,) = await published(client)
+    assert Event.model_validate_json(message.data) == event
 
 
 async def test_a_stand_in_that_is_refused_too_waits_and_the_original_is_kept(

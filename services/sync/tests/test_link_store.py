@@ -90,7 +90,7 @@ async def test_bases_survive_and_move_field_by_field(database: Database) -> None
     link = (await by_record(database, "1"))["1"]
     assert link.ameise_base is None
     based = link.with_bases(ameise={"a": "1", "b": None}, zoho={"z": True})
-    await save(database, replace(based, ameise_key="5001").having_written(["a"]))
+    await save(database, replace(based, ameise_key="5001").having_seen(["a"]))
     again = (await by_record(database, "1"))["1"]
     assert (again.ameise_base, again.zoho_base) == ({"a": "1", "b": None}, {"z": True})
     assert again.with_bases(ameise={"b": "2"}, zoho={}).ameise_base == {"a": "1", "b": "2"}

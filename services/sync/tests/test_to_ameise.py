@@ -1,12 +1,17 @@
 """One Zoho record brought to Ameise: what can go wrong outside, and what comes of it."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from contracts.ids import TenantId
+from contracts.names import Table
+from sync import to_ameise
+from vendor.errors import Unavailable
 
 if TYPE_CHECKING:
     from conftest import Team
@@ -107,6 +112,34 @@ async def test_zoho_failing_after_ameise_was_written_leaves_no_conflict(
     assert [e["type"] for e in team.rows.events()][-3:] == [
         "written_to_ameise", "work_postponed", "written_to_zoho",
     ]  # fmt: skip
+
+
+async def test_what_a_cut_off_try_wrote_is_not_taken_back_by_an_older_delivery(
+    team: "Team", linked: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, contact = linked
+    old = team.ingest.objects[Table.KUNDE, number].fields
+    read_kunde, reads = to_ameise.read_kunde, itertools.count(1)
+
+    async def fail_to_read_back(*args: Any) -> Any:
+        if next(reads) == 2:
+            raise Unavailable("ameise", "no answer")
+        return await read_kunde(*args)
+
+    monkeypatch.setattr(to_ameise, "read_kunde", fail_to_read_back)
+    await team.world.edit(contact, Last_Name="Neu")
+    await team.webhook(contact)
+    await team.postponed("ameise antwortet nicht")
+    assert (await team.world.kunde(number))["Person"]["Nachname"] == "Neu"
+    team.hurry()
+    assert await team.idle() == []
+    await team.world.edit_kunde(number, Beruf="Rentner")
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    team.ingest.put(Table.KUNDE, number, old | {"beruf": "Rentner"}, as_of=yesterday)
+    await team.chunk(Table.KUNDE, [number])
+    assert await team.idle() == []
+    record = await team.world.record(contact)
+    assert (record["Last_Name"], record["Beruf"]) == ("Neu", "Rentner")
 
 
 async def test_a_record_edited_while_we_looked_is_read_and_merged_again(

@@ -28,7 +28,8 @@ class Batcher(Generic[K, T]):
     _running: dict[K, "asyncio.Task[None]"] = field(default_factory=dict[K, "asyncio.Task[None]"])
 
     async def add(self, key: K, item: T) -> None:
-        """Return when `item` has been flushed. Cancelled, the item may be flushed all the same."""
+        """Return when `item` has been flushed. Cancelled, the item may be flushed all the same, unless more
+        than one batch waits."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append((item, done))
         if key not in self._running:
@@ -38,8 +39,12 @@ class Batcher(Generic[K, T]):
     async def _run(self, key: K) -> None:
         try:
             while waiting := self._waiting.get(key):
+                if len(waiting) > self.size:
+                    # Overload: those who still wait go first, and what nobody waits for does not pile up.
+                    waiting = [(item, done) for item, done in waiting if not done.done()]
                 batch, self._waiting[key] = waiting[: self.size], waiting[self.size :]
-                await self._flush(key, batch)
+                if batch:
+                    await self._flush(key, batch)
         finally:
             self._waiting.pop(key, None)
             del self._running[key]

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 
 from chassis import logs
 from chassis.broker import Broker, connect
-from chassis.database import Database
+from chassis.database import Database, is_unreachable
 from chassis.health import Health
 from chassis.migrations import migrate, wait_until_reachable
 from chassis.outbox import Outbox
@@ -115,8 +115,10 @@ class Foundation:
         while True:
             try:
                 await forget_published(self.all_tenants, older_than_days=days)
-            except OperationalError:
-                log.warning("housekeeping.postponed", reason="PostgreSQL is away")
+            except SQLAlchemyError as error:
+                if not is_unreachable(error):
+                    raise
+                log.warning("housekeeping.postponed", error=type(error).__name__)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     async def _watch_connections(self) -> None:

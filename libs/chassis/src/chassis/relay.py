@@ -42,6 +42,10 @@ its own, and a lone row goes at once."""
 PAUSE_AFTER_ERROR_SECONDS = 0.5
 PUBLISH_TIMEOUT_SECONDS = 5.0
 _NUMBERING_LOCK = 4_210_772
+_REFUSED_FOR_EVER = frozenset({10054, 10097})
+"""JetStream's error codes for a message, or headers, above the stream's limit. Any other refusal passes,
+whatever its status says: 10002 (the account's storage is full) comes with 400, 10158 (an earlier sending of
+the same message is still under way in the cluster) with 409."""
 
 published_total = Counter("outbox_published_total", "Messages that NATS acknowledged", ["kind"])
 failures_total = Counter("outbox_publish_failures_total", "Publishing attempts that failed and are repeated")
@@ -206,7 +210,7 @@ class Relay:
         except MaxPayloadError as error:
             return _not_taken(row, str(error))
         except APIError as error:
-            for_ever = error.code is not None and 400 <= error.code < 500
+            for_ever = error.err_code in _REFUSED_FOR_EVER
             return _not_taken(row, (error.description or "refused") if for_ever else None)
         except (NatsError, TimeoutError):
             return _not_taken(row)

@@ -41,6 +41,10 @@ stream_pull_subscriber.TimeoutError = TimeoutError  # pyright: ignore[reportPriv
 
 CONCURRENCY = 64
 """Messages of one consumer that a process handles at the same time, each settled by itself."""
+REQUESTS = 8
+"""Requests for a message that are open at the same time. Each asks for one: nats-py holds back what has
+come of a larger one until it is complete or its time is over. With a single request, a busy process would
+take one message a round trip."""
 _CHAIN = ("tenant", "correlationid")
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
@@ -100,13 +104,14 @@ def subscribe(
         await _settle(consumer, [message], handle_one, park)
 
     on_message.__annotations__["message"] = model  # what the AsyncAPI document shows
-    # One message a request: FastStream waits for the slowest of a batch before it asks for the next one.
-    broker.subscriber(
-        **_options(consumer),
-        pull_sub=PullSub(batch_size=1, timeout=5),
-        max_workers=CONCURRENCY,
-        decoder=_decoder(consumer, model),
-    )(on_message)
+    for number in range(REQUESTS):
+        broker.subscriber(
+            **_options(consumer),
+            pull_sub=PullSub(batch_size=1, timeout=5),
+            max_workers=CONCURRENCY // REQUESTS,
+            decoder=_decoder(consumer, model),
+            include_in_schema=number == 0,
+        )(on_message)
 
 
 def subscribe_batches(

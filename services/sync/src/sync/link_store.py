@@ -41,13 +41,18 @@ class Link:
             zoho_base={**(self.zoho_base or {}), **zoho},
         )
 
-    def having_written(self, fields: Sequence[str]) -> "Link":
-        """The link that remembers when we wrote these fields to Ameise: now."""
+    def moved_in_ameise(self, ameise: Mapping[str, Known]) -> list[str]:
+        """The fields whose base in Ameise was another one before."""
+        before = self.ameise_base or {}
+        return [name for name, value in ameise.items() if name in before and before[name] != value]
+
+    def having_seen(self, fields: Sequence[str]) -> "Link":
+        """The link that remembers when we wrote these fields to Ameise, or saw them new there: now."""
         now = datetime.now(UTC).isoformat()
         return replace(self, written={**self.written, **dict.fromkeys(fields, now)})
 
     def written_after(self, as_of: datetime) -> set[str]:
-        """The Ameise fields that we wrote after the moment that a delivery shows."""
+        """The Ameise fields that we wrote, or saw new there, after the moment that a delivery shows."""
         return {name for name, at in self.written.items() if datetime.fromisoformat(at) > as_of}
 
 

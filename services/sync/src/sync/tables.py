@@ -40,7 +40,8 @@ class LinkRow(Base, table=True):
     """Ameise object A and Zoho record B are the same thing.
 
     `ameise_base` and `zoho_base` hold, per mapped field, each side's own value as last read there.
-    `written` says when we last wrote a field to Ameise: an older delivery does not win over it.
+    `written` says when we last wrote a field to Ameise, or saw it new there: an older delivery does not win
+    over it.
     Either id may be missing while the other side is being found or made.
     """
 

@@ -126,7 +126,6 @@ class ToAmeise:
         except (VendorError, CannotConvert) as error:
             told = record_events.of_ameise(pipeline, work.object, Merged(), found, newly=newly)
             return Half(link, told, self._decide(work, error))
-        link = link.having_written(list(merged.to_ameise))
         failed: VendorError | None = None
         in_zoho: Mapping[str, Value] = {}
         try:
@@ -141,7 +140,10 @@ class ToAmeise:
             ameise_read_back=in_ameise,
             zoho_read_back=in_zoho,
         )
-        done = link.with_bases(ameise=ameise_base, zoho=zoho_base)
+        # Also what an earlier try wrote before it was cut off, and what a person changed in Ameise: it is as
+        # new as our own writes, and a delivery made before it must not take it back.
+        fresh = [*merged.to_ameise, *link.moved_in_ameise(ameise_base)]
+        done = link.with_bases(ameise=ameise_base, zoho=zoho_base).having_seen(fresh)
         told = record_events.of_ameise(pipeline, work.object, merged, found, newly=newly)
         if failed is not None:
             return Half(done, told, self._decide(work, failed))
