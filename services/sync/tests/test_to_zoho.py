@@ -66,6 +66,18 @@ async def test_a_vertrag_waits_for_its_kunde_and_comes_when_he_does(team: "Team"
     assert vertrag["Name"] == "Hausrat 9001"
 
 
+async def test_a_vertrag_of_a_kunde_that_cannot_be_holds_up_no_other(team: "Team") -> None:
+    team.ingest.put(Table.KUNDE, "5001", {"nachname": "Da", "juristische_person": False})
+    for key, kunde in (("9001", "5001"), ("9002", "unbekannt (alt)")):
+        team.ingest.put(Table.VERTRAG, key, {"kunde_id": kunde, "sparte": "Hausrat"})
+    await team.chunk(Table.KUNDE, ["5001"])
+    await team.chunk(Table.VERTRAG, ["9001", "9002"])
+    assert await team.hurried() == []
+    found = {vertrag["Vertragsnummer"]: vertrag["Kunde"] for vertrag in await team.world.records("Vertraege")}
+    assert found["9001"] is not None
+    assert found["9002"] is None
+
+
 async def test_a_change_made_in_zoho_survives_a_delivery_and_goes_to_ameise(team: "Team") -> None:
     """Its webhook was lost; the delivery meets it."""
     number = await team.world.add_kunde(Nachname="Verloren")

@@ -152,9 +152,7 @@ class ToZoho:
         """
         if not any(m.converter is Converter.LOOKUP for m in pipeline.definition.fields):
             return list(items)
-        kunden = sorted(
-            {AmeiseKey(str(i.object.fields["kunde_id"])) for i in items if i.object.fields.get("kunde_id")}
-        )
+        kunden = _kunden_of(items)
         async with self.database.tenant(pipeline.tenant) as session:
             open_ = await pipeline_store.kunden_not_judged(session, pipeline, kunden)
             parked = await work_store.parked_objects(session, sorted(open_))
@@ -286,6 +284,6 @@ class ToZoho:
 
 
 def _kunden_of(items: Sequence[Item]) -> list[AmeiseKey]:
-    """The Kunden whose Verträge these are, each once."""
-    numbers = (item.object.fields.get("kunde_id") for item in items)
-    return sorted({AmeiseKey(str(number)) for number in numbers if number})
+    """The Kunden whose Verträge these are, each once; what cannot be a key is nobody's."""
+    numbers = {str(item.object.fields.get("kunde_id") or "") for item in items}
+    return sorted(AmeiseKey(number) for number in numbers if AmeiseKey.pattern.fullmatch(number))
