@@ -206,7 +206,9 @@ async def test_what_nats_refuses_for_ever_keeps_its_number_and_blocks_nobody(
     assert Event.model_validate_json(bytes(kept["refused_body"])) == refused
 
 
-@pytest.mark.parametrize(("code", "err_code"), [(400, 10002), (409, 10158)], ids=["storage full", "in process"])
+@pytest.mark.parametrize(
+    ("code", "err_code"), [(400, 10002), (409, 10158)], ids=["storage full", "in process"]
+)
 async def test_what_nats_refuses_for_now_is_published_later(
     new_relay: Callable[[], Relay],
     database: Database,
