@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from chassis.deadline import within
+
 Check = Callable[[], Awaitable[None]]
 
 CHECK_SECONDS = 2.0
@@ -57,7 +59,7 @@ class Health:
 
 async def _what_is_wrong(check: Check) -> str | None:
     try:
-        await asyncio.wait_for(check(), CHECK_SECONDS)
+        await within(CHECK_SECONDS, check())
     except Exception as error:  # noqa: BLE001 (a check may fail in any way; the answer names it)
         return type(error).__name__
     return None

@@ -3,8 +3,7 @@
 The payload is never trusted: only the record's id is taken from it, and sync reads the record itself.
 """
 
-import asyncio
-
+from chassis.deadline import within
 from contracts.ids import PipelineId, TenantId, Uuid, ZohoId
 from contracts.problems import NotFound, Unavailable
 from gateway.parts import Parts
@@ -29,11 +28,17 @@ async def accept(
     sync looks at the record once more.
     """
     try:
-        async with asyncio.timeout(parts.settings.intake_timeout.total_seconds()):
-            await _check_token(parts, tenant, pipeline, token)
-            await parts.webhooks.add(tenant, Webhook(pipeline, zoho_id, correlationid))
+        await within(
+            parts.settings.intake_timeout.total_seconds(),
+            _take(parts, tenant, Webhook(pipeline, zoho_id, correlationid), token),
+        )
     except TimeoutError as error:
         raise Unavailable("Die Datenbank antwortet nicht rechtzeitig.") from error
+
+
+async def _take(parts: Parts, tenant: TenantId, webhook: Webhook, token: str | None) -> None:
+    await _check_token(parts, tenant, webhook.pipeline, token)
+    await parts.webhooks.add(tenant, webhook)
 
 
 async def _check_token(parts: Parts, tenant: TenantId, pipeline: PipelineId, token: str | None) -> None:
