@@ -33,6 +33,18 @@ async def test_a_form_submitted_twice_gives_one_kunde_and_one_question(team: "Te
     assert len(await team.world.named("Doppelt")) == 1
 
 
+async def test_a_form_that_asks_for_little_submitted_twice_gives_one_kunde_though_the_search_lags(
+    team: "Team",
+) -> None:
+    await team.world.knobs(ameise_search_lag_seconds=60)
+    little = ANNA | {"Date_of_Birth": None, "Email": None}
+    records = [await team.world.add(Last_Name="Wenig", **little) for _ in range(2)]
+    await asyncio.gather(*(team.webhook(record) for record in records))
+    [parked] = await team.idle()
+    assert parked["reason"].startswith("unklar: gleicht dem Zoho-Datensatz")
+    assert await team.world.erstanlagen() == 1
+
+
 async def test_a_family_that_shares_an_email_is_created_one_by_one(team: "Team") -> None:
     names = [("Anna", "1980-01-02"), ("Bernd", "1979-05-06"), ("Cleo", "2010-07-08")]
     records = [

@@ -7,7 +7,8 @@ and a form can be submitted twice at once. Therefore, in this order:
 2. An intent of an earlier try. If it got its Kunde, that is the one. If its outcome is unknown, look again:
    the one Kunde of this name who was not there before is adopted. Until the settling time is over, wait;
    after it, a person decides. Never a second POST on our own.
-3. Another record with the same match keys that is being created, or was in the last day: a person decides.
+3. Another record that may be of the same person, and is being created or was in the last day: a person
+   decides.
 4. Search. One Kunde who is surely the same is adopted; unsure ones go to a person.
 5. Commit an intent with what was found, then POST.
 """
@@ -23,7 +24,7 @@ from chassis.leases import Lease
 from sync import intent_store
 from sync.intent_store import Intent
 from sync.kunde import CONTACT, KundeInAmeise, new_kunde_body, read_kunde
-from sync.matching import Candidate, choose_match, match_keys, only_new_one, same_name
+from sync.matching import Candidate, choose_match, match_keys, only_new_one, same_name, twin_keys
 from sync.pipelines import Pipeline
 from sync.retry import Park, ParkedReason, Postpone
 from sync.values import Known, canonical
@@ -80,10 +81,10 @@ class CreateOnce:
     async def _in_turn(
         self, pipeline: Pipeline, ameise: AmeiseClient, zoho_id: str, fields: Mapping[str, Known], turn: Lease
     ) -> Creation:
-        keys = match_keys(fields, tenant=pipeline.tenant)
+        twins = twin_keys(fields, tenant=pipeline.tenant)
         async with self.database.tenant(pipeline.tenant) as session:
             earlier = await intent_store.unfinished(session, pipeline, zoho_id)
-            twin = await intent_store.twin_of(session, pipeline, zoho_id, keys, within=self.fresh_link)
+            twin = await intent_store.twin_of(session, pipeline, zoho_id, twins, within=self.fresh_link)
         if earlier is not None and earlier.kundennummer is not None:
             return Found(earlier.kundennummer, adopted=False)
         if earlier is not None:
@@ -100,6 +101,7 @@ class CreateOnce:
         async with self.database.tenant(pipeline.tenant) as session:
             await leases.check(session, turn)
             found = [c.kundennummer for c in candidates]
+            keys = match_keys(fields, tenant=pipeline.tenant)
             intent = await intent_store.declare(session, pipeline, zoho_id, keys=keys, found=found)
         return await self._post(pipeline, ameise, intent, fields)
 

@@ -84,22 +84,31 @@ def only_new_one(wanted: Mapping[str, Known], new: Iterable[Candidate]) -> str |
 
 
 def match_keys(wanted: Mapping[str, Known], *, tenant: str) -> list[str]:
-    """What two Erstanlagen of the same person share, as hashes keyed by the tenant.
+    """What an Erstanlage is kept under, for others to be compared with by `twin_keys`."""
+    born = wanted.get("geburtsdatum") or _UNKNOWN
+    return _keys(wanted, tenant, ("name+geburtsdatum", born), ("name", _UNKNOWN))
 
-    Hashes, since they are kept longer than the work and serve only to be compared.
-    """
-    keys = [
-        key
-        for name in sorted(_names(wanted))
-        for key in (
-            ("name+geburtsdatum", *name, wanted.get("geburtsdatum")),
-            ("name+email", *name, _folded(wanted.get("email"))),
-        )
-    ]
+
+def twin_keys(wanted: Mapping[str, Known], *, tenant: str) -> list[str]:
+    """What another Erstanlage has one of, if it may be of the same person: one name, and one e-mail or no
+    two birth dates that differ. So little is enough, since Ameise's search may not find that one yet."""
+    if born := wanted.get("geburtsdatum"):
+        return _keys(wanted, tenant, ("name+geburtsdatum", born), ("name+geburtsdatum", _UNKNOWN))
+    return _keys(wanted, tenant, ("name", _UNKNOWN))
+
+
+_UNKNOWN = "unknown"
+
+
+def _keys(wanted: Mapping[str, Known], tenant: str, *about: tuple[str, Known]) -> list[str]:
+    """Hashes, keyed by the tenant, since they are kept longer than the work and serve only to be compared."""
+    mail = _folded(wanted.get("email"))
     return [
-        hmac.new(tenant.encode(), "\x1f".join(map(str, key)).encode(), hashlib.sha256).hexdigest()
-        for key in keys
-        if key[-1]
+        hmac.new(
+            tenant.encode(), "\x1f".join(map(str, (kind, *name, value))).encode(), hashlib.sha256
+        ).hexdigest()
+        for name in sorted(_names(wanted))
+        for kind, value in (*about, *([("name+email", mail)] if mail else []))
     ]
 
 
