@@ -12,6 +12,7 @@ import pytest
 from nats.aio.client import Client
 from sample_service.app import running
 from sample_service.settings import SampleSettings
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from contracts.ids import PipelineId, TenantId, ZohoId, new_id
 from contracts.work import LookAtZohoRecord
@@ -139,6 +140,22 @@ async def test_a_background_task_that_fails_ends_the_process_not_live(
         base.in_background("keeping-fresh", fail())
         await eventually(base.stopping.is_set)
         assert base.health.fatal == "keeping-fresh failed"
+
+
+async def test_housekeeping_waits_for_a_busy_database(
+    settings: SampleSettings, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+
+    async def no_free_connection(database: object, *, older_than_days: float) -> int:
+        tried.append(older_than_days)
+        raise PoolTimeoutError
+
+    monkeypatch.setattr("chassis.process.forget_published", no_free_connection)
+    monkeypatch.setattr("chassis.process.HOUSEKEEPING_SECONDS", 0.01)
+    async with running(settings) as base:
+        await eventually(lambda: len(tried) > 1)
+        assert base.health.fatal is None
 
 
 async def test_a_nats_connection_closed_for_good_makes_the_process_not_live(
