@@ -190,6 +190,19 @@ async def test_an_id_that_no_list_holds_makes_its_text_unknown(ingest: Any, kit:
     assert (kunde.fields["land_id"], kunde.fields["anrede"]) == ("XX", None)
 
 
+async def test_a_kunde_is_as_old_as_the_oldest_table_that_it_is_made_of(start: Any, kit: Any) -> None:
+    async with start(waiting_time=timedelta(0)) as ingest:
+        book = kit.a_book(1)
+        first = await ingest.deliver(book.files())
+        book.tables[Table.KUNDE][0]["nachname"] = "Schmidt"
+        second = await ingest.deliver(book.files(without=(Table.KUNDENKOMMUNIKATION,), day="20261125"))
+        assert first.as_of < second.as_of
+        kunde = (await ingest.objects(Table.KUNDE, "5000000001"))["5000000001"]
+        assert (kunde.fields["nachname"], kunde.as_of) == ("Schmidt", first.as_of)
+        vertrag = (await ingest.objects(Table.VERTRAG, "1001"))["1001"]
+        assert vertrag.as_of == second.as_of
+
+
 async def test_kontaktdaten_that_were_never_delivered_are_unknown_and_become_known(
     start: Any, lay_down: Any, kit: Any
 ) -> None:

@@ -43,15 +43,18 @@ class Looking:
             raise Invalid(f"{table} is part of the Kunde", remedy="ask for the Kunde")
         async with self.database.tenant(tenant) as session:
             found = await store.composed_objects(session, self.form, table, tenant=tenant, keys=keys)
-            delivered = (await store.delivered_tables(session, tenant)).get(table)
-        if delivered is None:
+            delivered = await store.delivered_tables(session, tenant)
+        if table not in delivered:
             return Objects(objects=())
+        # A delivery may come without a table: an object is as old as the oldest part of it.
+        parts = (table, *CHILDREN_OF_KUNDE) if table is Table.KUNDE else (table,)
+        as_of = min(delivered[part].as_of for part in parts if part in delivered)
         return Objects(
             objects=tuple(
                 ComposedObject(
                     key=key,
                     version=row["version"],
-                    as_of=delivered.as_of,
+                    as_of=as_of,
                     gone=row["gone"],
                     fields=row["fields"] or {},
                     unknown=tuple(row["unknown"] or ()),
