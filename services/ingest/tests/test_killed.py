@@ -1,10 +1,12 @@
 """The process dies somewhere: the next one goes on, and the end is the same as without."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from chassis.database import run_sql
 from contracts.names import Table
 from contracts.rpc.ingest import DeliveryState
 from ingest import importing, merging, store, versions
@@ -101,6 +103,19 @@ async def test_our_own_fault_fails_the_delivery_and_not_the_service(
         delivery = await ingest.ended(1)
         assert (delivery.state, delivery.reason) == (DeliveryState.FAILED, "ZeroDivisionError; see the log")
         assert await ingest.objects(Table.KUNDE, "5000000001") == {}
+
+
+async def test_an_import_that_takes_too_long_fails_and_holds_up_no_other(
+    start: Any, lay_down: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def too_long(session: Any, *_: Any) -> None:
+        await run_sql(session, "SELECT pg_sleep(60)")
+
+    lay_down(kit.a_book(1).files())
+    monkeypatch.setattr(merging, "stage", too_long)
+    async with start(import_timeout=timedelta(milliseconds=100)) as ingest:
+        delivery = await ingest.ended(1)
+        assert (delivery.state, delivery.reason) == (DeliveryState.FAILED, "OperationalError; see the log")
 
 
 async def test_a_stop_in_order_is_no_attempt_and_the_next_start_goes_on(

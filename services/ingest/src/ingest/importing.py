@@ -43,6 +43,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 POLL_SECONDS = 2.0
 """How long a delivery that another replica received may go unnoticed."""
 LEASE = "import"
+_TOO_MUCH = frozenset({"57014", "53100", "53200", "53400"})
+"""PostgreSQL's codes: the statement took too long; disk full, out of memory, above a configured limit."""
 
 deliveries_total = Counter("ingest_deliveries_total", "Deliveries by how they ended", ["state"])
 rows_total = Counter("ingest_rows_total", "Rows by what a delivery did to them", ["table", "change"])
@@ -134,7 +136,7 @@ class Importer:
         except LeaseLost:
             raise
         except Exception as error:
-            if is_unreachable(error):
+            if is_unreachable(error) and not _will_fail_again(error):
                 raise
             log.exception("import.failed")
             await self._fail(current, lease, f"{type(error).__name__}; see the log")
@@ -303,6 +305,13 @@ class Importer:
             reason=told.reason,
         )
         await self.base.outbox.tell(session, current.cause, told)
+
+
+def _will_fail_again(error: Exception) -> bool:
+    """Whether PostgreSQL is there, but this import takes too long for it, or more than it has (disk,
+    memory): tried for ever, it would hold up all other tenants."""
+    sqlstate: str | None = getattr(getattr(error, "orig", error), "sqlstate", None)
+    return sqlstate in _TOO_MUCH
 
 
 def cause_of(delivery: DeliveryRow) -> Cause:
