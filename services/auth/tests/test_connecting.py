@@ -92,7 +92,7 @@ async def test_refused_consent_is_told_and_connects_nothing(
 ) -> None:
     _, url = await team.start(system)
     redirect = await team.vendors.consent(url, world="DEMO08_1", accept=False)
-    with pytest.raises(Conflict, match="access_denied"):
+    with pytest.raises(Conflict, match="Die Zustimmung wurde abgelehnt"):
         await team.finish(redirect)
     [told] = rows.events("connection_refused")
     assert told["data"]["reason"] == "access_denied"
@@ -148,7 +148,7 @@ async def test_a_second_connection_to_the_same_account_becomes_the_first(team: "
 async def test_a_connection_never_changes_its_account(team: "Team", org: str, rows: "Rows") -> None:
     first = await team.connect(System.ZOHO, org)
     old = await team.token(first.id)
-    with pytest.raises(Conflict, match="another account"):
+    with pytest.raises(Conflict, match="einem anderen Konto"):
         await team.connect(System.ZOHO, f"{org}-b", connection=first.id)
     assert (await team.token(first.id)).token == old.token
     assert len(rows.events("connection_refused")) == 1
@@ -185,7 +185,7 @@ async def test_without_a_registration_it_says_what_to_set(
     from auth.app import running
 
     async with running(settings.model_copy(update={"zoho_client_id": ""})):
-        with pytest.raises(Conflict, match="not registered") as refused:
+        with pytest.raises(Conflict, match="OAuth-Zugangsdaten für") as refused:
             await team_of(TenantId("berlin")).start(System.ZOHO)
     assert "AUTH_ZOHO_CLIENT_ID" in (refused.value.remedy or "")
 

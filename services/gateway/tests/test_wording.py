@@ -22,3 +22,8 @@ def test_every_state_has_a_colour(kind):
 
 def test_an_event_of_a_newer_release_keeps_its_name():
     assert wording.event_label("brand_new") == "brand_new"
+
+
+def test_a_known_error_code_is_put_into_words_and_another_reason_is_left():
+    assert wording.reason_words("access_denied") == "Zustimmung abgelehnt (access_denied)"
+    assert wording.reason_words("HTTP 502") == "HTTP 502"

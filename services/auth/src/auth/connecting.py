@@ -38,7 +38,8 @@ from contracts.rpc.auth import (
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 SIGN_IN_LASTS = timedelta(minutes=10)
-START_AGAIN = "start the connection again"
+START_AGAIN = "In der Übersicht des Teams noch einmal „Verbinden“ wählen."
+_NAMES = {System.AMEISE: "Ameise", System.ZOHO: "Zoho CRM"}
 
 
 class _OtherAccount(Exception):  # noqa: N818
@@ -73,8 +74,8 @@ class Connecting:
         if not provider.is_set_up:
             name = f"AUTH_{request.system.upper()}_CLIENT_ID"
             raise Conflict(
-                f"this installation is not registered with {request.system}",
-                remedy=f"set {name} and its secret",
+                f"Dieser Installation fehlen die OAuth-Zugangsdaten für {_NAMES[request.system]}.",
+                remedy=f"Der Betreiber setzt {name} und das Secret dazu.",
             )
         state = secrets.token_urlsafe(32)
         verifier = SecretStr(secrets.token_urlsafe(48)) if provider.uses_pkce else None
@@ -109,7 +110,9 @@ class Connecting:
         try:
             return await self._keep(sign_in, grant, caller)
         except _OtherAccount as error:
-            raise await self._refused(sign_in, caller, "it leads to another account") from error
+            raise await self._refused(
+                sign_in, caller, "die Anmeldung führt zu einem anderen Konto als bisher"
+            ) from error
 
     async def _obtain(self, sign_in: SignInRow, request: FinishConnection, caller: Caller) -> _Grant:
         """Code for tokens, and whose they are. Raises Conflict, Unavailable."""
@@ -176,13 +179,11 @@ class Connecting:
     async def _refused(self, sign_in: SignInRow, caller: Caller, reason: str) -> Conflict:
         """Tell that the flow ended without a connection; what to raise."""
         await self._tell_refused(sign_in, caller, reason)
-        return Conflict(f"{sign_in.system} was not connected: {reason}", remedy=START_AGAIN)
+        return Conflict(_not_connected(sign_in, reason), remedy=START_AGAIN)
 
     async def _unanswered(self, sign_in: SignInRow, caller: Caller, answer: NoAnswer) -> Unavailable:
         await self._tell_refused(sign_in, caller, answer.reason)
-        return Unavailable(
-            f"{sign_in.system} was not connected: {answer.reason}", remedy=f"later, {START_AGAIN}"
-        )
+        return Unavailable(_not_connected(sign_in, answer.reason), remedy=f"Später: {START_AGAIN}")
 
     async def _tell_refused(self, sign_in: SignInRow, caller: Caller, reason: str) -> None:
         log.warning("connection.refused", connection=sign_in.connection, reason=reason)
@@ -195,6 +196,11 @@ class Connecting:
                 connection=Uuid(sign_in.connection), system=System(sign_in.system), reason=reason
             )
             await self.outbox.tell(session, caller.cause, told)
+
+
+def _not_connected(sign_in: SignInRow, reason: str) -> str:
+    words = "Die Zustimmung wurde abgelehnt" if reason == "access_denied" else "Grund"
+    return f"{_NAMES[System(sign_in.system)]} ist nicht verbunden. {words}: {reason}"
 
 
 async def _connection_to_begin(

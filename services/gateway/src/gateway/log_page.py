@@ -14,7 +14,7 @@ from contracts.events import Event, ObjectAction
 from contracts.names import Direction, Outcome, System, Table
 from contracts.rpc.audit import LogFilter
 from gateway.rendering import BERLIN
-from gateway.wording import event_label, label
+from gateway.wording import event_label, label, reason_words
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -115,7 +115,7 @@ def _details(data: dict[str, Any], changed: dict[str, Any]) -> list[str]:
     if system := _member(System, data.get("system")):
         words.append(label(system))
     if reason := data.get("reason"):
-        words.append(str(reason))
+        words.append(reason_words(str(reason)))
     if fields := changed.get("fields"):
         words.append("Felder: " + ", ".join(fields))
     if objects := data.get("objects"):

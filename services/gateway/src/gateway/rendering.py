@@ -58,5 +58,6 @@ _templates.filters |= {
     "number": number,
     "label": wording.label,
     "event_label": wording.event_label,
+    "reason_words": wording.reason_words,
     "tone": wording.tone,
 }

@@ -106,6 +106,8 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
     },
 }
 
+_REASONS = {"access_denied": "Zustimmung abgelehnt (access_denied)"}
+
 _TONES: dict[type[StrEnum], dict[str, str]] = {
     Outcome: {Outcome.OK: "good", Outcome.WARNING: "warn", Outcome.ERROR: "bad", Outcome.RETRY: "warn"},
     ConnectionState: {
@@ -136,6 +138,11 @@ def label(value: StrEnum) -> str:
 def event_label(name: str) -> str:
     """What an event is called; one of a newer release keeps its own name."""
     return EVENTS.get(name, name)
+
+
+def reason_words(reason: str) -> str:
+    """An OAuth2 error code in words with the code behind them; other reasons as they are."""
+    return _REASONS.get(reason, reason)
 
 
 def tone(value: StrEnum) -> str:
