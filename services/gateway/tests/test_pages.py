@@ -198,6 +198,7 @@ async def test_the_ftp_password_and_the_webhook_token_are_shown_when_made(gatewa
     assert "&lt;geheim&gt;" in await browser.post(f"/teams/{TENANT}/dailyup")
     page = await browser.post(f"/teams/{TENANT}/pipelines/1/webhook")
     assert f"{gateway.url}/api/{TENANT}/pipeline/1/trigger-from-crm" in page
+    assert f"${{!{a_pipeline().module}.Id}}" in page
 
 
 async def test_default_pipelines_are_offered_once_both_systems_are_connected(
@@ -250,6 +251,17 @@ async def test_the_log_is_filtered_by_its_form_and_paged(gateway, fake_services)
     assert "after=weiter%2F%3D%26" in page
     await browser.get(f"/teams/{TENANT}/log?after=weiter")
     assert fake_services.requests(SEARCH)[-1].after == "weiter"
+
+
+async def test_a_log_that_does_not_go_back_to_the_beginning_says_so(gateway, fake_services):
+    oldest = datetime(2026, 11, 24, 7, 15, 3, tzinfo=UTC)
+    fake_services.answer(
+        SEARCH, LogPage(events=(an_event(),), total=1, total_is_exact=False, oldest_kept=oldest)
+    )
+    await fake_services.start()
+    page = await (await with_team(gateway)).get(f"/teams/{TENANT}/log")
+    assert "1 Ereignisse; was vor dem 24.11.2026 08:15:03 war, fehlt hier" in page
+    assert "Mehr als" not in page
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ class WebhookAccess(BaseModel):
     header: Literal["X-Webhook-Token"] = "X-Webhook-Token"
     token: str = Field(description="value of the header")
     body_parameter: str = Field(default="id", description="parameter that carries the record's id")
+    body_value: str = Field(description="what Zoho puts in for it, like `${!Contacts.Id}`")
 
 
 class LogFilterQuery(LogFilter):

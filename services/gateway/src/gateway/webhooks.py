@@ -21,4 +21,8 @@ async def open_to_zoho(asking: Asking, pipeline: PipelineId, *, keep_previous: b
         parts.base, asking.cause, asking.tenant, pipeline, keep_previous=keep_previous
     )
     base = parts.settings.public_url.rstrip("/")
-    return WebhookAccess(url=f"{base}/api/{asking.tenant}/pipeline/{pipeline}/trigger-from-crm", token=token)
+    return WebhookAccess(
+        url=f"{base}/api/{asking.tenant}/pipeline/{pipeline}/trigger-from-crm",
+        token=token,
+        body_value=f"${{!{known[pipeline].module}.Id}}",
+    )
