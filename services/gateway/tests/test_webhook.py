@@ -155,7 +155,9 @@ async def test_a_body_of_10_mb_is_refused_with_its_length_and_without(gateway, o
         for start in range(0, len(large), 100_000):
             yield large[start : start + 100_000]
 
-    assert_problem(await client.post(webhook.url, content=streamed()), 413)
+    streamed_answer = await client.post(webhook.url, content=streamed())
+    assert_problem(streamed_answer, 413)
+    assert streamed_answer.json()["type"] == "too-large"
 
 
 async def test_a_form_too_large_is_refused_before_it_is_read(gateway, open_webhook):

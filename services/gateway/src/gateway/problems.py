@@ -77,6 +77,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     """Starlette's own: no such path (404), wrong method (405), a form that cannot be read (400)."""
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # ours, see edge.py
+        return _answer(request, TooLarge(error.detail).details(_correlationid(request)), {})
     details = ProblemDetails(
         type=status.phrase.lower().replace(" ", "-"),
         title=_TITLES.get(status, status.phrase),
