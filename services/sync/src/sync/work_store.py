@@ -245,11 +245,13 @@ ON w.id = o.id AND w.fence = o.fence
 async def check(session: AsyncSession, works: Sequence[Work]) -> None:
     """Lock the rows and make sure that we still hold them; right before an outside call, and at the end.
 
+    In the order in which `intake` takes them, so that the two cannot wait for each other in a circle.
     Raises LeaseLost.
     """
     rows = await fetch_all(
         session,
-        f"SELECT w.id FROM work w {_HELD} AND w.lease_until > now() ORDER BY w.id FOR UPDATE OF w",  # noqa: S608
+        f"SELECT w.id FROM work w {_HELD} AND w.lease_until > now() "  # noqa: S608
+        "ORDER BY w.object FOR UPDATE OF w",
         ids=[w.id for w in works], fences=[w.fence for w in works],
     )  # fmt: skip
     if len(rows) != len(works):
