@@ -1,4 +1,4 @@
-"""The role that sees all tenants stands behind one wall less: its users are listed here, each with a reason."""
+"""The role that sees all tenants stands behind one wall less: its users are listed here, with reasons."""
 
 import re
 from pathlib import Path
