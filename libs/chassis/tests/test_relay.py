@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from chassis.broker import Broker, stream_config
 from chassis.cause import Cause
 from chassis.database import Database, fetch_all, run_sql
+from chassis.deadline import end
 from chassis.outbox import MAX_BODY_BYTES, MessageTooLarge, Outbox
 from chassis.relay import Relay, forget_published
 from contracts.events import EPOCH_HEADER, NUMBER_HEADER, AlreadyEqual, Event, Unpublishable
@@ -64,8 +65,7 @@ async def at_work(*relays: Relay) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(relay.run()) for relay in relays]
     yield
     for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+        await end(task)
 
 
 async def published(client: Client, stream: str = EVENTS.name) -> list[Msg]:

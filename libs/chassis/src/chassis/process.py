@@ -26,6 +26,7 @@ from starlette.types import ASGIApp
 from chassis import logs
 from chassis.broker import Broker, connect
 from chassis.database import Database, is_unreachable
+from chassis.deadline import end
 from chassis.health import Health
 from chassis.migrations import migrate, wait_until_reachable
 from chassis.outbox import Outbox
@@ -99,8 +100,7 @@ class Foundation:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=max(0.0, ends - loop.time()))
         if self._relaying:
-            self._relaying.cancel()
-            await asyncio.wait([self._relaying])
+            await end(self._relaying)
             await self._publish_last_words()
 
     async def _publish_last_words(self) -> None:

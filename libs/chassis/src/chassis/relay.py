@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import Database, fetch_all, run_sql
+from chassis.deadline import end
 from chassis.outbox import CHANNEL, unpublishable_body
 from chassis.wakeups import listen, pause
 from contracts import subjects
@@ -142,9 +143,7 @@ class Relay:
                 await pause(self._wake, POLL_SECONDS)
                 await asyncio.sleep(max(0.0, next_round - loop.time()))
         finally:
-            while not listener.done():  # a cancellation can get lost inside psycopg on Python 3.11
-                listener.cancel()
-                await asyncio.wait([listener], timeout=0.5)
+            await end(listener)
 
     async def publish_once(self) -> bool:
         """One round; True if more is known to be due. What is committed meanwhile wakes the relay again.

@@ -202,7 +202,7 @@ class SentAgain(EventData):
 
     service, event_name = Service.INGEST, "sent_again"
     direction = Direction.TO_ZOHO
-    objects: dict[Table, int]
+    counts: dict[Table, int] = Field(description="objects per table")
 
 
 # ── sync ─────────────────────────────────────────────────────────────────────

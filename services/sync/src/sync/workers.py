@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.database import Database, is_unreachable
+from chassis.deadline import end
 from chassis.leases import LeaseLost
 from chassis.wakeups import listen, pause
 from contracts.ids import TenantId
@@ -76,12 +77,12 @@ class Dispatcher:
                 wait_seconds = await asyncio.shield(round_)
                 await pause(self._wake, wait_seconds)
         finally:
-            listener.cancel()
+            await end(listener)
             if round_ is not None:
                 await asyncio.wait([round_])
             if self._running:
                 await asyncio.wait(self._running)
-            keeper.cancel()
+            await end(keeper)
 
     async def _round(self) -> float:
         """Take what waits, tenants in turns, as much as there are free workers; returns how long to sleep."""
