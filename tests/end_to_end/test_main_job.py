@@ -55,7 +55,7 @@ async def test_pipelines_made_after_a_delivery_get_what_it_brought(broker: Broke
 
     await broker.until_in_zoho(kunden=8, vertraege=12)
     [told] = await broker.until_told("sent_again")
-    assert told["data"]["objects"] == {"kunde": 8, "vertrag": 12}
+    assert told["data"]["counts"] == {"kunde": 8, "vertrag": 12}
 
 
 async def test_of_the_next_day_exactly_the_changes_travel(broker: Broker) -> None:

@@ -42,6 +42,8 @@ def sample(kind: type[EventData]) -> EventData:
     values = {name: VALUES[name] for name in kind.model_fields if name in VALUES}
     if kind is events.RequestsRefused:
         values["counts"] = {"wrong token": {"192.0.2.0/24": 3}}
+    if kind is events.SentAgain:
+        values["counts"] = {"kunde": 3}
     return kind(**values)
 
 

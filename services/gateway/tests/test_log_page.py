@@ -1,7 +1,17 @@
 """Events as a person reads them."""
 
 from contracts.actor import ActorKind
-from contracts.events import EventData, ObjectAction, ObjectChange, ObjectsCompared, TokenRefreshed, new_event
+from contracts.events import (
+    DeliveryImported,
+    EventData,
+    ObjectAction,
+    ObjectChange,
+    ObjectsCompared,
+    SentAgain,
+    TableCounts,
+    TokenRefreshed,
+    new_event,
+)
 from contracts.ids import AmeiseKey, TenantId, new_id
 from contracts.names import Outcome, Service, System, Table
 from gateway.log_page import LogForm, LogLine, line_of
@@ -27,6 +37,18 @@ def test_compared_objects_are_counted_by_table_and_action():
     )
     shown = line(ObjectsCompared(delivery=new_id(), objects=objects), Service.INGEST)
     assert shown.details == "Kunden: 2 geändert, 1 entfallen; Verträge: 1 neu"
+
+
+def test_what_a_delivery_brought_and_what_was_sent_again_is_counted_by_table():
+    counts = {
+        Table.VERTRAG: TableCounts(gone=1, rejected=4),
+        Table.KUNDE: TableCounts(new=3, changed=2, unchanged=9),
+        Table.LAND: TableCounts(unchanged=5),
+    }
+    imported = line(DeliveryImported(delivery=new_id(), counts=counts), Service.INGEST)
+    assert imported.details == "Kunden: 3 neu, 2 geändert; Verträge: 1 entfallen, 4 abgelehnt"
+    sent = line(SentAgain(counts={Table.KUNDE: 1000, Table.VERTRAG: 0}), Service.INGEST)
+    assert sent.details == "Kunden: 1000; Verträge: 0"
 
 
 def test_the_system_and_the_reason_are_told():

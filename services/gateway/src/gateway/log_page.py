@@ -120,11 +120,16 @@ def _details(data: dict[str, Any], changed: dict[str, Any]) -> list[str]:
         words.append("Felder: " + ", ".join(fields))
     if objects := data.get("objects"):
         words.append(_objects_words(objects))
+    if counts := _counts_words(_mapping(data.get("counts"))):
+        words.append(counts)
     if files := data.get("files"):
         words.append(f"{files} Dateien")
     if pipeline := data.get("pipeline"):
         words.append(f"Pipeline {pipeline}")
     return words
+
+
+_COUNTED = {"new": "neu", "changed": "geändert", "gone": "entfallen", "rejected": "abgelehnt"}
 
 
 def _object_words(changed: dict[str, Any]) -> str:
@@ -140,6 +145,23 @@ def _objects_words(objects: list[dict[str, Any]]) -> str:
         done = [f"{counts[table, a]} {label(a)}" for a in ObjectAction if counts[table, a]]
         if done:
             words.append(f"{label(table)}: {', '.join(done)}")
+    return "; ".join(words)
+
+
+def _counts_words(counts: dict[str, Any]) -> str:
+    """Of a delivery `Kunden: 3 neu, 2 geändert`, of what was sent again `Kunden: 1000`."""
+    words: list[str] = []
+    for table in Table:
+        match counts.get(table):
+            case int(number):
+                words.append(f"{label(table)}: {number}")
+            case dict() as of_table:
+                done = [
+                    f"{number} {word}" for name, word in _COUNTED.items() if (number := of_table.get(name))
+                ]
+                words += [f"{label(table)}: {', '.join(done)}"] if done else []
+            case _:
+                pass
     return "; ".join(words)
 
 

@@ -40,7 +40,7 @@ class SendingAgain:
                     newest = Import(tenant, Uuid(last.delivery), last.as_of, cause)
                     sent[table] = await self._send(session, table, newest)
             if sent:
-                await self.outbox.tell(session, cause, SentAgain(objects=sent))
+                await self.outbox.tell(session, cause, SentAgain(counts=sent))
         return sent
 
     async def _send(self, session: AsyncSession, table: Table, newest: Import) -> int:
