@@ -152,8 +152,11 @@ class Outside:
 
     async def unacknowledged(self) -> int:
         """Events that audit has not acknowledged."""
-        consumer = await self.client.jetstream().consumer_info("EVENTS", "audit")
-        return (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
+        js = self.client.jetstream()
+        # Not `num_pending`: the server counts it up only after it has acknowledged the publishing.
+        last = (await js.stream_info("EVENTS")).state.last_seq
+        floor = (await js.consumer_info("EVENTS", "audit")).ack_floor
+        return last - (floor.stream_seq if floor else 0)
 
     async def all_is_taken(self) -> bool:
         return await self.unacknowledged() == 0
