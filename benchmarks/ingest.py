@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import nats
-import polars as pl
 import psutil
 import psycopg
 
@@ -161,7 +160,9 @@ def _copy_limit(urls: DatabaseUrls, files: list[Path]) -> float:
     frame = read_table(path.read_bytes(), path.name, definition).frame.select("key", *definition.names)
     columns = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in definition.columns)
     with psycopg.connect(urls.superuser, autocommit=True) as connection:
-        connection.execute(f"CREATE TABLE copied (tenant text DEFAULT 'x', key text, {columns}, PRIMARY KEY (tenant, key))")  # fmt: skip
+        connection.execute(
+            f"CREATE TABLE copied (tenant text DEFAULT 'x', key text, {columns}, PRIMARY KEY (tenant, key))"
+        )
         body = frame.write_csv(include_header=False).encode()
         begun = time.perf_counter()
         names = ", ".join(("key", *definition.names))
