@@ -145,6 +145,7 @@ class ReconnectNeeded(ConnectionData):
 class FtpUserCreated(EventData):
     service, event_name = Service.INGEST, "ftp_user_created"
     user: str
+    plain_allowed: bool = False
 
 
 class DeliveryReceived(DeliveryData):

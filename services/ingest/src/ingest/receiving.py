@@ -26,12 +26,14 @@ from contracts.rpc.ingest import DeliveryState
 from contracts.subjects import SYSTEM_TENANT
 from ingest import ftp_server, store
 from ingest.completeness import Complete, Patience, ReceivedFile, is_complete
+from ingest.failed_logins import FailedLogins
 from ingest.ftp_users import Users
 from ingest.importing import Importer, cause_of
 from ingest.settings import IngestSettings
 from ingest.spool import Spool, SpooledFile
 from ingest.table_format import Format
 from ingest.tables import DeliveryRow
+from ingest.uploading import Uploads
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -90,14 +92,15 @@ class Receiver:
     async def _receive(self, lease: Lease) -> None:
         """Serve FTP and watch the homes until the lease is lost."""
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
-        users = Users(self.settings.database_all_tenants_url)
         await self._remember_receiving()
 
         def on_change() -> None:
             with suppress(RuntimeError):  # the loop has ended: so will the server
                 loop.call_soon_threadsafe(changed.set)
 
-        with ftp_server.serving(self.settings, users.recognise, self.spool, on_change) as is_alive:
+        users = Users(self.settings.database_all_tenants_url)
+        uploads = Uploads(self.settings, self.spool, "ftp", on_change)
+        with ftp_server.serving(self.settings, users, uploads, self._failed_logins()) as is_alive:
             self.settled.set()
             try:
                 while True:
@@ -108,8 +111,14 @@ class Receiver:
                     await self._watch()
                     await pause(changed, POLL_SECONDS)
             finally:
-                users.close()
                 await self._give_back(lease)
+
+    def _failed_logins(self) -> FailedLogins:
+        return FailedLogins(
+            self.settings.ftp_failed_login_seconds,
+            self.settings.failed_logins_to_block,
+            self.settings.failed_logins_block,
+        )
 
     async def _keep(self, lease: Lease) -> Lease:
         """Extend the lease when a third of it has passed. Raises LeaseLost."""

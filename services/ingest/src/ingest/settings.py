@@ -44,10 +44,39 @@ class IngestSettings(ServiceSettings):
     ftp_max_connections: int = Field(default=100, ge=1)
     ftp_max_connections_per_address: int = Field(default=20, ge=1)
     ftp_idle_seconds: int = Field(default=300, ge=1, description="a silent connection is closed after this")
+    ftp_tls_certificate: Path | None = Field(
+        default=None,
+        description="PEM file of the certificate and its chain, read at start; unset: a self-signed one, "
+        "made once in `spool_dir`",
+    )
+    ftp_tls_key: Path | None = Field(
+        default=None, description="PEM file of its private key; unset: it is in the certificate's file"
+    )
+    ftp_plain_allowed: bool = Field(
+        default=False,
+        description="whether a new FTP user may come without TLS, where the admin who makes it does not say",
+    )
     ftp_failed_login_seconds: float = Field(
         default=3.0,
         ge=0,
-        description="delay after a failed login; doubles with each further one of an address",
+        description="delay after a failed login (SFTP too); doubles with each further one of an address",
+    )
+    failed_logins_to_block: int = Field(
+        default=20, ge=1, description="so many failed logins in a row block an address (IPv6: its /64)"
+    )
+    failed_logins_block: Duration = Field(
+        default=timedelta(minutes=15), description="for so long after the last one"
+    )
+
+    upload_file_bytes: int = Field(
+        default=4 * 1024**3, ge=1, description="size of one file; what sends more is cut off"
+    )
+    upload_home_files: int = Field(default=500, ge=1, description="files in a home at once")
+    upload_home_bytes: int = Field(
+        default=8 * 1024**3, ge=1, description="size of the files in a home together"
+    )
+    upload_bytes_per_second: int | None = Field(
+        default=None, ge=1024, description="how fast one connection may send; unset: as fast as it can"
     )
 
     format_name: str = Field(default="dailyup-1", description="which file of `ingest/formats` applies")

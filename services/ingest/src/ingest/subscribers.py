@@ -15,6 +15,7 @@ from contracts.rpc.ingest import (
     ObjectsRequest,
     SendAgainReply,
     SendAgainRequest,
+    SetUpFtp,
 )
 from ingest.access import Access
 from ingest.looking import Looking
@@ -24,8 +25,8 @@ from ingest.sending_again import SendingAgain
 def register(broker: NatsBroker, access: Access, looking: Looking, sending_again: SendingAgain) -> None:
     """Answer ingest's RPCs."""
 
-    async def set_up_ftp(request: Empty, caller: Caller) -> FtpAccess:  # noqa: ARG001
-        return await access.set_up(caller.cause, caller.tenant)
+    async def set_up_ftp(request: SetUpFtp, caller: Caller) -> FtpAccess:
+        return await access.set_up(caller.cause, caller.tenant, plain_allowed=request.plain_allowed)
 
     async def status(request: Empty, caller: Caller) -> DailyUpStatus:  # noqa: ARG001
         return await looking.status(caller.tenant)

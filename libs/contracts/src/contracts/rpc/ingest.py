@@ -14,13 +14,23 @@ from contracts.rpc import Empty, Rpc, RpcModel
 from contracts.work import CHUNK_SIZE
 
 
+class SetUpFtp(RpcModel):
+    """`plain_allowed`: whether blau direkt may come without TLS; None: as before, or as the setting says."""
+
+    plain_allowed: bool | None = None
+
+
 class FtpAccess(RpcModel):
-    """How blau direkt reaches us. `password` is there only in the reply that made it."""
+    """How blau direkt reaches us. `password` is there only in the reply that made it.
+
+    `plain_allowed`: it may come without TLS, so anybody on the way can read the Kunden.
+    """
 
     host: str
     port: int
     user: str
     password: str | None = None
+    plain_allowed: bool = False
 
 
 class DeliveryState(StrEnum):
@@ -95,7 +105,7 @@ class SendAgainReply(RpcModel):
 
 
 SET_UP_FTP = Rpc(
-    Service.INGEST, "set_up_ftp", Empty, FtpAccess,
+    Service.INGEST, "set_up_ftp", SetUpFtp, FtpAccess,
     callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(FtpUserCreated,),
 )  # fmt: skip
 STATUS = Rpc(
