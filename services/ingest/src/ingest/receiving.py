@@ -24,7 +24,7 @@ from contracts.ids import TenantId, Uuid, new_id
 from contracts.names import Outcome, Table
 from contracts.rpc.ingest import DeliveryState
 from contracts.subjects import SYSTEM_TENANT
-from ingest import ftp_server, store
+from ingest import archives, ftp_server, store
 from ingest.completeness import Complete, Patience, ReceivedFile, is_complete
 from ingest.failed_logins import FailedLogins
 from ingest.ftp_users import Users
@@ -43,11 +43,13 @@ LEASE = "receiving"
 
 @dataclass(slots=True)
 class _Seen:
-    """How a file looked, and since when it has looked like that (monotonic seconds)."""
+    """How a file looked, since when it has looked like that (monotonic seconds), and what it brings (None:
+    not looked into yet)."""
 
     size: int
     changed_ns: int
     since: float
+    tables: frozenset[Table] | None = None
 
 
 @dataclass(slots=True)
@@ -155,11 +157,12 @@ class Receiver:
             return
         delivery = begun or await self._begin(tenant)
         complete = is_complete(
-            [self._as_received(tenant, file) for file in spooled],
+            await asyncio.to_thread(lambda: [self._as_received(tenant, file) for file in spooled]),
             list(Table),
             started=delivery.received_from,
             now=datetime.now(UTC),
             patience=Patience(timedelta(seconds=self.settings.quiet_seconds), self.settings.waiting_time),
+            by_marker=bool(self.settings.marker_pattern),
         )
         if complete is not None:
             await self._hand_over(tenant, delivery, complete)
@@ -169,12 +172,16 @@ class Receiver:
         seen = self._seen.get(key)
         if seen is None or (seen.size, seen.changed_ns) != (file.size, file.changed_ns):
             seen = self._seen[key] = _Seen(file.size, file.changed_ns, now)
+        if seen.tables is None and not file.unfinished:
+            names = archives.names_in(file.path) if archives.is_archive(file.name) else [file.name]
+            seen.tables = frozenset(filter(None, map(self.form.table_of, names)))
         return ReceivedFile(
             name=file.name,
-            table=self.form.table_of(file.name),
+            tables=seen.tables or frozenset(),
             size=file.size,
             quiet_for=timedelta(seconds=now - seen.since),
             unfinished=file.unfinished,
+            is_marker=self.settings.is_marker(file.name),
         )
 
     async def _begin(self, tenant: TenantId) -> DeliveryRow:

@@ -3,6 +3,7 @@
 import os
 import socket
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -79,7 +80,20 @@ class IngestSettings(ServiceSettings):
         default=None, ge=1024, description="how fast one connection may send; unset: as fast as it can"
     )
 
+    archive_bytes: int = Field(
+        default=8 * 1024**3, ge=1, description="size of what the archives of a delivery hold, unpacked"
+    )
+    archive_ratio: float = Field(
+        default=200.0, ge=1, description="how many times larger than packed; not judged below 10 MiB"
+    )
+    archive_entries: int = Field(default=100, ge=1, description="files in one archive")
+
     format_name: str = Field(default="dailyup-1", description="which file of `ingest/formats` applies")
+    marker_pattern: str = Field(
+        default="",
+        description="name pattern of a file that says that the delivery is complete (`*.done`); unset: it is "
+        "when all tables are there",
+    )
     quiet_seconds: float = Field(
         default=10.0, ge=0, description="a file whose size stood still this long is complete"
     )
@@ -129,6 +143,10 @@ class IngestSettings(ServiceSettings):
     @classmethod
     def _is_absolute(cls, value: Path) -> Path:
         return value.absolute()  # pyftpdlib changes the working directory while it answers CWD
+
+    def is_marker(self, name: str) -> bool:
+        """Whether a file of this name says that its delivery is complete."""
+        return bool(self.marker_pattern) and fnmatchcase(name.lower(), self.marker_pattern.lower())
 
     def passive_ports(self) -> range | None:
         """The ports for data connections; None means any."""
