@@ -51,4 +51,5 @@ def shown(
         user=user,
         password=password,
         plain_allowed=plain_allowed,
+        sftp_port=settings.sftp_port,
     )

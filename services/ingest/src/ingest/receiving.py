@@ -1,4 +1,5 @@
-"""The receiving half: one replica serves FTP under a lease, and watches the homes for complete deliveries.
+"""The receiving half: one replica serves FTP and SFTP under a lease, and watches the homes for complete
+deliveries.
 
 A delivery begins with the first file in a home: its row (state `receiving`) gives it its id and the moment
 it began. When it is complete its files are moved into its own folder, and the row becomes `waiting`. Both
@@ -7,7 +8,8 @@ steps can be repeated: after a crash between them the files are found in the hom
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -56,7 +58,7 @@ class _Seen:
 class Receiver:
     """Receives files and hands complete deliveries to the importer.
 
-    `settled` is set once this replica serves FTP, or knows that another one does.
+    `settled` is set once this replica serves, or knows that another one does.
     """
 
     base: Foundation
@@ -69,7 +71,7 @@ class Receiver:
     _seen: dict[tuple[TenantId, str], _Seen] = field(default_factory=dict[tuple[TenantId, str], _Seen])
 
     async def run(self) -> None:
-        """Receive whenever the lease is ours, for ever. Raises OSError if the FTP port is taken."""
+        """Receive whenever the lease is ours, for ever. Raises OSError if a port is taken."""
         while True:
             try:
                 if lease := await self._take():
@@ -92,7 +94,7 @@ class Receiver:
             )  # fmt: skip
 
     async def _receive(self, lease: Lease) -> None:
-        """Serve FTP and watch the homes until the lease is lost."""
+        """Serve FTP and SFTP, and watch the homes until the lease is lost."""
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
         await self._remember_receiving()
 
@@ -100,14 +102,12 @@ class Receiver:
             with suppress(RuntimeError):  # the loop has ended: so will the server
                 loop.call_soon_threadsafe(changed.set)
 
-        users = Users(self.settings.database_all_tenants_url)
-        uploads = Uploads(self.settings, self.spool, "ftp", on_change)
-        with ftp_server.serving(self.settings, users, uploads, self._failed_logins()) as is_alive:
+        with self._serving(on_change) as are_alive:
             self.settled.set()
             try:
                 while True:
-                    if not is_alive():
-                        raise RuntimeError("the FTP server's thread has ended")
+                    if not are_alive():
+                        raise RuntimeError("a server's thread has ended")
                     lease = await self._keep(lease)
                     changed.clear()
                     await self._watch()
@@ -115,12 +115,27 @@ class Receiver:
             finally:
                 await self._give_back(lease)
 
-    def _failed_logins(self) -> FailedLogins:
-        return FailedLogins(
-            self.settings.ftp_failed_login_seconds,
-            self.settings.failed_logins_to_block,
-            self.settings.failed_logins_block,
+    @contextmanager
+    def _serving(self, on_change: Callable[[], None]) -> Generator[Callable[[], bool]]:
+        """Serve FTP, and SFTP if it has a port; gives a function that says whether all servers are alive."""
+        settings, url = self.settings, self.settings.database_all_tenants_url
+        failed_logins = FailedLogins(
+            settings.ftp_failed_login_seconds, settings.failed_logins_to_block, settings.failed_logins_block
         )
+        with ExitStack() as stack:
+            uploads = Uploads(settings, self.spool, "ftp", on_change)
+            servers = [stack.enter_context(ftp_server.serving(settings, Users(url), uploads, failed_logins))]
+            if (port := settings.sftp_port) is not None:
+                # Here, because asyncssh costs memory, and most installations serve no SFTP.
+                from ingest import sftp_server  # noqa: PLC0415
+
+                uploads = Uploads(settings, self.spool, "sftp", on_change)
+                servers.append(
+                    stack.enter_context(
+                        sftp_server.serving(settings, port, Users(url), uploads, failed_logins)
+                    )
+                )
+            yield lambda: all(is_alive() for is_alive in servers)
 
     async def _keep(self, lease: Lease) -> Lease:
         """Extend the lease when a third of it has passed. Raises LeaseLost."""

@@ -62,6 +62,16 @@ class IngestSettings(ServiceSettings):
         ge=0,
         description="delay after a failed login (SFTP too); doubles with each further one of an address",
     )
+    sftp_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="port of the SFTP server, at `ftp_host`; unset: there is none",
+    )
+    sftp_host_key: Path | None = Field(
+        default=None,
+        description="file of its private host key; unset: an Ed25519 one, made once in `spool_dir`",
+    )
     failed_logins_to_block: int = Field(
         default=20, ge=1, description="so many failed logins in a row block an address (IPv6: its /64)"
     )

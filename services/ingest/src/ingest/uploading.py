@@ -94,10 +94,7 @@ class Uploads:
                 raise
             self.refuse(tenant, name, Refusal.DISK_FULL)
             raise UploadRefused(Refusal.DISK_FULL) from error
-        upload = Upload(self, tenant, name, file, was_whole=how is not Begin.ANEW and not was_marked)
-        if how is Begin.AT_END:
-            file.seek(0, os.SEEK_END)
-        return upload
+        return Upload(self, tenant, name, file, how, was_marked=was_marked)
 
     def _check_home(self, tenant: TenantId, name: str) -> None:
         if not is_allowed(name):
@@ -117,16 +114,19 @@ class Upload:
     """A file that is written to. It stays marked as unfinished until `finish`, whatever happens."""
 
     def __init__(
-        self, uploads: Uploads, tenant: TenantId, name: str, file: BinaryIO, *, was_whole: bool
+        self, uploads: Uploads, tenant: TenantId, name: str, file: BinaryIO, how: Begin, *, was_marked: bool
     ) -> None:
         self._uploads = uploads
         self._tenant = tenant
         self._file = file
-        self._was_whole = was_whole
+        self._appends = how is Begin.AT_END
+        self._was_whole = how is not Begin.ANEW and not was_marked
         self._written = 0
         self._home_checked_at = 0
         self.file_name = name
         self.refused: Refusal | None = None
+        if self._appends:
+            file.seek(0, os.SEEK_END)
 
     @property
     def closed(self) -> bool:
@@ -136,7 +136,9 @@ class Upload:
         self._file.seek(offset)
 
     def write(self, data: bytes | memoryview) -> None:
-        """Write all of it, where the file stands. Raises UploadRefused."""
+        """Write all of it, where the file stands. Raises UploadRefused, and from then on again."""
+        if self.refused:
+            raise UploadRefused(self.refused)
         settings, size = self._uploads.settings, self._file.tell() + len(data)
         if size > settings.upload_file_bytes:
             self._refuse(Refusal.FILE_TOO_LARGE)
@@ -152,6 +154,15 @@ class Upload:
             if error.errno not in _DISK_FULL:
                 raise
             self._refuse(Refusal.DISK_FULL)
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        """Write all of it at a place in the file, or at its end, if it was begun so. Raises UploadRefused."""
+        if not self._appends:
+            self._file.seek(offset)
+        self.write(data)
+
+    def stat(self) -> os.stat_result:
+        return os.fstat(self._file.fileno())
 
     def _refuse(self, reason: Refusal) -> None:
         self.refused = reason

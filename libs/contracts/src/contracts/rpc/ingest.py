@@ -23,7 +23,8 @@ class SetUpFtp(RpcModel):
 class FtpAccess(RpcModel):
     """How blau direkt reaches us. `password` is there only in the reply that made it.
 
-    `plain_allowed`: it may come without TLS, so anybody on the way can read the Kunden.
+    `plain_allowed`: it may come without TLS, so anybody on the way can read the Kunden. `sftp_port`: the same
+    user may come by SFTP there.
     """
 
     host: str
@@ -31,6 +32,7 @@ class FtpAccess(RpcModel):
     user: str
     password: str | None = None
     plain_allowed: bool = False
+    sftp_port: int | None = None
 
 
 class DeliveryState(StrEnum):
