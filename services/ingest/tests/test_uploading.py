@@ -9,8 +9,8 @@ from prometheus_client import REGISTRY
 
 from contracts.ids import TenantId, new_id
 from ingest import uploading
-from ingest.spool import Spool
-from ingest.uploading import Begin, Pace, Refusal, UploadRefused, Uploads, is_allowed
+from ingest.spool import Spool, is_allowed
+from ingest.uploading import Begin, Pace, Refusal, UploadRefused, Uploads
 
 TENANT = TenantId("berlin")
 

@@ -158,6 +158,15 @@ class DeliveryReceived(DeliveryData):
     missing: tuple[Table, ...] = ()
 
 
+class DeliveryUploaded(DeliveryData):
+    """A person brought the files of a delivery."""
+
+    service, event_name = Service.INGEST, "delivery_uploaded"
+    direction = Direction.TO_ZOHO
+    files: int
+    bytes_: int
+
+
 class TableCounts(BaseModel):
     """What a delivery did to one table, in rows."""
 
@@ -308,6 +317,7 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     ReconnectNeeded,
     FtpUserCreated,
     DeliveryReceived,
+    DeliveryUploaded,
     DeliveryImported,
     DeliveryFailed,
     DeliveryHeld,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from ingest.problems import Problem, Rule
-from ingest.uploading import is_allowed
+from ingest.spool import is_allowed
 
 FOLDER = ".unpacked"
 """Below a delivery's folder while the delivery is read; nobody can send a file of that name."""

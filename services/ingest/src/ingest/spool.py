@@ -19,6 +19,20 @@ from contracts.ids import TenantId, Uuid
 UNFINISHED_SUFFIX = ".unfinished"
 """Ends the name of a file in a delivery's folder whose upload was never completed."""
 
+LONGEST_NAME_BYTES = 200
+"""Leaves room for what we add to a name; file systems take 255."""
+
+
+def is_allowed(name: str) -> bool:
+    """Whether a file may be called that: one part of a path, printable, not hidden, not too long."""
+    return (
+        bool(name)
+        and not name.startswith(".")
+        and "/" not in name
+        and name.isprintable()
+        and len(name.encode(errors="surrogateescape")) <= LONGEST_NAME_BYTES
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class SpooledFile:
@@ -57,6 +71,12 @@ class Spool:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.incoming(tenant)
 
+    def create_delivery(self, tenant: TenantId, delivery: Uuid) -> Path:
+        """Make a delivery's folder if it is missing; returns it."""
+        folder = self.delivery(tenant, delivery)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
     def tenants_with_files(self) -> Iterator[TenantId]:
         """Tenants in whose home something lies."""
         if not self.root.is_dir():
@@ -90,8 +110,7 @@ class Spool:
 
         Can be repeated after being cut off anywhere. Unfinished files are moved too, and stay marked.
         """
-        folder = self.delivery(tenant, delivery)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = self.create_delivery(tenant, delivery)
         for file in list(self._in(tenant, self.incoming(tenant))):
             self._move(tenant, file, folder)
         return list(self._in(tenant, folder))

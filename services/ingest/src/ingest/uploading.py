@@ -15,12 +15,10 @@ from prometheus_client import Counter
 
 from contracts.ids import TenantId
 from ingest.settings import IngestSettings
-from ingest.spool import Spool
+from ingest.spool import LONGEST_NAME_BYTES, Spool, is_allowed
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
-LONGEST_NAME_BYTES = 200
-"""Leaves room for what we add to a name; file systems take 255."""
 HOME_CHECKED_EVERY_BYTES = 4 * 1024 * 1024
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -206,17 +204,6 @@ class Pace:
         """Seconds to read nothing after so many bytes came; `now` in monotonic seconds."""
         self._due = max(self._due, now - 1.0) + received / self._bytes_per_second
         return max(0.0, self._due - now)
-
-
-def is_allowed(name: str) -> bool:
-    """Whether a file may be called that: one part of a path, printable, not hidden, not too long."""
-    return (
-        bool(name)
-        and not name.startswith(".")
-        and "/" not in name
-        and name.isprintable()
-        and len(name.encode(errors="surrogateescape")) <= LONGEST_NAME_BYTES
-    )
 
 
 def _write_all(file: BinaryIO, data: bytes | memoryview) -> None:
