@@ -239,6 +239,8 @@ async def test_dailyup_shows_the_password_once(gateway, fake_services):
     admin = await gateway.admin()
     await create_tenant(admin)
     assert (await admin.post(f"/api/{TENANT}/dailyup/ftp")).json()["password"] == "pässwort"
+    await admin.post(f"/api/{TENANT}/dailyup/ftp", json={"plain_allowed": True})
+    assert [asked.plain_allowed for asked in fake_services.requests(SET_UP_FTP)] == [None, True]
     shown = (await admin.get(f"/api/{TENANT}/dailyup")).json()
     assert shown["ftp"]["password"] is None
     assert shown["deliveries"][0]["counts"]["kunde"]["new"] == 1000

@@ -196,9 +196,27 @@ async def test_the_ftp_password_and_the_webhook_token_are_shown_when_made(gatewa
     await fake_services.start()
     browser = await with_team(gateway)
     assert "&lt;geheim&gt;" in await browser.post(f"/teams/{TENANT}/dailyup")
+    assert "auch ohne TLS erlaubt</span>" not in browser.html
     page = await browser.post(f"/teams/{TENANT}/pipelines/1/webhook")
     assert f"{gateway.url}/api/{TENANT}/pipeline/1/trigger-from-crm" in page
     assert f"${{!{a_pipeline().module}.Id}}" in page
+
+
+async def test_that_plain_ftp_is_allowed_is_asked_for_and_told(gateway, fake_services):
+    access = FtpAccess(host="ftp.example", port=2121, user=TENANT, plain_allowed=True, sftp_port=2222)
+    fake_services.answer(SET_UP_FTP, access)
+    fake_services.answer(STATUS, DailyUpStatus(ftp=access, deliveries=(), stored={}))
+    await fake_services.start()
+    browser = await with_team(gateway)
+    page = await browser.get(f"/teams/{TENANT}")
+    assert "auch ohne TLS erlaubt</span>" in page
+    assert "ftp.example:2222" in page
+    page = await browser.post(f"/teams/{TENANT}/dailyup", plain_allowed="1")
+    assert "kann jeder auf dem Weg die Kundendaten mitlesen" in page
+    assert "2222" in page
+    await browser.get(f"/teams/{TENANT}")
+    await browser.post(f"/teams/{TENANT}/dailyup")
+    assert [request.plain_allowed for request in fake_services.requests(SET_UP_FTP)] == [True, False]
 
 
 async def test_default_pipelines_are_offered_once_both_systems_are_connected(

@@ -145,6 +145,7 @@ class ReconnectNeeded(ConnectionData):
 class FtpUserCreated(EventData):
     service, event_name = Service.INGEST, "ftp_user_created"
     user: str
+    plain_allowed: bool = False
 
 
 class DeliveryReceived(DeliveryData):
@@ -155,6 +156,15 @@ class DeliveryReceived(DeliveryData):
     files: int
     bytes_: int
     missing: tuple[Table, ...] = ()
+
+
+class DeliveryUploaded(DeliveryData):
+    """A person brought the files of a delivery."""
+
+    service, event_name = Service.INGEST, "delivery_uploaded"
+    direction = Direction.TO_ZOHO
+    files: int
+    bytes_: int
 
 
 class TableCounts(BaseModel):
@@ -307,6 +317,7 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     ReconnectNeeded,
     FtpUserCreated,
     DeliveryReceived,
+    DeliveryUploaded,
     DeliveryImported,
     DeliveryFailed,
     DeliveryHeld,

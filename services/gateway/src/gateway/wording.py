@@ -21,6 +21,7 @@ EVENTS = {
     "reconnect_needed": "Neu verbinden nötig",
     "ftp_user_created": "FTP-Zugang eingerichtet",
     "delivery_received": "Lieferung empfangen",
+    "delivery_uploaded": "Lieferung hochgeladen",
     "delivery_imported": "Lieferung importiert",
     "delivery_failed": "Lieferung gescheitert",
     "delivery_held": "Lieferung angehalten",

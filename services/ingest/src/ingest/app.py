@@ -9,6 +9,7 @@ from chassis.process import Foundation, foundation
 from ingest.access import Access
 from ingest.importing import Importer
 from ingest.looking import Looking
+from ingest.manual_upload import ManualUpload
 from ingest.receiving import Receiver
 from ingest.sending_again import SendingAgain
 from ingest.settings import IngestSettings
@@ -31,6 +32,7 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
             Access(settings, base.database, base.outbox, spool),
             Looking(settings, form, base.database),
             SendingAgain(base.database, base.outbox),
+            ManualUpload(base, settings, spool, importer),
         )
         base.in_background("importing", importer.run())
         base.in_background("receiving", receiver.run())

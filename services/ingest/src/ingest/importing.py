@@ -28,6 +28,7 @@ from contracts.ids import TenantId, Uuid
 from contracts.names import Outcome, Table
 from contracts.rpc.ingest import DeliveryState
 from ingest import merging, store, versions
+from ingest.archives import ArchiveLimits, unpacked
 from ingest.guards import Incoming, Limits, reasons_to_hold
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
@@ -199,8 +200,13 @@ class Importer:
         # Here, because polars costs memory that a service that only waits does not need.
         from ingest.reading import read_delivery  # noqa: PLC0415
 
-        folder = self.spool.delivery(current.tenant, current.delivery)
-        return read_delivery(sorted(folder.iterdir()) if folder.is_dir() else [], self.form)
+        settings = self.settings
+        limits = ArchiveLimits(settings.archive_bytes, settings.archive_ratio, settings.archive_entries)
+        with unpacked(self.spool.delivery(current.tenant, current.delivery), limits) as contents:
+            files = [path for path in contents.files if not settings.is_marker(path.name)]
+            read = read_delivery(files, self.form)
+        read.problems.extend(contents.problems)
+        return read
 
     async def _compare(
         self, session: AsyncSession, current: Import, read: "ReadDelivery"

@@ -32,7 +32,7 @@ class Looking:
             deliveries = await store.newest_deliveries(session, tenant)
             tables = await store.delivered_tables(session, tenant)
         return DailyUpStatus(
-            ftp=shown(self.settings, user.user_name) if user else None,
+            ftp=shown(self.settings, user.user_name, plain_allowed=user.plain_allowed) if user else None,
             deliveries=tuple(map(_shown, deliveries)),
             stored={table: row.rows for table, row in tables.items()},
         )

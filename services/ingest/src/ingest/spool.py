@@ -7,14 +7,31 @@
 The markers survive a killed process, so that a file that was cut off is never taken for a whole one.
 """
 
+import os
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from contracts.ids import TenantId, Uuid
 
 UNFINISHED_SUFFIX = ".unfinished"
 """Ends the name of a file in a delivery's folder whose upload was never completed."""
+
+LONGEST_NAME_BYTES = 200
+"""Leaves room for what we add to a name; file systems take 255."""
+
+
+def is_allowed(name: str) -> bool:
+    """Whether a file may be called that: one part of a path, printable, not hidden, not too long."""
+    return (
+        bool(name)
+        and not name.startswith(".")
+        and "/" not in name
+        and name.isprintable()
+        and len(name.encode(errors="surrogateescape")) <= LONGEST_NAME_BYTES
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +50,14 @@ class SpooledFile:
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """All homes and deliveries below one directory."""
+    """All homes and deliveries below one directory.
+
+    The lock keeps a file from being moved between its mark and its opening: a delivery never gets a file
+    that somebody has just begun to write. One process receives, so the lock need not be seen by others.
+    """
 
     root: Path
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def incoming(self, tenant: TenantId) -> Path:
         return self.root / tenant / "incoming"
@@ -48,6 +70,12 @@ class Spool:
         for folder in (self.incoming(tenant), self._markers(tenant), self.root / tenant / "deliveries"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.incoming(tenant)
+
+    def create_delivery(self, tenant: TenantId, delivery: Uuid) -> Path:
+        """Make a delivery's folder if it is missing; returns it."""
+        folder = self.delivery(tenant, delivery)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
 
     def tenants_with_files(self) -> Iterator[TenantId]:
         """Tenants in whose home something lies."""
@@ -82,21 +110,50 @@ class Spool:
 
         Can be repeated after being cut off anywhere. Unfinished files are moved too, and stay marked.
         """
-        folder = self.delivery(tenant, delivery)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = self.create_delivery(tenant, delivery)
         for file in list(self._in(tenant, self.incoming(tenant))):
-            name = f"{file.name}{UNFINISHED_SUFFIX}" if file.unfinished else file.name
-            file.path.rename(folder / name)
-            self.finish_upload(tenant, file.name)
+            self._move(tenant, file, folder)
         return list(self._in(tenant, folder))
 
-    def begin_upload(self, tenant: TenantId, name: str) -> bool:
-        """Mark a file as unfinished; True if it was not so before."""
-        marker = self._markers(tenant) / name
-        if marker.exists():
+    def _move(self, tenant: TenantId, file: SpooledFile, folder: Path) -> None:
+        with self._lock:
+            unfinished = self.is_unfinished(tenant, file.name)
+            file.path.rename(folder / (f"{file.name}{UNFINISHED_SUFFIX}" if unfinished else file.name))
+            self.finish_upload(tenant, file.name)
+
+    def open_upload(self, tenant: TenantId, name: str, *, anew: bool, make: bool) -> tuple[BinaryIO, bool]:
+        """Mark a file as unfinished and open it for writing at its beginning, without a buffer; whether it
+        was marked before.
+
+        `anew` puts a new file in its place; what read the old one goes on reading that. Without `make` it
+        must be there. Raises OSError, FileNotFoundError among them.
+        """
+        path, marker = self.incoming(tenant) / name, self._markers(tenant) / name
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if make else 0)
+        with self._lock:
+            was_marked = marker.exists()
+            marker.touch()
+            try:
+                if anew:
+                    path.unlink(missing_ok=True)
+                return os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0), was_marked
+            except OSError:
+                if not was_marked:
+                    marker.unlink(missing_ok=True)
+                raise
+
+    def others_in_home(self, tenant: TenantId, name: str) -> tuple[int, int]:
+        """How many files lie in a home beside the one of that name, and how many bytes they have."""
+        sizes = [file.size for file in self._in(tenant, self.incoming(tenant)) if file.name != name]
+        return len(sizes), sum(sizes)
+
+    def is_in_home(self, tenant: TenantId, name: str, descriptor: int) -> bool:
+        """Whether the open file is the one of that name in the home."""
+        try:
+            there = (self.incoming(tenant) / name).lstat()
+        except FileNotFoundError:
             return False
-        marker.touch()
-        return True
+        return os.path.samestat(there, os.fstat(descriptor))
 
     def finish_upload(self, tenant: TenantId, name: str) -> None:
         (self._markers(tenant) / name).unlink(missing_ok=True)

@@ -36,6 +36,7 @@ class FtpUserRow(Base, table=True):
     user_name: str
     salt: str
     password_hash: str
+    plain_allowed: bool = Field(default=False, sa_type=Boolean)
     created_at: datetime = Field(default_factory=_now, sa_type=_MOMENT)
 
 

@@ -7,20 +7,32 @@ from typing import Any
 from pydantic import Field
 
 from contracts.actor import Role
-from contracts.events import FtpUserCreated, SentAgain, TableCounts
+from contracts.events import DeliveryUploaded, FtpUserCreated, SentAgain, TableCounts
 from contracts.ids import AmeiseKey, Uuid
 from contracts.names import Service, Table
 from contracts.rpc import Empty, Rpc, RpcModel
 from contracts.work import CHUNK_SIZE
 
 
+class SetUpFtp(RpcModel):
+    """`plain_allowed`: whether blau direkt may come without TLS; None: as before, or as the setting says."""
+
+    plain_allowed: bool | None = None
+
+
 class FtpAccess(RpcModel):
-    """How blau direkt reaches us. `password` is there only in the reply that made it."""
+    """How blau direkt reaches us. `password` is there only in the reply that made it.
+
+    `plain_allowed`: it may come without TLS, so anybody on the way can read the Kunden. `sftp_port`: the same
+    user may come by SFTP there.
+    """
 
     host: str
     port: int
     user: str
     password: str | None = None
+    plain_allowed: bool = False
+    sftp_port: int | None = None
 
 
 class DeliveryState(StrEnum):
@@ -82,6 +94,31 @@ class Objects(RpcModel):
     objects: tuple[ComposedObject, ...]
 
 
+class UploadedFile(RpcModel):
+    """A file that lies in the bucket `uploads` under `streams.object_name(tenant, object)`."""
+
+    object: Uuid
+    name: str = Field(
+        description="the file's name, by which its table is found", min_length=1, max_length=200
+    )
+
+
+class UploadRequest(RpcModel):
+    """Files that a person uploads, or one archive: they become one delivery, which waits for its import at
+    once. `delivery` is its new id: asked twice, it is still one."""
+
+    delivery: Uuid
+    files: tuple[UploadedFile, ...] = Field(min_length=1, max_length=50)
+
+
+class UploadReply(RpcModel):
+    """What was taken."""
+
+    delivery: Uuid
+    files: int
+    bytes_: int
+
+
 class SendAgainRequest(RpcModel):
     """Tables whose stored objects sync wants to be told of once more, gone ones included."""
 
@@ -95,7 +132,7 @@ class SendAgainReply(RpcModel):
 
 
 SET_UP_FTP = Rpc(
-    Service.INGEST, "set_up_ftp", Empty, FtpAccess,
+    Service.INGEST, "set_up_ftp", SetUpFtp, FtpAccess,
     callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(FtpUserCreated,),
 )  # fmt: skip
 STATUS = Rpc(
@@ -110,4 +147,9 @@ SEND_AGAIN = Rpc(
     Service.INGEST, "send_again", SendAgainRequest, SendAgainReply,
     callers=frozenset({Service.SYNC}), role=Role.ADMIN, events=(SentAgain,), timeout=timedelta(seconds=60),
 )  # fmt: skip
-RPCS = (SET_UP_FTP, STATUS, OBJECTS, SEND_AGAIN)
+UPLOAD = Rpc(
+    Service.INGEST, "upload", UploadRequest, UploadReply,
+    callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(DeliveryUploaded,),
+    timeout=timedelta(seconds=60),
+)  # fmt: skip
+RPCS = (SET_UP_FTP, STATUS, OBJECTS, SEND_AGAIN, UPLOAD)

@@ -16,7 +16,7 @@ from contracts.rpc.auth import (
     ConnectionStartedReply,
     StartConnection,
 )
-from contracts.rpc.ingest import SET_UP_FTP, STATUS, DailyUpStatus, FtpAccess
+from contracts.rpc.ingest import SET_UP_FTP, STATUS, DailyUpStatus, FtpAccess, SetUpFtp
 from contracts.rpc.sync import (
     CREATE_DEFAULT_PIPELINES,
     LIST_PARKED,
@@ -95,9 +95,9 @@ async def list_connections(asking: ApiAsking) -> Connections:
 
 
 @router.post("/{tenant}/dailyup/ftp", openapi_extra=tells(SET_UP_FTP))
-async def set_up_ftp(asking: ApiAsking) -> FtpAccess:
+async def set_up_ftp(asking: ApiAsking, wanted: SetUpFtp | None = None) -> FtpAccess:
     """Make blau direkt's way in, or give it a new password: it is answered this once."""
-    return await asking.call(SET_UP_FTP, Empty())
+    return await asking.call(SET_UP_FTP, wanted or SetUpFtp())
 
 
 @router.get("/{tenant}/dailyup")
