@@ -26,6 +26,7 @@ from contracts.rpc.ingest import DeliveryState
 from contracts.subjects import SYSTEM_TENANT
 from ingest import ftp_server, store
 from ingest.completeness import Complete, Patience, ReceivedFile, is_complete
+from ingest.format_overrides import Formats
 from ingest.ftp_users import Users
 from ingest.importing import Importer, cause_of
 from ingest.settings import IngestSettings
@@ -57,7 +58,7 @@ class Receiver:
 
     base: Foundation
     settings: IngestSettings
-    form: Format
+    formats: Formats
     spool: Spool
     importer: Importer
     settled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -141,12 +142,13 @@ class Receiver:
     async def _look_at(self, tenant: TenantId) -> None:
         begun = self._receiving.get(tenant)
         known = Uuid(begun.id) if begun else None
+        form = await self.formats.of(tenant)
         spooled = await asyncio.to_thread(self.spool.files, tenant, known)
         if not spooled:
             return
         delivery = begun or await self._begin(tenant)
         complete = is_complete(
-            [self._as_received(tenant, file) for file in spooled],
+            [self._as_received(tenant, file, form) for file in spooled],
             list(Table),
             started=delivery.received_from,
             now=datetime.now(UTC),
@@ -155,14 +157,14 @@ class Receiver:
         if complete is not None:
             await self._hand_over(tenant, delivery, complete)
 
-    def _as_received(self, tenant: TenantId, file: SpooledFile) -> ReceivedFile:
+    def _as_received(self, tenant: TenantId, file: SpooledFile, form: Format) -> ReceivedFile:
         now, key = time.monotonic(), (tenant, file.name)
         seen = self._seen.get(key)
         if seen is None or (seen.size, seen.changed_ns) != (file.size, file.changed_ns):
             seen = self._seen[key] = _Seen(file.size, file.changed_ns, now)
         return ReceivedFile(
             name=file.name,
-            table=self.form.table_of(file.name),
+            table=form.table_of(file.name),
             size=file.size,
             quiet_for=timedelta(seconds=now - seen.since),
             unfinished=file.unfinished,
