@@ -385,8 +385,7 @@ async def test_a_delivery_that_cannot_be_released_says_why(gateway, fake_service
     answer = await admin.post(f"/api/{TENANT}/deliveries/{new_id()}/release")
     assert (answer.status_code, answer.json()["type"]) == (409, "conflict")
     assert "neuere Lieferung" in answer.json()["detail"]
-    assert (await admin.post(f"/api/{TENANT}/deliveries/../release")).status_code in (404, 405)
-    assert (await admin.post(f"/api/{TENANT}/deliveries/alle/release")).status_code == 422
+    assert (await admin.post(f"/api/{TENANT}/deliveries/alle/release")).status_code == 404
 
 
 async def test_the_format_of_the_files_is_shown_changed_and_tried(gateway, fake_services):
