@@ -1,4 +1,4 @@
-"""What an admin says about the tenant's files, laid over the built-in format; and what a sample would give."""
+"""What an admin says about a tenant's files, laid over the built-in format; what a sample would give."""
 
 import base64
 from typing import Any
