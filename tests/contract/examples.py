@@ -5,7 +5,7 @@ import types
 import typing
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
 from pydantic import BaseModel, SecretStr
 
@@ -92,6 +92,8 @@ def _value(annotation: Any) -> Any:
             return _VALUES[annotation] if annotation in _VALUES else _plain(annotation)
         case origin if origin in (Union, types.UnionType):
             return _value(next(a for a in arguments if a is not types.NoneType))
+        case origin if origin is Annotated:
+            return _value(arguments[0])
         case origin if origin is Literal:
             return arguments[0]
         case origin if origin is tuple:

@@ -20,12 +20,17 @@ from contracts.problems import Forbidden
 from contracts.rpc.audit import SEARCH, LogPage
 from contracts.rpc.auth import LIST_CONNECTIONS, START_CONNECTION, Connections, ConnectionState
 from contracts.rpc.ingest import (
+    PREVIEW_DELIVERY,
+    REJECT_DELIVERY,
+    RELEASE_DELIVERY,
     SET_UP_FTP,
     STATUS,
     DailyUpStatus,
+    DeliveryPreview,
     DeliveryState,
     DeliveryStatus,
     FtpAccess,
+    TablePreview,
 )
 from contracts.rpc.sync import (
     CREATE_DEFAULT_PIPELINES,
@@ -172,6 +177,50 @@ async def test_the_overview_shows_connections_pipelines_and_deliveries(
     assert "24.11.2026 08:15:03" in page  # 07:15:03 UTC by the clock in Berlin
     assert "mit Warnungen importiert" in page
     assert "Es fehlen: Sparten." in page
+
+
+def a_held_delivery() -> DeliveryStatus:
+    at = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
+    return DeliveryStatus(id=new_id(), state=DeliveryState.HELD, received_from=at, as_of=at, files=13)
+
+
+def a_preview(held: DeliveryStatus, *, superseded: bool = False) -> DeliveryPreview:
+    would = TablePreview(
+        counts=TableCounts(gone=1234), keys={ObjectAction.GONE: (Kundennummer("5000000001"),)}
+    )
+    return DeliveryPreview(
+        delivery=held.id, reasons=("kunde: <empty>",), superseded=superseded, tables={Table.KUNDE: would}
+    )
+
+
+async def test_a_held_delivery_is_explained_and_decided_on(gateway, fake_services):
+    held = a_held_delivery()
+    status = a_dailyup_status().model_copy(update={"deliveries": (held,)})
+    fake_services.answer(STATUS, status)
+    fake_services.answer(PREVIEW_DELIVERY, a_preview(held))
+    fake_services.answer(RELEASE_DELIVERY, held)
+    fake_services.answer(REJECT_DELIVERY, held)
+    await fake_services.start()
+    browser = await with_team(gateway)
+    page = await browser.get(f"/teams/{TENANT}")
+    for words in ("Angehaltene Lieferung vom 24.11.2026 06:00:00", "kunde: &lt;empty&gt;", "1.234"):
+        assert words in page
+    assert "5000000001" in page
+    assert "ist freigegeben" in await browser.post(f"/teams/{TENANT}/deliveries/{held.id}/release")
+    assert "ist abgelehnt" in await browser.post(f"/teams/{TENANT}/deliveries/{held.id}/reject")
+    for rpc in (RELEASE_DELIVERY, REJECT_DELIVERY):
+        assert [request.delivery for request in fake_services.requests(rpc)] == [held.id]
+
+
+async def test_a_superseded_delivery_is_offered_for_rejection_only(gateway, fake_services):
+    held = a_held_delivery()
+    fake_services.answer(STATUS, a_dailyup_status().model_copy(update={"deliveries": (held,)}))
+    fake_services.answer(PREVIEW_DELIVERY, a_preview(held, superseded=True))
+    await fake_services.start()
+    page = await (await with_team(gateway)).get(f"/teams/{TENANT}")
+    assert "kann nur noch abgelehnt werden" in page
+    assert "Ablehnen" in page
+    assert "Freigeben" not in page
 
 
 async def test_connecting_leads_to_the_outside_system(gateway, fake_services, fake_auth):

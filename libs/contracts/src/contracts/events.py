@@ -199,6 +199,27 @@ class DeliveryHeld(DeliveryData):
     outcome: Outcome = Outcome.WARNING
 
 
+class DeliveryReleased(DeliveryData):
+    """A person let a held delivery pass: it is imported again, with the guards off."""
+
+    service, event_name = Service.INGEST, "delivery_released"
+    direction = Direction.TO_ZOHO
+
+
+class DeliveryRejected(DeliveryData):
+    """A person decided that a held delivery has no effect, now and later."""
+
+    service, event_name = Service.INGEST, "delivery_rejected"
+    direction = Direction.TO_ZOHO
+
+
+class FormatChanged(EventData):
+    """What is expected of the tenant's files differs in these tables from the built-in format from now on."""
+
+    service, event_name = Service.INGEST, "format_changed"
+    tables: tuple[Table, ...]
+
+
 class ObjectsCompared(DeliveryData):
     """Up to 100 objects that differ from what was stored before."""
 
@@ -321,6 +342,9 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     DeliveryImported,
     DeliveryFailed,
     DeliveryHeld,
+    DeliveryReleased,
+    DeliveryRejected,
+    FormatChanged,
     ObjectsCompared,
     SentAgain,
     PipelinesCreated,

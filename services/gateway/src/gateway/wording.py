@@ -25,6 +25,9 @@ EVENTS = {
     "delivery_imported": "Lieferung importiert",
     "delivery_failed": "Lieferung gescheitert",
     "delivery_held": "Lieferung angehalten",
+    "delivery_released": "Lieferung freigegeben",
+    "delivery_rejected": "Lieferung abgelehnt",
+    "format_changed": "Lieferformat geändert",
     "objects_compared": "Unterschiede gefunden",
     "sent_again": "Bestand erneut gesendet",
     "pipelines_created": "Pipelines angelegt",
@@ -89,6 +92,7 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         DeliveryState.IMPORTED: "importiert",
         DeliveryState.IMPORTED_WITH_WARNINGS: "mit Warnungen importiert",
         DeliveryState.HELD: "angehalten",
+        DeliveryState.REJECTED: "abgelehnt",
         DeliveryState.FAILED: "gescheitert",
     },
     ObjectAction: {
@@ -123,6 +127,7 @@ _TONES: dict[type[StrEnum], dict[str, str]] = {
         DeliveryState.IMPORTED: "good",
         DeliveryState.IMPORTED_WITH_WARNINGS: "warn",
         DeliveryState.HELD: "warn",
+        DeliveryState.REJECTED: "calm",
         DeliveryState.FAILED: "bad",
     },
 }

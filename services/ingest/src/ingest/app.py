@@ -7,10 +7,12 @@ from typing import Any
 
 from chassis.process import Foundation, foundation
 from ingest.access import Access
+from ingest.format_overrides import Formats
 from ingest.importing import Importer
 from ingest.looking import Looking
 from ingest.manual_upload import ManualUpload
 from ingest.receiving import Receiver
+from ingest.releasing import Releasing
 from ingest.sending_again import SendingAgain
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
@@ -25,14 +27,17 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
     spool = Spool(settings.spool_dir)
     spool.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with foundation(settings) as base:
-        importer = Importer(base, settings, form, spool)
-        receiver = Receiver(base, settings, form, spool, importer)
+        formats = Formats(form, base.database, base.outbox)
+        importer = Importer(base, settings, form, formats, spool)
+        receiver = Receiver(base, settings, formats, spool, importer)
         register(
             base.broker.faststream,
             Access(settings, base.database, base.outbox, spool),
             Looking(settings, form, base.database),
             SendingAgain(base.database, base.outbox),
             ManualUpload(base, settings, spool, importer),
+            Releasing(base.database, base.outbox, spool, importer.wake.set),
+            formats,
         )
         base.in_background("importing", importer.run())
         base.in_background("receiving", receiver.run())

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts.names import Table
-from ingest.table_format import ColumnType, Format, TableFormat
+from contracts.rpc.ingest_format import ColumnType
+from ingest.table_format import Format, TableFormat
 
 CHILDREN_OF_KUNDE = (Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL)
 """Tables that travel inside the Kunde and are no objects for others."""

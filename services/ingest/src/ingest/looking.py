@@ -31,9 +31,10 @@ class Looking:
             user = await store.ftp_user(session, tenant)
             deliveries = await store.newest_deliveries(session, tenant)
             tables = await store.delivered_tables(session, tenant)
+        superseded = _superseded(deliveries)
         return DailyUpStatus(
             ftp=shown(self.settings, user.user_name, plain_allowed=user.plain_allowed) if user else None,
-            deliveries=tuple(map(_shown, deliveries)),
+            deliveries=tuple(shown_delivery(row, superseded=row.id in superseded) for row in deliveries),
             stored={table: row.rows for table, row in tables.items()},
         )
 
@@ -65,7 +66,22 @@ class Looking:
         )
 
 
-def _shown(row: DeliveryRow) -> DeliveryStatus:
+_IMPORTED = (DeliveryState.IMPORTED, DeliveryState.IMPORTED_WITH_WARNINGS)
+
+
+def _superseded(newest_first: Sequence[DeliveryRow]) -> set[str]:
+    """Held deliveries with an imported one after them."""
+    found: set[str] = set()
+    newer_imported = False
+    for row in newest_first:
+        if newer_imported and row.state == DeliveryState.HELD:
+            found.add(row.id)
+        newer_imported = newer_imported or row.state in _IMPORTED
+    return found
+
+
+def shown_delivery(row: DeliveryRow, *, superseded: bool = False) -> DeliveryStatus:
+    """One delivery as it is told to people."""
     return DeliveryStatus(
         id=Uuid(row.id),
         state=DeliveryState(row.state),
@@ -78,4 +94,5 @@ def _shown(row: DeliveryRow) -> DeliveryStatus:
         counts={Table(table): TableCounts.model_validate(n) for table, n in row.counts.items()},
         problems=row.problem_count,
         reason=row.reason,
+        superseded=superseded,
     )

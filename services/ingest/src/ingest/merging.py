@@ -16,7 +16,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.database import fetch_all, run_sql
 from contracts.events import TableCounts
 from contracts.ids import TenantId
-from ingest.table_format import ColumnType, TableFormat
+from contracts.rpc.ingest_format import ColumnType
+from ingest.table_format import TableFormat
 
 if TYPE_CHECKING:
     from ingest.reading import ReadTable
@@ -53,12 +54,12 @@ async def stage(session: AsyncSession, read: "ReadTable", definition: TableForma
 
 
 async def compare(
-    session: AsyncSession, read: "ReadTable", definition: TableFormat, *, tenant: TenantId
+    session: AsyncSession, read: "ReadTable", definition: TableFormat, *, tenant: TenantId, whole: bool
 ) -> TableCounts:
     """Put the keys that differ into the temporary table `delta_<table>` (key, action) and count them.
 
-    `action` is new (also: back again), changed or gone. A rejected row makes nothing gone: neither its
-    own key, nor, where a key could not be read, any other.
+    `action` is new (also: back again), changed or gone. The key of a rejected row is not gone; and nothing
+    is in a table that did not come `whole`.
     """
     table = definition.table
     differs = " OR ".join(
@@ -79,7 +80,7 @@ async def compare(
         """,
         tenant=tenant,
     )
-    if read.every_row_has_key:
+    if whole:
         await run_sql(
             session,
             f"""

@@ -29,6 +29,7 @@ from contracts.subjects import SYSTEM_TENANT
 from ingest import archives, ftp_server, store
 from ingest.completeness import Complete, Patience, ReceivedFile, is_complete
 from ingest.failed_logins import FailedLogins
+from ingest.format_overrides import Formats
 from ingest.ftp_users import Users
 from ingest.importing import Importer, cause_of
 from ingest.settings import IngestSettings
@@ -63,7 +64,7 @@ class Receiver:
 
     base: Foundation
     settings: IngestSettings
-    form: Format
+    formats: Formats
     spool: Spool
     importer: Importer
     settled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -167,12 +168,13 @@ class Receiver:
     async def _look_at(self, tenant: TenantId) -> None:
         begun = self._receiving.get(tenant)
         known = Uuid(begun.id) if begun else None
+        form = await self.formats.of(tenant)
         spooled = await asyncio.to_thread(self.spool.files, tenant, known)
         if not spooled:
             return
         delivery = begun or await self._begin(tenant)
         complete = is_complete(
-            await asyncio.to_thread(lambda: [self._as_received(tenant, file) for file in spooled]),
+            await asyncio.to_thread(lambda: [self._as_received(tenant, file, form) for file in spooled]),
             list(Table),
             started=delivery.received_from,
             now=datetime.now(UTC),
@@ -182,14 +184,14 @@ class Receiver:
         if complete is not None:
             await self._hand_over(tenant, delivery, complete)
 
-    def _as_received(self, tenant: TenantId, file: SpooledFile) -> ReceivedFile:
+    def _as_received(self, tenant: TenantId, file: SpooledFile, form: Format) -> ReceivedFile:
         now, key = time.monotonic(), (tenant, file.name)
         seen = self._seen.get(key)
         if seen is None or (seen.size, seen.changed_ns) != (file.size, file.changed_ns):
             seen = self._seen[key] = _Seen(file.size, file.changed_ns, now)
         if seen.tables is None and not file.unfinished:
             names = archives.names_in(file.path) if archives.is_archive(file.name) else [file.name]
-            seen.tables = frozenset(filter(None, map(self.form.table_of, names)))
+            seen.tables = frozenset(filter(None, map(form.table_of, names)))
         return ReceivedFile(
             name=file.name,
             tables=seen.tables or frozenset(),

@@ -121,6 +121,21 @@ class IngestSettings(ServiceSettings):
     gone_limit_floor: int = Field(
         default=20, ge=0, description="losing this many rows never holds a delivery"
     )
+    fill_limit_points: float = Field(
+        default=10.0,
+        ge=0,
+        le=100,
+        description="a column filled in so many percent of the rows less than before holds the delivery",
+    )
+    fill_limit_floor: int = Field(
+        default=20, ge=0, description="so many cells of a column that are emptied never hold a delivery"
+    )
+    rejected_limit_percent: float = Field(
+        default=5.0, ge=0, le=100, description="a table of which more rows are unreadable makes nothing gone"
+    )
+    rejected_limit_floor: int = Field(
+        default=20, ge=0, description="up to so many unreadable rows, a table is taken for whole"
+    )
     receiving_lease: Duration = Field(
         default=timedelta(seconds=5),
         description="another replica receives after the first was silent so long",

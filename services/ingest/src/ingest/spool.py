@@ -105,6 +105,11 @@ class Spool:
             unfinished = folder == self.incoming(tenant) and self.is_unfinished(tenant, path.name)
             yield SpooledFile(path, about.st_size, about.st_mtime_ns, unfinished)
 
+    def has_files(self, tenant: TenantId, delivery: Uuid) -> bool:
+        """Whether the delivery's files are still there."""
+        folder = self.delivery(tenant, delivery)
+        return folder.is_dir() and any(folder.iterdir())
+
     def move_to_delivery(self, tenant: TenantId, delivery: Uuid) -> list[SpooledFile]:
         """Move what lies in the home to the delivery's folder; returns all files there.
 

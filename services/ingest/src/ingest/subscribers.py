@@ -1,16 +1,24 @@
 """What ingest can be asked: each RPC in, one call, the answer out."""
 
+import asyncio
+
 from faststream.nats import NatsBroker
 
 from chassis.rpc import Caller, serve
 from contracts.rpc import Empty
 from contracts.rpc.ingest import (
     OBJECTS,
+    PREVIEW_DELIVERY,
+    REJECT_DELIVERY,
+    RELEASE_DELIVERY,
     SEND_AGAIN,
     SET_UP_FTP,
     STATUS,
     UPLOAD,
     DailyUpStatus,
+    DeliveryAsked,
+    DeliveryPreview,
+    DeliveryStatus,
     FtpAccess,
     Objects,
     ObjectsRequest,
@@ -20,14 +28,32 @@ from contracts.rpc.ingest import (
     UploadReply,
     UploadRequest,
 )
+from contracts.rpc.ingest_format import (
+    DRY_RUN,
+    GET_FORMAT,
+    SET_FORMAT,
+    DryRun,
+    FormatView,
+    SampleRead,
+    SetFormat,
+)
 from ingest.access import Access
+from ingest.format_overrides import Formats
 from ingest.looking import Looking
 from ingest.manual_upload import ManualUpload
+from ingest.releasing import Releasing
 from ingest.sending_again import SendingAgain
+from ingest.table_format import Format
 
 
 def register(
-    broker: NatsBroker, access: Access, looking: Looking, sending_again: SendingAgain, upload: ManualUpload
+    broker: NatsBroker,
+    access: Access,
+    looking: Looking,
+    sending_again: SendingAgain,
+    upload: ManualUpload,
+    releasing: Releasing,
+    formats: Formats,
 ) -> None:
     """Answer ingest's RPCs."""
 
@@ -51,3 +77,43 @@ def register(
     serve(broker, OBJECTS, objects)
     serve(broker, SEND_AGAIN, send_again)
     serve(broker, UPLOAD, uploaded)
+    _decide(broker, releasing)
+    _fit(broker, formats)
+
+
+def _decide(broker: NatsBroker, releasing: Releasing) -> None:
+    async def preview(request: DeliveryAsked, caller: Caller) -> DeliveryPreview:
+        return await releasing.preview(caller.tenant, request.delivery)
+
+    async def release(request: DeliveryAsked, caller: Caller) -> DeliveryStatus:
+        return await releasing.release(caller.cause, caller.tenant, request.delivery)
+
+    async def reject(request: DeliveryAsked, caller: Caller) -> DeliveryStatus:
+        return await releasing.reject(caller.cause, caller.tenant, request.delivery)
+
+    serve(broker, PREVIEW_DELIVERY, preview)
+    serve(broker, RELEASE_DELIVERY, release)
+    serve(broker, REJECT_DELIVERY, reject)
+
+
+def _fit(broker: NatsBroker, formats: Formats) -> None:
+    async def get_format(request: Empty, caller: Caller) -> FormatView:  # noqa: ARG001
+        return await formats.view(caller.tenant)
+
+    async def set_format(request: SetFormat, caller: Caller) -> FormatView:
+        return await formats.set(caller.cause, caller.tenant, request.changes)
+
+    async def dry_run(request: DryRun, caller: Caller) -> SampleRead:
+        form = await formats.of(caller.tenant, trying=request.changes)
+        return await asyncio.to_thread(_try_out, request, form)
+
+    serve(broker, GET_FORMAT, get_format)
+    serve(broker, SET_FORMAT, set_format)
+    serve(broker, DRY_RUN, dry_run)
+
+
+def _try_out(request: DryRun, form: Format) -> SampleRead:
+    # Here, because polars costs memory that a service that only waits does not need.
+    from ingest.dry_run import sample_bytes, try_out  # noqa: PLC0415
+
+    return try_out(sample_bytes(request.content), request.file, form)

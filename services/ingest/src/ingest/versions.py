@@ -31,12 +31,15 @@ CHUNKS_AT_ONCE = 50
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """The delivery that is being imported, for those who write on its behalf."""
+    """The delivery that is being imported, for those who write on its behalf.
+
+    `released`: a person let it pass."""
 
     tenant: TenantId
     delivery: Uuid
     as_of: datetime
     cause: Cause
+    released: bool = False
 
 
 async def find_touched(

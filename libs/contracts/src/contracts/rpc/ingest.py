@@ -7,10 +7,19 @@ from typing import Any
 from pydantic import Field
 
 from contracts.actor import Role
-from contracts.events import DeliveryUploaded, FtpUserCreated, SentAgain, TableCounts
+from contracts.events import (
+    DeliveryRejected,
+    DeliveryReleased,
+    DeliveryUploaded,
+    FtpUserCreated,
+    ObjectAction,
+    SentAgain,
+    TableCounts,
+)
 from contracts.ids import AmeiseKey, Uuid
 from contracts.names import Service, Table
 from contracts.rpc import Empty, Rpc, RpcModel
+from contracts.rpc.ingest_format import FORMAT_RPCS
 from contracts.work import CHUNK_SIZE
 
 
@@ -42,10 +51,20 @@ class DeliveryState(StrEnum):
     IMPORTED = "imported"
     IMPORTED_WITH_WARNINGS = "imported_with_warnings"
     HELD = "held"
+    REJECTED = "rejected"
     FAILED = "failed"
 
 
+class TablePreview(RpcModel):
+    """What a held delivery would do to one table: rows by what would become of them, and keys of a few."""
+
+    counts: TableCounts
+    keys: dict[ObjectAction, tuple[AmeiseKey, ...]] = Field(default_factory=dict)
+
+
 class DeliveryStatus(RpcModel):
+    """`superseded`: held, and a newer delivery was imported since, so that it can only be rejected."""
+
     id: Uuid
     state: DeliveryState
     received_from: datetime
@@ -57,6 +76,25 @@ class DeliveryStatus(RpcModel):
     counts: dict[Table, TableCounts] = Field(default_factory=dict)
     problems: int = 0
     reason: str | None = None
+    superseded: bool = False
+
+
+class DeliveryAsked(RpcModel):
+    """Which delivery a question or decision is about."""
+
+    delivery: Uuid
+
+
+class DeliveryPreview(RpcModel):
+    """Why a delivery is held, and what would change if it were released; tables without change are left out.
+
+    `superseded`: a newer delivery was imported since, so that it can only be rejected.
+    """
+
+    delivery: Uuid
+    reasons: tuple[str, ...]
+    superseded: bool
+    tables: dict[Table, TablePreview]
 
 
 class DailyUpStatus(RpcModel):
@@ -152,4 +190,19 @@ UPLOAD = Rpc(
     callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(DeliveryUploaded,),
     timeout=timedelta(seconds=60),
 )  # fmt: skip
-RPCS = (SET_UP_FTP, STATUS, OBJECTS, SEND_AGAIN, UPLOAD)
+PREVIEW_DELIVERY = Rpc(
+    Service.INGEST, "preview_delivery", DeliveryAsked, DeliveryPreview,
+    callers=frozenset({Service.GATEWAY}), silent_because="only looks",
+)  # fmt: skip
+RELEASE_DELIVERY = Rpc(
+    Service.INGEST, "release_delivery", DeliveryAsked, DeliveryStatus,
+    callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(DeliveryReleased,),
+)  # fmt: skip
+REJECT_DELIVERY = Rpc(
+    Service.INGEST, "reject_delivery", DeliveryAsked, DeliveryStatus,
+    callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(DeliveryRejected,),
+)  # fmt: skip
+RPCS = (
+    SET_UP_FTP, STATUS, OBJECTS, SEND_AGAIN, UPLOAD,
+    PREVIEW_DELIVERY, RELEASE_DELIVERY, REJECT_DELIVERY, *FORMAT_RPCS,
+)  # fmt: skip

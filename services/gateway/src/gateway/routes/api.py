@@ -16,7 +16,29 @@ from contracts.rpc.auth import (
     ConnectionStartedReply,
     StartConnection,
 )
-from contracts.rpc.ingest import SET_UP_FTP, STATUS, DailyUpStatus, FtpAccess, SetUpFtp
+from contracts.rpc.ingest import (
+    PREVIEW_DELIVERY,
+    REJECT_DELIVERY,
+    RELEASE_DELIVERY,
+    SET_UP_FTP,
+    STATUS,
+    DailyUpStatus,
+    DeliveryAsked,
+    DeliveryPreview,
+    DeliveryStatus,
+    FtpAccess,
+    SetUpFtp,
+)
+from contracts.rpc.ingest_format import (
+    DRY_RUN,
+    GET_FORMAT,
+    SET_FORMAT,
+    DryRun,
+    FormatChanges,
+    FormatView,
+    SampleRead,
+    SetFormat,
+)
 from contracts.rpc.sync import (
     CREATE_DEFAULT_PIPELINES,
     LIST_PARKED,
@@ -42,7 +64,7 @@ from gateway.models import (
     WebhookAccess,
 )
 from gateway.parts import PartsOf
-from gateway.routes import tells
+from gateway.routes import silent, tells
 from gateway.signing_in import basic_scheme, require_basic
 
 _PROBLEM: dict[int | str, dict[str, Any]] = {
@@ -104,6 +126,42 @@ async def set_up_ftp(asking: ApiAsking, wanted: SetUpFtp | None = None) -> FtpAc
 async def dailyup(asking: ApiAsking) -> DailyUpStatus:
     """The newest deliveries and what is stored."""
     return await asking.call(STATUS, Empty())
+
+
+@router.get("/{tenant}/deliveries/{delivery}/preview")
+async def preview_delivery(asking: ApiAsking, delivery: Uuid) -> DeliveryPreview:
+    """Why a delivery is held, and what would change if it were released."""
+    return await asking.call(PREVIEW_DELIVERY, DeliveryAsked(delivery=delivery))
+
+
+@router.post("/{tenant}/deliveries/{delivery}/release", openapi_extra=tells(RELEASE_DELIVERY))
+async def release_delivery(asking: ApiAsking, delivery: Uuid) -> DeliveryStatus:
+    """Have a held delivery imported with the guards off."""
+    return await asking.call(RELEASE_DELIVERY, DeliveryAsked(delivery=delivery))
+
+
+@router.post("/{tenant}/deliveries/{delivery}/reject", openapi_extra=tells(REJECT_DELIVERY))
+async def reject_delivery(asking: ApiAsking, delivery: Uuid) -> DeliveryStatus:
+    """Let a held delivery have no effect, now and later."""
+    return await asking.call(REJECT_DELIVERY, DeliveryAsked(delivery=delivery))
+
+
+@router.get("/{tenant}/dailyup/format")
+async def get_format(asking: ApiAsking) -> FormatView:
+    """What is expected of the team's files."""
+    return await asking.call(GET_FORMAT, Empty())
+
+
+@router.put("/{tenant}/dailyup/format", openapi_extra=tells(SET_FORMAT))
+async def set_format(asking: ApiAsking, changes: FormatChanges) -> FormatView:
+    """Say how the team's files differ from the built-in format, in place of what was said before."""
+    return await asking.call(SET_FORMAT, SetFormat(changes=changes))
+
+
+@router.post("/{tenant}/dailyup/format/try", openapi_extra=silent("reads a sample and keeps nothing of it"))
+async def try_sample(asking: ApiAsking, sample: DryRun) -> SampleRead:
+    """What a sample file would give. Nothing of it is kept."""
+    return await asking.call(DRY_RUN, sample)
 
 
 @router.post("/{tenant}/pipelines/defaults", openapi_extra=tells(CREATE_DEFAULT_PIPELINES))
