@@ -15,6 +15,7 @@ from contracts.events import EVENT_TYPES, Event, EventData, new_event
 from contracts.names import Service
 from contracts.rpc import RpcCall, RpcReply
 from contracts.rpc.catalog import ALL
+from contracts.rpc.ingest import SendAgainRequest
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -36,11 +37,17 @@ _VALUES: dict[Any, Any] = {
     SecretStr: SecretStr("a-token"),
     Any: "value",
 }
-_BY_NAME: dict[str, Any] = {"version": "d41d8cd98f00b204e9800998ecf8427e"}
+_BY_NAME: dict[str, Any] = {"version": "d41d8cd98f00b204e9800998ecf8427e", "bucket": "0a3", "buckets": 4096}
+
+
+_ONE_OF_MANY: dict[type[BaseModel], str] = {SendAgainRequest: "tables"}
+"""Models that take exactly one of their fields: that one is filled."""
 
 
 def example(model: type[T]) -> T:
     """An instance of `model` with every field filled."""
+    if only := _ONE_OF_MANY.get(model):
+        return model(**{only: _field(only, model.model_fields[only].annotation)})
     return model(**{name: _field(name, field.annotation) for name, field in model.model_fields.items()})
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from chassis.process import Foundation, foundation
 from ingest.access import Access
+from ingest.digest import Digests
 from ingest.importing import Importer
 from ingest.looking import Looking
 from ingest.receiving import Receiver
@@ -30,6 +31,7 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
             base.broker.faststream,
             Access(settings, base.database, base.outbox, spool),
             Looking(settings, form, base.database),
+            Digests(base.database),
             SendingAgain(base.database, base.outbox),
         )
         base.in_background("importing", importer.run())

@@ -7,11 +7,10 @@ from chassis.database import Database
 from contracts.events import TableCounts
 from contracts.ids import AmeiseKey, TenantId, Uuid
 from contracts.names import Table
-from contracts.problems import Invalid
 from contracts.rpc.ingest import ComposedObject, DailyUpStatus, DeliveryState, DeliveryStatus, Objects
 from ingest import store
 from ingest.access import shown
-from ingest.composing import CHILDREN_OF_KUNDE
+from ingest.composing import CHILDREN_OF_KUNDE, check_is_object_table
 from ingest.settings import IngestSettings
 from ingest.table_format import Format
 from ingest.tables import DeliveryRow
@@ -39,8 +38,7 @@ class Looking:
 
     async def objects(self, tenant: TenantId, table: Table, keys: Sequence[AmeiseKey]) -> Objects:
         """The objects as they are stored now, in the order of `keys`. Raises Invalid for parts of a Kunde."""
-        if table in CHILDREN_OF_KUNDE:
-            raise Invalid(f"{table} is part of the Kunde", remedy="ask for the Kunde")
+        check_is_object_table(table)
         async with self.database.tenant(tenant) as session:
             found = await store.composed_objects(session, self.form, table, tenant=tenant, keys=keys)
             delivered = await store.delivered_tables(session, tenant)

@@ -5,11 +5,17 @@ from faststream.nats import NatsBroker
 from chassis.rpc import Caller, serve
 from contracts.rpc import Empty
 from contracts.rpc.ingest import (
+    BUCKETS,
+    DIGEST,
     OBJECTS,
     SEND_AGAIN,
     SET_UP_FTP,
     STATUS,
+    BucketObjects,
+    BucketsRequest,
     DailyUpStatus,
+    Digest,
+    DigestRequest,
     FtpAccess,
     Objects,
     ObjectsRequest,
@@ -17,11 +23,14 @@ from contracts.rpc.ingest import (
     SendAgainRequest,
 )
 from ingest.access import Access
+from ingest.digest import Digests
 from ingest.looking import Looking
 from ingest.sending_again import SendingAgain
 
 
-def register(broker: NatsBroker, access: Access, looking: Looking, sending_again: SendingAgain) -> None:
+def register(
+    broker: NatsBroker, access: Access, looking: Looking, digests: Digests, sending_again: SendingAgain
+) -> None:
     """Answer ingest's RPCs."""
 
     async def set_up_ftp(request: Empty, caller: Caller) -> FtpAccess:  # noqa: ARG001
@@ -33,10 +42,18 @@ def register(broker: NatsBroker, access: Access, looking: Looking, sending_again
     async def objects(request: ObjectsRequest, caller: Caller) -> Objects:
         return await looking.objects(caller.tenant, request.table, request.keys)
 
+    async def digest(request: DigestRequest, caller: Caller) -> Digest:
+        return await digests.digest(caller.tenant, request.table, request.buckets)
+
+    async def buckets(request: BucketsRequest, caller: Caller) -> BucketObjects:
+        return await digests.in_buckets(caller.tenant, request.table, request.buckets, request.after)
+
     async def send_again(request: SendAgainRequest, caller: Caller) -> SendAgainReply:
-        return SendAgainReply(objects=await sending_again(caller.cause, caller.tenant, request.tables))
+        return SendAgainReply(objects=await sending_again(caller.cause, caller.tenant, request))
 
     serve(broker, SET_UP_FTP, set_up_ftp)
     serve(broker, STATUS, status)
     serve(broker, OBJECTS, objects)
+    serve(broker, DIGEST, digest)
+    serve(broker, BUCKETS, buckets)
     serve(broker, SEND_AGAIN, send_again)

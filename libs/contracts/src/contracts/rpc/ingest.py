@@ -2,16 +2,16 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
 from contracts.actor import Role
 from contracts.events import FtpUserCreated, SentAgain, TableCounts
 from contracts.ids import AmeiseKey, Uuid
 from contracts.names import Service, Table
 from contracts.rpc import Empty, Rpc, RpcModel
-from contracts.work import CHUNK_SIZE
+from contracts.work import CHUNK_SIZE, KeyVersion
 
 
 class FtpAccess(RpcModel):
@@ -82,14 +82,71 @@ class Objects(RpcModel):
     objects: tuple[ComposedObject, ...]
 
 
-class SendAgainRequest(RpcModel):
-    """Tables whose stored objects sync wants to be told of once more, gone ones included."""
+class DigestRequest(RpcModel):
+    """A table of objects; `buckets` says how fine."""
 
-    tables: tuple[Table, ...] = Field(min_length=1)
+    table: Table
+    buckets: Literal[16, 256, 4096] = 4096
+
+
+class BucketDigest(RpcModel):
+    """The objects whose key's MD5 begins with the hex digits `bucket`.
+
+    `digest` is the MD5 of the hex MD5s of `{key} {version} {gone}` (gone as `true` or `false`), joined
+    without a separator in the order of the keys' bytes.
+    """
+
+    bucket: str = Field(pattern="^[0-9a-f]{1,3}$")
+    objects: int
+    digest: str
+
+
+class Digest(RpcModel):
+    """Buckets without any object are left out."""
+
+    buckets: tuple[BucketDigest, ...]
+
+
+class BucketsRequest(RpcModel):
+    """What is in some buckets, page by page: `after` is the last key of the page before."""
+
+    table: Table
+    buckets: tuple[Annotated[str, StringConstraints(pattern="^[0-9a-f]{1,3}$")], ...] = Field(
+        min_length=1, max_length=4096
+    )
+    after: AmeiseKey | None = None
+
+
+class BucketObjects(RpcModel):
+    """In the order of the keys' bytes; `more` says that there is a next page."""
+
+    objects: tuple[KeyVersion, ...]
+    more: bool
+
+
+class ObjectSelection(RpcModel):
+    table: Table
+    keys: tuple[AmeiseKey, ...] = Field(min_length=1, max_length=1000)
+
+
+class SendAgainRequest(RpcModel):
+    """Which stored objects sync wants to be told of once more, gone ones included: exactly one selector."""
+
+    tables: tuple[Table, ...] = ()
+    objects: ObjectSelection | None = None
+    delivery: Uuid | None = Field(default=None, description="what this delivery changed and none since")
+    changed_since: datetime | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [self.tables, self.objects, self.delivery, self.changed_since]
+        if sum(1 for selector in given if selector) != 1:
+            raise ValueError("give exactly one of tables, objects, delivery, changed_since")
+        return self
 
 
 class SendAgainReply(RpcModel):
-    """How many objects are on their way, per table; a table that was never delivered is left out."""
+    """How many objects are on their way, per table; a table without any is left out."""
 
     objects: dict[Table, int]
 
@@ -110,4 +167,14 @@ SEND_AGAIN = Rpc(
     Service.INGEST, "send_again", SendAgainRequest, SendAgainReply,
     callers=frozenset({Service.SYNC}), role=Role.ADMIN, events=(SentAgain,), timeout=timedelta(seconds=60),
 )  # fmt: skip
-RPCS = (SET_UP_FTP, STATUS, OBJECTS, SEND_AGAIN)
+DIGEST = Rpc(
+    Service.INGEST, "digest", DigestRequest, Digest,
+    callers=frozenset({Service.SYNC}), role=Role.SYSTEM, silent_because="only looks",
+    timeout=timedelta(seconds=30),
+)  # fmt: skip
+BUCKETS = Rpc(
+    Service.INGEST, "buckets", BucketsRequest, BucketObjects,
+    callers=frozenset({Service.SYNC}), role=Role.SYSTEM, silent_because="only looks",
+    timeout=timedelta(seconds=30),
+)  # fmt: skip
+RPCS = (SET_UP_FTP, STATUS, OBJECTS, DIGEST, BUCKETS, SEND_AGAIN)
