@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar, Union
 
-from pydantic import BaseModel, SecretStr
+from pydantic import AwareDatetime, BaseModel, SecretStr
 
 from contracts import ids, problems, work
 from contracts.actor import Actor, ActorKind, Role
@@ -34,6 +34,7 @@ _VALUES: dict[Any, Any] = {
     float: 1.5,
     bool: True,
     datetime: NOON,
+    AwareDatetime: NOON,
     SecretStr: SecretStr("a-token"),
     Any: "value",
 }

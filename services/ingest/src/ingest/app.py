@@ -8,6 +8,7 @@ from typing import Any
 from chassis.process import Foundation, foundation
 from ingest.access import Access
 from ingest.digest import Digests
+from ingest.history import History
 from ingest.importing import Importer
 from ingest.looking import Looking
 from ingest.receiving import Receiver
@@ -29,10 +30,11 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
         receiver = Receiver(base, settings, form, spool, importer)
         register(
             base.broker.faststream,
-            Access(settings, base.database, base.outbox, spool),
-            Looking(settings, form, base.database),
-            Digests(base.database),
-            SendingAgain(base.database, base.outbox),
+            access=Access(settings, base.database, base.outbox, spool),
+            looking=Looking(settings, form, base.database),
+            digests=Digests(base.database),
+            sending_again=SendingAgain(base.database, base.outbox),
+            history=History(form, base.database),
         )
         base.in_background("importing", importer.run())
         base.in_background("receiving", receiver.run())

@@ -246,7 +246,9 @@ class Importer:
         )
         for table, found in read.tables.items():
             if table in differing:
-                await merging.apply(session, self.form[table], tenant=current.tenant, now=now)
+                await merging.apply(
+                    session, self.form[table], tenant=current.tenant, delivery=current.delivery, now=now
+                )
             await store.remember_table(
                 session, table, tenant=current.tenant, columns=found.delivered, counts=counts[table],
                 delivery=current.delivery, as_of=current.as_of,

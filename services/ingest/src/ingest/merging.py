@@ -15,7 +15,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import fetch_all, run_sql
 from contracts.events import TableCounts
-from contracts.ids import TenantId
+from contracts.ids import TenantId, Uuid
+from ingest.history import remember_changes
 from ingest.table_format import ColumnType, TableFormat
 
 if TYPE_CHECKING:
@@ -105,8 +106,11 @@ async def compare(
     )
 
 
-async def apply(session: AsyncSession, definition: TableFormat, *, tenant: TenantId, now: datetime) -> None:
-    """Write the rows of `delta_<table>`."""
+async def apply(
+    session: AsyncSession, definition: TableFormat, *, tenant: TenantId, delivery: Uuid, now: datetime
+) -> None:
+    """Write the rows of `delta_<table>`, and what they replace into the history."""
+    await remember_changes(session, definition, tenant=tenant, delivery=delivery, now=now)
     table, names = definition.table, definition.names
     columns = ", ".join(names)
     incoming = ", ".join(f"i.{name}" for name in names)

@@ -7,6 +7,7 @@ from contracts.rpc import Empty
 from contracts.rpc.ingest import (
     BUCKETS,
     DIGEST,
+    OBJECT_AS_OF,
     OBJECTS,
     SEND_AGAIN,
     SET_UP_FTP,
@@ -17,6 +18,8 @@ from contracts.rpc.ingest import (
     Digest,
     DigestRequest,
     FtpAccess,
+    ObjectAsOf,
+    ObjectAsOfRequest,
     Objects,
     ObjectsRequest,
     SendAgainReply,
@@ -24,12 +27,19 @@ from contracts.rpc.ingest import (
 )
 from ingest.access import Access
 from ingest.digest import Digests
+from ingest.history import History
 from ingest.looking import Looking
 from ingest.sending_again import SendingAgain
 
 
 def register(
-    broker: NatsBroker, access: Access, looking: Looking, digests: Digests, sending_again: SendingAgain
+    broker: NatsBroker,
+    *,
+    access: Access,
+    looking: Looking,
+    digests: Digests,
+    sending_again: SendingAgain,
+    history: History,
 ) -> None:
     """Answer ingest's RPCs."""
 
@@ -51,9 +61,13 @@ def register(
     async def send_again(request: SendAgainRequest, caller: Caller) -> SendAgainReply:
         return SendAgainReply(objects=await sending_again(caller.cause, caller.tenant, request))
 
+    async def object_as_of(request: ObjectAsOfRequest, caller: Caller) -> ObjectAsOf:
+        return await history.object_as_of(caller.tenant, request.table, request.key, request.moment)
+
     serve(broker, SET_UP_FTP, set_up_ftp)
     serve(broker, STATUS, status)
     serve(broker, OBJECTS, objects)
     serve(broker, DIGEST, digest)
     serve(broker, BUCKETS, buckets)
     serve(broker, SEND_AGAIN, send_again)
+    serve(broker, OBJECT_AS_OF, object_as_of)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from contracts.actor import Role
 from contracts.events import FtpUserCreated, SentAgain, TableCounts
@@ -135,7 +135,7 @@ class SendAgainRequest(RpcModel):
     tables: tuple[Table, ...] = ()
     objects: ObjectSelection | None = None
     delivery: Uuid | None = Field(default=None, description="what this delivery changed and none since")
-    changed_since: datetime | None = None
+    changed_since: AwareDatetime | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -149,6 +149,36 @@ class SendAgainReply(RpcModel):
     """How many objects are on their way, per table; a table without any is left out."""
 
     objects: dict[Table, int]
+
+
+class Presence(StrEnum):
+    """Whether a row was there at a moment. `forgotten`: that is further back than the history goes."""
+
+    THERE = "there"
+    GONE = "gone"
+    NOT_THERE = "not_there"
+    FORGOTTEN = "forgotten"
+
+
+class ObjectAsOfRequest(RpcModel):
+    """How did this row look at that moment? Of any table, parts of a Kunde included."""
+
+    table: Table
+    key: AmeiseKey
+    moment: AwareDatetime
+
+
+class ObjectAsOf(RpcModel):
+    """The row's own columns then (`extra`: those that our format does not know), as of `held_from`.
+
+    A name in `unknown` has no entry in `fields`. Of a `gone` row the fields are its last ones.
+    """
+
+    presence: Presence
+    first_seen: datetime | None = None
+    held_from: datetime | None = None
+    fields: dict[str, Any] = Field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
 
 
 SET_UP_FTP = Rpc(
@@ -177,4 +207,8 @@ BUCKETS = Rpc(
     callers=frozenset({Service.SYNC}), role=Role.SYSTEM, silent_because="only looks",
     timeout=timedelta(seconds=30),
 )  # fmt: skip
-RPCS = (SET_UP_FTP, STATUS, OBJECTS, DIGEST, BUCKETS, SEND_AGAIN)
+OBJECT_AS_OF = Rpc(
+    Service.INGEST, "object_as_of", ObjectAsOfRequest, ObjectAsOf,
+    callers=frozenset({Service.GATEWAY}), silent_because="only looks",
+)  # fmt: skip
+RPCS = (SET_UP_FTP, STATUS, OBJECTS, DIGEST, BUCKETS, SEND_AGAIN, OBJECT_AS_OF)
