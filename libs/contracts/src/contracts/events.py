@@ -205,6 +205,23 @@ class SentAgain(EventData):
     counts: dict[Table, int] = Field(description="objects per table")
 
 
+class DeliveryOverdue(EventData):
+    """blau direkt has not delivered for too long: a person must ask why. Told once."""
+
+    service, event_name = Service.INGEST, "delivery_overdue"
+    direction = Direction.TO_ZOHO
+    outcome: Outcome = Outcome.ERROR
+    since: datetime
+
+
+class DeliveryOverdueOver(EventData):
+    """The delivery that was overdue `since` then has come."""
+
+    service, event_name = Service.INGEST, "delivery_overdue_over"
+    direction = Direction.TO_ZOHO
+    since: datetime
+
+
 # ── sync ─────────────────────────────────────────────────────────────────────
 
 
@@ -312,6 +329,8 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     DeliveryHeld,
     ObjectsCompared,
     SentAgain,
+    DeliveryOverdue,
+    DeliveryOverdueOver,
     PipelinesCreated,
     WrittenToZoho,
     WrittenToAmeise,

@@ -26,6 +26,8 @@ EVENTS = {
     "delivery_held": "Lieferung angehalten",
     "objects_compared": "Unterschiede gefunden",
     "sent_again": "Bestand erneut gesendet",
+    "delivery_overdue": "Lieferung überfällig",
+    "delivery_overdue_over": "Überfällige Lieferung ist da",
     "pipelines_created": "Pipelines angelegt",
     "written_to_zoho": "Nach Zoho geschrieben",
     "written_to_ameise": "Nach Ameise geschrieben",

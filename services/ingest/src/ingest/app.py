@@ -11,6 +11,7 @@ from ingest.digest import Digests
 from ingest.history import History
 from ingest.importing import Importer
 from ingest.looking import Looking
+from ingest.overdue import OverdueWatch
 from ingest.receiving import Receiver
 from ingest.sending_again import SendingAgain
 from ingest.settings import IngestSettings
@@ -37,6 +38,7 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
             history=History(form, base.database),
         )
         base.in_background("importing", importer.run())
+        base.in_background("overdue", OverdueWatch(base, settings).run())
         base.in_background("receiving", receiver.run())
         await _first(receiver.settled.wait(), base.stopping.wait())
         await base.start()

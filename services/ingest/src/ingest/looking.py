@@ -13,7 +13,7 @@ from ingest.access import shown
 from ingest.composing import CHILDREN_OF_KUNDE, check_is_object_table
 from ingest.settings import IngestSettings
 from ingest.table_format import Format
-from ingest.tables import DeliveryRow
+from ingest.tables import DeliveryRow, OverdueRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,12 @@ class Looking:
             user = await store.ftp_user(session, tenant)
             deliveries = await store.newest_deliveries(session, tenant)
             tables = await store.delivered_tables(session, tenant)
+            overdue = await session.get(OverdueRow, tenant)
         return DailyUpStatus(
             ftp=shown(self.settings, user.user_name) if user else None,
             deliveries=tuple(map(_shown, deliveries)),
             stored={table: row.rows for table, row in tables.items()},
+            overdue_since=overdue.since if overdue else None,
         )
 
     async def objects(self, tenant: TenantId, table: Table, keys: Sequence[AmeiseKey]) -> Objects:

@@ -89,6 +89,15 @@ class ObjectVersionRow(Base, table=True):
     delivery: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
 
 
+class OverdueRow(Base, table=True):
+    """It was told that this tenant's delivery is overdue."""
+
+    __tablename__ = "overdue"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    since: datetime = Field(sa_type=_MOMENT)
+
+
 class Stored(Base):
     """What every row of the 13 tables has beside its own columns.
 

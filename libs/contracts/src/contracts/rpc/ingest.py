@@ -53,6 +53,7 @@ class DailyUpStatus(RpcModel):
     ftp: FtpAccess | None
     deliveries: tuple[DeliveryStatus, ...]
     stored: dict[Table, int] = Field(description="rows now stored per table, gone ones not counted")
+    overdue_since: datetime | None = Field(default=None, description="the next delivery should be here since")
 
 
 class ObjectsRequest(RpcModel):

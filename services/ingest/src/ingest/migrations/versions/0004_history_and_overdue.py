@@ -1,4 +1,4 @@
-"""History of stored rows."""
+"""History of stored rows, and tenants whose delivery is overdue."""
 
 from alembic import op
 
@@ -21,6 +21,10 @@ _TABLES = {
         unknown_before text[] NOT NULL,
         gone_before timestamptz,
         PRIMARY KEY (tenant, table_name, key, changed_at)
+    """,
+    "overdue": """
+        tenant text PRIMARY KEY,
+        since timestamptz NOT NULL
     """,
 }
 _INDEXES = (
