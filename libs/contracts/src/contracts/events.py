@@ -222,6 +222,14 @@ class DeliveryOverdueOver(EventData):
     since: datetime
 
 
+class TableDownloaded(EventData):
+    """Somebody took a table with them as a file: personal data left the system."""
+
+    service, event_name = Service.INGEST, "table_downloaded"
+    table: Table
+    rows: int
+
+
 # ── sync ─────────────────────────────────────────────────────────────────────
 
 
@@ -331,6 +339,7 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     SentAgain,
     DeliveryOverdue,
     DeliveryOverdueOver,
+    TableDownloaded,
     PipelinesCreated,
     WrittenToZoho,
     WrittenToAmeise,

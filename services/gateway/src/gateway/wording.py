@@ -28,6 +28,7 @@ EVENTS = {
     "sent_again": "Bestand erneut gesendet",
     "delivery_overdue": "Lieferung überfällig",
     "delivery_overdue_over": "Überfällige Lieferung ist da",
+    "table_downloaded": "Tabelle heruntergeladen",
     "pipelines_created": "Pipelines angelegt",
     "written_to_zoho": "Nach Zoho geschrieben",
     "written_to_ameise": "Nach Ameise geschrieben",

@@ -8,6 +8,7 @@ from typing import Any
 from chassis.process import Foundation, foundation
 from ingest.access import Access
 from ingest.digest import Digests
+from ingest.download import Downloads
 from ingest.history import History
 from ingest.importing import Importer
 from ingest.looking import Looking
@@ -36,6 +37,7 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
             digests=Digests(base.database),
             sending_again=SendingAgain(base.database, base.outbox),
             history=History(form, base.database),
+            downloads=Downloads(form, base.database, base.outbox, base.broker),
         )
         base.in_background("importing", importer.run())
         base.in_background("overdue", OverdueWatch(base, settings).run())

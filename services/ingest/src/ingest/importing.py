@@ -29,6 +29,7 @@ from contracts.names import Outcome, Table
 from contracts.rpc.ingest import DeliveryState
 from ingest import merging, store, versions
 from ingest.guards import Incoming, Limits, reasons_to_hold
+from ingest.progress import Progress, shown_progress
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
 from ingest.table_format import Format
@@ -102,6 +103,7 @@ class Importer:
                 delivery.id,
                 state=DeliveryState.IMPORTING,
                 started_at=datetime.now(UTC),
+                progress={},
                 attempts=died + 1,
             )
         current = Import(tenant, Uuid(delivery.id), delivery.as_of, cause_of(delivery))
@@ -132,7 +134,8 @@ class Importer:
     async def _import_or_fail(self, current: Import, lease: Lease) -> None:
         """A fault of ours fails this delivery; it must not stop those behind it."""
         try:
-            await self._import(current, lease)
+            async with shown_progress(self.base.database, current.tenant, current.delivery) as progress:
+                await self._import(current, lease, progress)
         except LeaseLost:
             raise
         except Exception as error:
@@ -167,17 +170,18 @@ class Importer:
         async with self.base.database.tenant(lease.tenant) as session:
             await leases.give_back(session, lease)
 
-    async def _import(self, current: Import, lease: Lease) -> None:
+    async def _import(self, current: Import, lease: Lease, progress: Progress) -> None:
         """Read the files, then in one transaction: compare, guard, merge, compose, tell."""
         started = time.monotonic()
         read = await asyncio.to_thread(self._read, current)
         if not read.tables:
             await self._fail(current, lease, "no file could be read", read)
             return
+        progress.checked({table: found.rows for table, found in read.tables.items()})
         async with self.base.database.tenant(current.tenant) as session:
             timeout = int(self.settings.import_timeout.total_seconds() * 1000)
             await run_sql(session, f"SET LOCAL statement_timeout = {timeout}")
-            counts = await self._compare(session, current, read)
+            counts = await self._compare(session, current, read, progress)
             if reasons := await self._guard(session, current, read, counts):
                 await self._hold(session, current, read, reasons)
             else:
@@ -203,11 +207,12 @@ class Importer:
         return read_delivery(sorted(folder.iterdir()) if folder.is_dir() else [], self.form)
 
     async def _compare(
-        self, session: AsyncSession, current: Import, read: "ReadDelivery"
+        self, session: AsyncSession, current: Import, read: "ReadDelivery", progress: Progress
     ) -> dict[Table, TableCounts]:
         counts: dict[Table, TableCounts] = {}
         for table, read_table in read.tables.items():
-            await merging.stage(session, read_table, self.form[table])
+            loaded = progress.importing(table, read_table.rows)
+            await merging.stage(session, read_table, self.form[table], loaded)
             counts[table] = await merging.compare(
                 session, read_table, self.form[table], tenant=current.tenant
             )
@@ -295,14 +300,15 @@ class Importer:
         read: "ReadDelivery | None",
         counts: dict[Table, TableCounts] | None = None,
     ) -> None:
-        problems = read.all_problems()[: store.KEPT_PROBLEMS] if read else []
+        problems = [problem.as_json() for problem in read.all_problems()] if read else []
+        await store.keep_problems(session, current.tenant, current.delivery, problems)
         await store.change_delivery(
             session,
             current.delivery,
             state=state,
             finished_at=datetime.now(UTC),
             counts={table: n.model_dump() for table, n in (counts or {}).items()},
-            problems=[problem.as_json() for problem in problems],
+            problems=problems[: store.KEPT_PROBLEMS],
             problem_count=read.problem_count() if read else 0,
             reason=told.reason,
         )

@@ -7,10 +7,19 @@ from chassis.database import Database
 from contracts.events import TableCounts
 from contracts.ids import AmeiseKey, TenantId, Uuid
 from contracts.names import Table
-from contracts.rpc.ingest import ComposedObject, DailyUpStatus, DeliveryState, DeliveryStatus, Objects
+from contracts.rpc.ingest import (
+    ComposedObject,
+    DailyUpStatus,
+    DeliveryReport,
+    DeliveryState,
+    DeliveryStatus,
+    Objects,
+    ReportedProblem,
+)
 from ingest import store
 from ingest.access import shown
 from ingest.composing import CHILDREN_OF_KUNDE, check_is_object_table
+from ingest.progress import table_states
 from ingest.settings import IngestSettings
 from ingest.table_format import Format
 from ingest.tables import DeliveryRow, OverdueRow
@@ -35,7 +44,18 @@ class Looking:
             ftp=shown(self.settings, user.user_name) if user else None,
             deliveries=tuple(map(_shown, deliveries)),
             stored={table: row.rows for table, row in tables.items()},
+            tables=table_states(deliveries[0], self.form) if deliveries else {},
             overdue_since=overdue.since if overdue else None,
+        )
+
+    async def report(self, tenant: TenantId, delivery: Uuid) -> DeliveryReport:
+        """One delivery with its first problems. Raises NotFound."""
+        async with self.database.tenant(tenant) as session:
+            row = await store.delivery(session, tenant, delivery)
+        return DeliveryReport(
+            delivery=_shown(row),
+            tables=table_states(row, self.form),
+            problems=tuple(ReportedProblem.model_validate(problem) for problem in row.problems),
         )
 
     async def objects(self, tenant: TenantId, table: Table, keys: Sequence[AmeiseKey]) -> Objects:
@@ -71,6 +91,7 @@ def _shown(row: DeliveryRow) -> DeliveryStatus:
         state=DeliveryState(row.state),
         received_from=row.received_from,
         as_of=row.as_of,
+        started_at=row.started_at,
         finished_at=row.finished_at,
         files=row.files,
         bytes_=row.bytes_,

@@ -21,7 +21,7 @@ from ingest.table_format import Column, Format, TableFormat, normalised
 
 MAX_COLUMNS = 1000
 MAX_HEADER_BYTES = 262_144
-KEPT_PROBLEMS = 1000
+KEPT_PROBLEMS = 20_000
 """Problems of one table that are kept one by one; the others are only counted."""
 
 DELIMITERS = (";", ",", "\t")

@@ -6,7 +6,10 @@ from chassis.rpc import Caller, serve
 from contracts.rpc import Empty
 from contracts.rpc.ingest import (
     BUCKETS,
+    DELIVERY_REPORT,
     DIGEST,
+    DOWNLOAD,
+    DOWNLOAD_PROBLEMS,
     OBJECT_AS_OF,
     OBJECTS,
     SEND_AGAIN,
@@ -15,8 +18,12 @@ from contracts.rpc.ingest import (
     BucketObjects,
     BucketsRequest,
     DailyUpStatus,
+    DeliveryReport,
+    DeliveryRequest,
     Digest,
     DigestRequest,
+    Download,
+    DownloadRequest,
     FtpAccess,
     ObjectAsOf,
     ObjectAsOfRequest,
@@ -27,6 +34,7 @@ from contracts.rpc.ingest import (
 )
 from ingest.access import Access
 from ingest.digest import Digests
+from ingest.download import Downloads
 from ingest.history import History
 from ingest.looking import Looking
 from ingest.sending_again import SendingAgain
@@ -40,6 +48,7 @@ def register(
     digests: Digests,
     sending_again: SendingAgain,
     history: History,
+    downloads: Downloads,
 ) -> None:
     """Answer ingest's RPCs."""
 
@@ -64,6 +73,15 @@ def register(
     async def object_as_of(request: ObjectAsOfRequest, caller: Caller) -> ObjectAsOf:
         return await history.object_as_of(caller.tenant, request.table, request.key, request.moment)
 
+    async def delivery_report(request: DeliveryRequest, caller: Caller) -> DeliveryReport:
+        return await looking.report(caller.tenant, request.delivery)
+
+    async def download(request: DownloadRequest, caller: Caller) -> Download:
+        return await downloads.table(caller.cause, caller.tenant, request.table)
+
+    async def download_problems(request: DeliveryRequest, caller: Caller) -> Download:
+        return await downloads.problems(caller.tenant, request.delivery)
+
     serve(broker, SET_UP_FTP, set_up_ftp)
     serve(broker, STATUS, status)
     serve(broker, OBJECTS, objects)
@@ -71,3 +89,6 @@ def register(
     serve(broker, BUCKETS, buckets)
     serve(broker, SEND_AGAIN, send_again)
     serve(broker, OBJECT_AS_OF, object_as_of)
+    serve(broker, DELIVERY_REPORT, delivery_report)
+    serve(broker, DOWNLOAD, download)
+    serve(broker, DOWNLOAD_PROBLEMS, download_problems)

@@ -60,6 +60,7 @@ class DeliveryRow(Base, table=True):
     problems: list[dict[str, Any]] = Field(default_factory=list, sa_type=_JSON)
     problem_count: int = 0
     reason: str | None = None
+    progress: dict[str, dict[str, Any]] = Field(default_factory=dict, sa_type=_JSON)
 
 
 class DeliveredTableRow(Base, table=True):

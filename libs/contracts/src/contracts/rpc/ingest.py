@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from contracts.actor import Role
-from contracts.events import FtpUserCreated, SentAgain, TableCounts
+from contracts.events import FtpUserCreated, SentAgain, TableCounts, TableDownloaded
 from contracts.ids import AmeiseKey, Uuid
 from contracts.names import Service, Table
 from contracts.rpc import Empty, Rpc, RpcModel
@@ -33,11 +33,36 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
 
 
+class TableState(StrEnum):
+    """Where one table of a delivery is. `missing`: it did not come; `failed`: its file could not be read."""
+
+    RECEIVING = "receiving"
+    WAITING = "waiting"
+    CHECKING = "checking"
+    IMPORTING = "importing"
+    IMPORTED = "imported"
+    IMPORTED_WITH_WARNINGS = "imported_with_warnings"
+    HELD = "held"
+    FAILED = "failed"
+    MISSING = "missing"
+
+
+class TableStatus(RpcModel):
+    """`rows` of the file, once it was read; `percent` of them while they are imported."""
+
+    state: TableState
+    rows: int | None = None
+    percent: int | None = None
+
+
 class DeliveryStatus(RpcModel):
+    """`received_from` to `started_at` it came and waited, from there to `finished_at` it was imported."""
+
     id: Uuid
     state: DeliveryState
     received_from: datetime
     as_of: datetime
+    started_at: datetime | None = None
     finished_at: datetime | None = None
     files: int = 0
     bytes_: int = 0
@@ -53,7 +78,44 @@ class DailyUpStatus(RpcModel):
     ftp: FtpAccess | None
     deliveries: tuple[DeliveryStatus, ...]
     stored: dict[Table, int] = Field(description="rows now stored per table, gone ones not counted")
+    tables: dict[Table, TableStatus] = Field(
+        default_factory=dict, description="the newest delivery, table by table"
+    )
     overdue_since: datetime | None = Field(default=None, description="the next delivery should be here since")
+
+
+class DeliveryRequest(RpcModel):
+    delivery: Uuid
+
+
+class ReportedProblem(RpcModel):
+    """What was found wrong, never with the value. `row` counts records, the header being 1."""
+
+    file: str
+    rule: str
+    row: int | None = None
+    column: str | None = None
+
+
+class DeliveryReport(RpcModel):
+    """A delivery with its first 1,000 problems; `delivery.problems` says how many there are."""
+
+    delivery: DeliveryStatus
+    tables: dict[Table, TableStatus]
+    problems: tuple[ReportedProblem, ...]
+
+
+class DownloadRequest(RpcModel):
+    table: Table
+
+
+class Download(RpcModel):
+    """A file in the object store bucket `downloads`, kept for an hour. `rows` without the header."""
+
+    object: Uuid
+    size: int
+    rows: int
+    file_name: str
 
 
 class ObjectsRequest(RpcModel):
@@ -212,4 +274,20 @@ OBJECT_AS_OF = Rpc(
     Service.INGEST, "object_as_of", ObjectAsOfRequest, ObjectAsOf,
     callers=frozenset({Service.GATEWAY}), silent_because="only looks",
 )  # fmt: skip
-RPCS = (SET_UP_FTP, STATUS, OBJECTS, DIGEST, BUCKETS, SEND_AGAIN, OBJECT_AS_OF)
+DELIVERY_REPORT = Rpc(
+    Service.INGEST, "delivery_report", DeliveryRequest, DeliveryReport,
+    callers=frozenset({Service.GATEWAY}), silent_because="only looks",
+)  # fmt: skip
+DOWNLOAD = Rpc(
+    Service.INGEST, "download", DownloadRequest, Download,
+    callers=frozenset({Service.GATEWAY}), events=(TableDownloaded,), timeout=timedelta(minutes=5),
+)  # fmt: skip
+DOWNLOAD_PROBLEMS = Rpc(
+    Service.INGEST, "download_problems", DeliveryRequest, Download,
+    callers=frozenset({Service.GATEWAY}), silent_because="only looks; no person is named in it",
+    timeout=timedelta(minutes=1),
+)  # fmt: skip
+RPCS = (
+    SET_UP_FTP, STATUS, DELIVERY_REPORT, OBJECTS, OBJECT_AS_OF, DIGEST, BUCKETS, SEND_AGAIN, DOWNLOAD,
+    DOWNLOAD_PROBLEMS,
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""History of stored rows, and tenants whose delivery is overdue."""
+"""History of stored rows, overdue deliveries, progress of an import, and all problems of a delivery."""
 
 from alembic import op
 
@@ -26,6 +26,13 @@ _TABLES = {
         tenant text PRIMARY KEY,
         since timestamptz NOT NULL
     """,
+    "delivery_problem": """
+        tenant text NOT NULL,
+        delivery uuid NOT NULL REFERENCES delivery ON DELETE CASCADE,
+        position integer NOT NULL,
+        problem jsonb NOT NULL,
+        PRIMARY KEY (delivery, position)
+    """,
 }
 _INDEXES = (
     # Rows come in the order of time: all that housekeeping needs, and next to nothing at each import.
@@ -37,6 +44,7 @@ def upgrade() -> None:
     for table, columns in _TABLES.items():
         op.execute(f"CREATE TABLE {table} ({columns})")
         protect(table)
+    op.execute("ALTER TABLE delivery ADD COLUMN progress jsonb NOT NULL DEFAULT '{}'")
     for statement in _INDEXES:
         op.execute(statement)
 
