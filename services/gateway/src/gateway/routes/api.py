@@ -3,9 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
 
 from contracts.events import TenantCreated, WebhookEndpointCreated
 from contracts.ids import PipelineId, TenantId, Uuid
+from contracts.names import Table
 from contracts.problems import ProblemDetails
 from contracts.rpc import Empty
 from contracts.rpc.audit import COUNT, SEARCH, CountLog, LogCounts, LogPage, SearchLog
@@ -16,7 +18,16 @@ from contracts.rpc.auth import (
     ConnectionStartedReply,
     StartConnection,
 )
-from contracts.rpc.ingest import SET_UP_FTP, STATUS, DailyUpStatus, FtpAccess
+from contracts.rpc.ingest import (
+    DELIVERY_REPORT,
+    DOWNLOAD,
+    SET_UP_FTP,
+    STATUS,
+    DailyUpStatus,
+    DeliveryReport,
+    DeliveryRequest,
+    FtpAccess,
+)
 from contracts.rpc.sync import (
     CREATE_DEFAULT_PIPELINES,
     LIST_PARKED,
@@ -29,7 +40,7 @@ from contracts.rpc.sync import (
     Retried,
     RetryParked,
 )
-from gateway import connections, services, tenants, webhooks
+from gateway import connections, downloads, services, tenants, webhooks
 from gateway.asking import ApiAsking
 from gateway.models import (
     LogCountQuery,
@@ -104,6 +115,30 @@ async def set_up_ftp(asking: ApiAsking) -> FtpAccess:
 async def dailyup(asking: ApiAsking) -> DailyUpStatus:
     """The newest deliveries and what is stored."""
     return await asking.call(STATUS, Empty())
+
+
+_CSV: dict[str, Any] = {
+    "response_class": StreamingResponse,
+    "responses": {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+}
+
+
+@router.get("/tenants/{tenant}/tables/{table}.csv", openapi_extra=tells(DOWNLOAD), **_CSV)
+async def download_table(asking: ApiAsking, table: Table) -> StreamingResponse:
+    """A table's stored rows as CSV for a German Excel."""
+    return await downloads.table(asking, table)
+
+
+@router.get("/tenants/{tenant}/deliveries/{delivery}")
+async def delivery_report(asking: ApiAsking, delivery: Uuid) -> DeliveryReport:
+    """One delivery with its first 1,000 problems."""
+    return await asking.call(DELIVERY_REPORT, DeliveryRequest(delivery=delivery))
+
+
+@router.get("/tenants/{tenant}/deliveries/{delivery}/problems.csv", **_CSV)
+async def download_problems(asking: ApiAsking, delivery: Uuid) -> StreamingResponse:
+    """All problems of a delivery as CSV."""
+    return await downloads.problems(asking, delivery)
 
 
 @router.post("/{tenant}/pipelines/defaults", openapi_extra=tells(CREATE_DEFAULT_PIPELINES))
