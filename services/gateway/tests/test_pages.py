@@ -320,6 +320,33 @@ async def test_the_log_is_filtered_by_its_form_and_paged(gateway, fake_services)
     assert fake_services.requests(SEARCH)[-1].after == "weiter"
 
 
+async def test_an_overdue_delivery_is_shown_with_what_to_do(gateway, fake_services):
+    since = datetime(2026, 11, 24, 7, 15, 3, tzinfo=UTC)
+    fake_services.answer(STATUS, a_dailyup_status().model_copy(update={"overdue_since": since}))
+    await fake_services.start()
+    browser = await with_team(gateway)
+    assert "ist seit 24.11.2026 08:15:03 überfällig" in await browser.get(f"/teams/{TENANT}")
+    fake_services.answer(STATUS, a_dailyup_status())
+    assert "überfällig" not in await browser.get(f"/teams/{TENANT}")
+
+
+async def test_tables_and_problems_are_there_as_files(gateway, fake_services):
+    status = a_dailyup_status()
+    [delivery] = status.deliveries
+    fake_services.answer(STATUS, status)
+    await fake_services.start()
+    browser = await with_team(gateway)
+    page = await browser.get(f"/teams/{TENANT}")
+    assert f'href="/teams/{TENANT}/tables/kunde.csv"' in page
+    assert "/problems.csv" not in page
+    with_problems = delivery.model_copy(update={"problems": 1234})
+    fake_services.answer(STATUS, status.model_copy(update={"deliveries": (with_problems,)}))
+    page = await browser.get(f"/teams/{TENANT}")
+    assert (
+        f'href="/teams/{TENANT}/deliveries/{delivery.id}/problems.csv" download>1.234 Probleme (CSV)' in page
+    )
+
+
 async def test_a_log_that_does_not_go_back_to_the_beginning_says_so(gateway, fake_services):
     oldest = datetime(2026, 11, 24, 7, 15, 3, tzinfo=UTC)
     fake_services.answer(

@@ -178,6 +178,7 @@ def stream_config(stream: Stream, replicas: int = 1) -> StreamConfig:
         duplicate_window=stream.duplicate_window.total_seconds(),
         num_replicas=replicas,
         allow_direct=True,
+        allow_rollup_hdrs=stream.bucket is not None,  # an object's newest description replaces the others
         max_msgs_per_subject=-1,
     )
 

@@ -236,6 +236,31 @@ class SentAgain(EventData):
     counts: dict[Table, int] = Field(description="objects per table")
 
 
+class DeliveryOverdue(EventData):
+    """blau direkt has not delivered for too long: a person must ask why. Told once."""
+
+    service, event_name = Service.INGEST, "delivery_overdue"
+    direction = Direction.TO_ZOHO
+    outcome: Outcome = Outcome.ERROR
+    since: datetime
+
+
+class DeliveryOverdueOver(EventData):
+    """The delivery that was overdue `since` then has come."""
+
+    service, event_name = Service.INGEST, "delivery_overdue_over"
+    direction = Direction.TO_ZOHO
+    since: datetime
+
+
+class TableDownloaded(EventData):
+    """Somebody took a table with them as a file: personal data left the system."""
+
+    service, event_name = Service.INGEST, "table_downloaded"
+    table: Table
+    rows: int
+
+
 # ── sync ─────────────────────────────────────────────────────────────────────
 
 
@@ -347,6 +372,9 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     FormatChanged,
     ObjectsCompared,
     SentAgain,
+    DeliveryOverdue,
+    DeliveryOverdueOver,
+    TableDownloaded,
     PipelinesCreated,
     WrittenToZoho,
     WrittenToAmeise,

@@ -26,6 +26,10 @@ def publish_subjects(service: Service) -> list[str]:
             f"$JS.API.STREAM.{verb}.{stream.name}" for verb in ("INFO", "CREATE", "UPDATE", "MSG.GET")
         ]
         allowed.append(f"$JS.API.DIRECT.GET.{stream.name}.>")
+        if stream.bucket:
+            allowed.append(f"$JS.API.DIRECT.GET.{stream.name}")
+            if service in stream.writers:
+                allowed.append(f"$JS.API.STREAM.PURGE.{stream.name}")
     for consumer in CONSUMERS:
         if consumer.service == service:
             stream, durable = consumer.stream.name, consumer.durable

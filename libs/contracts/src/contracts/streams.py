@@ -20,7 +20,10 @@ class Retention(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream as it must be. `writers` and `readers` are the services that may use it."""
+    """A stream as it must be. `writers` and `readers` are the services that may use it.
+
+    `bucket`: the stream is the object store bucket of that name.
+    """
 
     name: str
     subjects: tuple[str, ...]
@@ -29,6 +32,7 @@ class Stream:
     readers: frozenset[Service]
     max_age: timedelta | None = None
     duplicate_window: timedelta = timedelta(minutes=2)
+    bucket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,18 @@ TO_ZOHO = Stream(
     writers=frozenset({Service.INGEST}),
     readers=frozenset({Service.SYNC}),
 )
-STREAMS: tuple[Stream, ...] = (EVENTS, TO_AMEISE, TO_ZOHO)
+DOWNLOADS = Stream(
+    name="OBJ_downloads",
+    subjects=subjects.objects_of("downloads"),
+    retention=Retention.LIMITS,
+    writers=frozenset({Service.INGEST}),
+    readers=frozenset({Service.GATEWAY}),
+    max_age=timedelta(hours=1),
+    bucket="downloads",
+)
+"""What is too large for a reply: the reply names the object."""
+
+STREAMS: tuple[Stream, ...] = (EVENTS, TO_AMEISE, TO_ZOHO, DOWNLOADS)
 
 AUDIT_EVENTS = Consumer(stream=EVENTS, durable="audit", service=Service.AUDIT, max_ack_pending=5000)
 SYNC_TO_AMEISE = Consumer(stream=TO_AMEISE, durable="sync_to_ameise", service=Service.SYNC)

@@ -7,10 +7,14 @@ from typing import Any
 
 from chassis.process import Foundation, foundation
 from ingest.access import Access
+from ingest.digest import Digests
+from ingest.download import Downloads
 from ingest.format_overrides import Formats
+from ingest.history import History
 from ingest.importing import Importer
 from ingest.looking import Looking
 from ingest.manual_upload import ManualUpload
+from ingest.overdue import OverdueWatch
 from ingest.receiving import Receiver
 from ingest.releasing import Releasing
 from ingest.sending_again import SendingAgain
@@ -32,14 +36,18 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
         receiver = Receiver(base, settings, formats, spool, importer)
         register(
             base.broker.faststream,
-            Access(settings, base.database, base.outbox, spool),
-            Looking(settings, form, base.database),
-            SendingAgain(base.database, base.outbox),
-            ManualUpload(base, settings, spool, importer),
-            Releasing(base.database, base.outbox, spool, importer.wake.set),
-            formats,
+            access=Access(settings, base.database, base.outbox, spool),
+            looking=Looking(settings, form, base.database),
+            digests=Digests(base.database),
+            sending_again=SendingAgain(base.database, base.outbox),
+            history=History(form, base.database),
+            downloads=Downloads(form, base.database, base.outbox, base.broker),
+            upload=ManualUpload(base, settings, spool, importer),
+            releasing=Releasing(base.database, base.outbox, spool, importer.wake.set),
+            formats=formats,
         )
         base.in_background("importing", importer.run())
+        base.in_background("overdue", OverdueWatch(base, settings).run())
         base.in_background("receiving", receiver.run())
         await _first(receiver.settled.wait(), base.stopping.wait())
         await base.start()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts.names import Table
+from contracts.problems import Invalid
 from contracts.rpc.ingest_format import ColumnType
 from ingest.table_format import Format, TableFormat
 
@@ -17,6 +18,13 @@ CHILDREN_OF_KUNDE = (Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL)
 """Tables that travel inside the Kunde and are no objects for others."""
 
 OBJECT_TABLES = tuple(table for table in Table if table not in CHILDREN_OF_KUNDE)
+
+
+def check_is_object_table(table: Table) -> None:
+    """Raise Invalid for the parts of a Kunde."""
+    if table in CHILDREN_OF_KUNDE:
+        raise Invalid(f"{table} is part of the Kunde", remedy="ask for the Kunde")
+
 
 KINDS = ("email", "telefon", "mobil", "website", "fax")
 """Kinds of Kontaktdatum that are also there as a flat field: the standard one, else the first."""

@@ -33,6 +33,7 @@ from ingest.format_overrides import Formats
 from ingest.guards import Incoming, Limit, Limits, is_whole, reasons_to_hold
 from ingest.holding import preview_of
 from ingest.problems import Problem, Rule
+from ingest.progress import Progress, shown_progress
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
 from ingest.table_format import Format
@@ -107,6 +108,7 @@ class Importer:
                 delivery.id,
                 state=DeliveryState.IMPORTING,
                 started_at=datetime.now(UTC),
+                progress={},
                 attempts=died + 1,
             )
         released = delivery.released_at is not None
@@ -138,7 +140,8 @@ class Importer:
     async def _import_or_fail(self, current: Import, lease: Lease) -> None:
         """A fault of ours fails this delivery; it must not stop those behind it."""
         try:
-            await self._import(current, lease)
+            async with shown_progress(self.base.database, current.tenant, current.delivery) as progress:
+                await self._import(current, lease, progress)
         except LeaseLost:
             raise
         except Exception as error:
@@ -173,7 +176,7 @@ class Importer:
         async with self.base.database.tenant(lease.tenant) as session:
             await leases.give_back(session, lease)
 
-    async def _import(self, current: Import, lease: Lease) -> None:
+    async def _import(self, current: Import, lease: Lease, progress: Progress) -> None:
         """Read the files, then in one transaction: compare, guard, merge, compose, tell."""
         started = time.monotonic()
         form = await self.formats.of(current.tenant)
@@ -181,10 +184,11 @@ class Importer:
         if not read.tables:
             await self._fail(current, lease, "no file could be read", read)
             return
+        progress.checked({table: found.rows for table, found in read.tables.items()})
         async with self.base.database.tenant(current.tenant) as session:
             timeout = int(self.settings.import_timeout.total_seconds() * 1000)
             await run_sql(session, f"SET LOCAL statement_timeout = {timeout}")
-            counts = await self._compare(session, current, read)
+            counts = await self._compare(session, current, read, progress)
             if reasons := await self._guard(session, current, read, form, counts):
                 await self._hold(session, current, read, reasons, counts)
             else:
@@ -215,7 +219,7 @@ class Importer:
         return read
 
     async def _compare(
-        self, session: AsyncSession, current: Import, read: "ReadDelivery"
+        self, session: AsyncSession, current: Import, read: "ReadDelivery", progress: Progress
     ) -> dict[Table, TableCounts]:
         """Stage and compare every table, and report what is doubtful about them as a whole."""
         from ingest.references import report_dangling  # noqa: PLC0415 (polars)
@@ -223,7 +227,8 @@ class Importer:
         counts: dict[Table, TableCounts] = {}
         whole = {table for table, found in read.tables.items() if self._is_whole(found, read)}
         for table, found in read.tables.items():
-            await merging.stage(session, found, self.form[table])
+            loaded = progress.importing(table, found.rows)
+            await merging.stage(session, found, self.form[table], loaded)
             counts[table] = await merging.compare(
                 session, found, self.form[table], tenant=current.tenant, whole=table in whole
             )
@@ -294,7 +299,9 @@ class Importer:
         )
         for table, found in read.tables.items():
             if table in differing:
-                await merging.apply(session, self.form[table], tenant=current.tenant, now=now)
+                await merging.apply(
+                    session, self.form[table], tenant=current.tenant, delivery=current.delivery, now=now
+                )
             await store.remember_table(
                 session, table, tenant=current.tenant, filled=found.filled, counts=counts[table],
                 delivery=current.delivery, as_of=current.as_of,
@@ -350,14 +357,15 @@ class Importer:
         read: "ReadDelivery | None",
         counts: dict[Table, TableCounts] | None = None,
     ) -> None:
-        problems = read.all_problems()[: store.KEPT_PROBLEMS] if read else []
+        problems = [problem.as_json() for problem in read.all_problems()] if read else []
+        await store.keep_problems(session, current.tenant, current.delivery, problems)
         await store.change_delivery(
             session,
             current.delivery,
             state=state,
             finished_at=datetime.now(UTC),
             counts={table: n.model_dump() for table, n in (counts or {}).items()},
-            problems=[problem.as_json() for problem in problems],
+            problems=problems[: store.KEPT_PROBLEMS],
             problem_count=read.problem_count() if read else 0,
             reason=told.reason,
         )

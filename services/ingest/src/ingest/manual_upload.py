@@ -84,19 +84,19 @@ class ManualUpload:
 
         Raises Invalid, NotFound, Unavailable.
         """
-        left = self.settings.upload_home_bytes
+        left, name = self.settings.upload_home_bytes, ""
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 for file in files:
-                    name = object_name(tenant, file.object)
-                    size = (await store.get_info(name)).size or 0
+                    name, stored = file.name, object_name(tenant, file.object)
+                    size = (await store.get_info(stored)).size or 0
                     if size > min(left, self.settings.upload_file_bytes):
-                        raise Invalid(f"{file.name} ist zu groß: {size} Bytes.")
+                        raise Invalid(f"{name} ist zu groß: {size} Bytes.")
                     left -= size
-                    with (folder / file.name).open("wb") as out:
-                        await store.get(name, writeinto=out)
+                    with (folder / name).open("wb") as out:
+                        await store.get(stored, writeinto=out)
         except ObjectNotFoundError as error:
-            raise NotFound(f"{file.name} ist nicht mehr da.", remedy="Noch einmal hochladen.") from error
+            raise NotFound(f"{name} ist nicht mehr da.", remedy="Noch einmal hochladen.") from error
         except (NatsError, TimeoutError) as error:
             raise Unavailable(
                 "Der Zwischenspeicher antwortet nicht.", remedy="Später noch einmal."

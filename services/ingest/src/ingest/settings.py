@@ -136,6 +136,12 @@ class IngestSettings(ServiceSettings):
     rejected_limit_floor: int = Field(
         default=20, ge=0, description="up to so many unreadable rows, a table is taken for whole"
     )
+    overdue_after: Duration = Field(
+        default=timedelta(hours=26), description="without a delivery for so long, a person is asked for"
+    )
+    overdue_check: Duration = Field(
+        default=timedelta(minutes=1), description="pause between looks for what is overdue"
+    )
     receiving_lease: Duration = Field(
         default=timedelta(seconds=5),
         description="another replica receives after the first was silent so long",
