@@ -15,7 +15,7 @@ from contracts.events import EVENT_TYPES, Event, EventData, new_event
 from contracts.names import Service
 from contracts.rpc import RpcCall, RpcReply
 from contracts.rpc.catalog import ALL
-from contracts.rpc.ingest import SendAgainRequest
+from contracts.rpc.ingest import Bucket, SendAgainRequest
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -37,8 +37,9 @@ _VALUES: dict[Any, Any] = {
     AwareDatetime: NOON,
     SecretStr: SecretStr("a-token"),
     Any: "value",
+    Bucket: "0a3",
 }
-_BY_NAME: dict[str, Any] = {"version": "d41d8cd98f00b204e9800998ecf8427e", "bucket": "0a3", "buckets": 4096}
+_BY_NAME: dict[str, Any] = {"version": "d41d8cd98f00b204e9800998ecf8427e", "bucket": "0a3"}
 
 
 _ONE_OF_MANY: dict[type[BaseModel], str] = {SendAgainRequest: "tables"}
@@ -101,7 +102,7 @@ def _value(annotation: Any) -> Any:
         case origin if origin in (Union, types.UnionType):
             return _value(next(a for a in arguments if a is not types.NoneType))
         case origin if origin is Annotated:
-            return _value(arguments[0])
+            return _VALUES[annotation] if annotation in _VALUES else _value(arguments[0])
         case origin if origin is Literal:
             return arguments[0]
         case origin if origin is tuple:

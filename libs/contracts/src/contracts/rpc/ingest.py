@@ -219,6 +219,10 @@ class UploadReply(RpcModel):
     bytes_: int
 
 
+Bucket = Annotated[str, StringConstraints(pattern="^[0-9a-f]{1,3}$")]
+"""The first hex digits of a key's MD5."""
+
+
 class DigestRequest(RpcModel):
     """A table of objects; `buckets` says how fine."""
 
@@ -233,7 +237,7 @@ class BucketDigest(RpcModel):
     without a separator in the order of the keys' bytes.
     """
 
-    bucket: str = Field(pattern="^[0-9a-f]{1,3}$")
+    bucket: Bucket
     objects: int
     digest: str
 
@@ -248,9 +252,7 @@ class BucketsRequest(RpcModel):
     """What is in some buckets, page by page: `after` is the last key of the page before."""
 
     table: Table
-    buckets: tuple[Annotated[str, StringConstraints(pattern="^[0-9a-f]{1,3}$")], ...] = Field(
-        min_length=1, max_length=4096
-    )
+    buckets: tuple[Bucket, ...] = Field(min_length=1, max_length=4096)
     after: AmeiseKey | None = None
 
 
