@@ -28,7 +28,7 @@ from ingest.table_format import load_format
 async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
     """The service, up and receiving, while the block runs."""
     form = load_format(settings.format_name)
-    spool = Spool(settings.spool_dir)
+    spool = Spool(settings.spool_dir, watched=settings.watch_dir)
     spool.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with foundation(settings) as base:
         formats = Formats(form, base.database, base.outbox)

@@ -327,7 +327,7 @@ def serving(
 
     def serve() -> None:
         while not stop.is_set():  # pyftpdlib can only be stopped in its own thread, between two rounds
-            server.serve_forever(timeout=POLL_SECONDS, blocking=False, handle_exit=False)
+            server.ioloop.loop(POLL_SECONDS, blocking=False)  # what serve_forever does, but for its logging
         server.close_all()
 
     thread = threading.Thread(target=serve, name="ftp", daemon=True)

@@ -84,24 +84,30 @@ class ManualUpload:
 
         Raises Invalid, NotFound, Unavailable.
         """
-        left, name = self.settings.upload_home_bytes, ""
+        left = self.settings.upload_home_bytes
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 for file in files:
-                    name, stored = file.name, object_name(tenant, file.object)
-                    size = (await store.get_info(stored)).size or 0
-                    if size > min(left, self.settings.upload_file_bytes):
-                        raise Invalid(f"{name} ist zu groß: {size} Bytes.")
-                    left -= size
-                    with (folder / name).open("wb") as out:
-                        await store.get(stored, writeinto=out)
-        except ObjectNotFoundError as error:
-            raise NotFound(f"{name} ist nicht mehr da.", remedy="Noch einmal hochladen.") from error
+                    most = min(left, self.settings.upload_file_bytes)
+                    left -= await self._fetch_one(
+                        store, object_name(tenant, file.object), folder / file.name, most
+                    )
         except (NatsError, TimeoutError) as error:
             raise Unavailable(
                 "Der Zwischenspeicher antwortet nicht.", remedy="Später noch einmal."
             ) from error
         return self.settings.upload_home_bytes - left
+
+    async def _fetch_one(self, store: ObjectStore, name: str, path: Path, most: int) -> int:
+        try:
+            size = (await store.get_info(name)).size or 0
+            if size > most:
+                raise Invalid(f"{path.name} ist zu groß: {size} Bytes.")
+            with path.open("wb") as out:
+                await store.get(name, writeinto=out)
+        except ObjectNotFoundError as error:
+            raise NotFound(f"{path.name} ist nicht mehr da.", remedy="Noch einmal hochladen.") from error
+        return size
 
     async def _forget(self, store: ObjectStore, tenant: TenantId, files: tuple[UploadedFile, ...]) -> None:
         """Take the objects away at once; where that fails, their time does it."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import cast
 
 import structlog
@@ -69,7 +70,8 @@ class Receiver:
     importer: Importer
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     _receiving: dict[TenantId, DeliveryRow] = field(default_factory=dict[TenantId, DeliveryRow])
-    _seen: dict[tuple[TenantId, str], _Seen] = field(default_factory=dict[tuple[TenantId, str], _Seen])
+    _seen: dict[tuple[TenantId, Path], _Seen] = field(default_factory=dict[tuple[TenantId, Path], _Seen])
+    _warned: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
 
     async def run(self) -> None:
         """Receive whenever the lease is ours, for ever. Raises OSError if a port is taken."""
@@ -163,7 +165,17 @@ class Receiver:
         """Look at every home that holds files, and at every delivery that has begun."""
         with_files = await asyncio.to_thread(lambda: list(self.spool.tenants_with_files()))
         for tenant in {*with_files, *self._receiving}:
-            await self._look_at(tenant)
+            try:
+                await self._look_at(tenant)
+            except OSError as error:  # a full disk, a folder that we may not write to: the others go on
+                self._warn_once("receiving.cannot_take", f"{tenant}: {error.strerror}")
+        for folder in await asyncio.to_thread(self.spool.strangers):
+            self._warn_once("watch_dir.no_such_team", folder)
+
+    def _warn_once(self, event: str, what: str) -> None:
+        if (event, what) not in self._warned:
+            self._warned.add((event, what))
+            log.warning(event, what=what)
 
     async def _look_at(self, tenant: TenantId) -> None:
         begun = self._receiving.get(tenant)
@@ -185,7 +197,7 @@ class Receiver:
             await self._hand_over(tenant, delivery, complete)
 
     def _as_received(self, tenant: TenantId, file: SpooledFile, form: Format) -> ReceivedFile:
-        now, key = time.monotonic(), (tenant, file.name)
+        now, key = time.monotonic(), (tenant, file.path)
         seen = self._seen.get(key)
         if seen is None or (seen.size, seen.changed_ns) != (file.size, file.changed_ns):
             seen = self._seen[key] = _Seen(file.size, file.changed_ns, now)

@@ -33,6 +33,11 @@ class IngestSettings(ServiceSettings):
     spool_dir: Path = Field(
         description="homes of the FTP users and files of deliveries; one for all replicas"
     )
+    watch_dir: Path | None = Field(
+        default=None,
+        description="files in `<watch_dir>/<team>/` are taken like those that came by FTP, and moved away; "
+        "for teams whose way in was set up",
+    )
     ftp_host: str = Field(default="127.0.0.1", description="address that the FTP server listens on")
     ftp_port: int = Field(default=2121, ge=0, le=65535)
     ftp_public_host: str | None = Field(
@@ -170,10 +175,10 @@ class IngestSettings(ServiceSettings):
             raise ValueError("write the passive ports as `60000-60100`")
         return value
 
-    @field_validator("spool_dir")
+    @field_validator("spool_dir", "watch_dir")
     @classmethod
-    def _is_absolute(cls, value: Path) -> Path:
-        return value.absolute()  # pyftpdlib changes the working directory while it answers CWD
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        return value and value.absolute()  # pyftpdlib changes the working directory while it answers CWD
 
     def is_marker(self, name: str) -> bool:
         """Whether a file of this name says that its delivery is complete."""

@@ -3,11 +3,15 @@
     <spool>/<tenant>/incoming/<file>           the home of the tenant's FTP user
     <spool>/<tenant>/uploading/<file>          an empty marker: the upload of that file is not finished
     <spool>/<tenant>/deliveries/<id>/<file>    the files of one delivery
+    <watched>/<tenant>/<file>                  where others may put files without FTP
 
 The markers survive a killed process, so that a file that was cut off is never taken for a whole one.
 """
 
+import errno
 import os
+import shutil
+import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -50,13 +54,14 @@ class SpooledFile:
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """All homes and deliveries below one directory.
+    """All homes and deliveries below one directory. `watched` has a second home for every tenant.
 
     The lock keeps a file from being moved between its mark and its opening: a delivery never gets a file
     that somebody has just begun to write. One process receives, so the lock need not be seen by others.
     """
 
     root: Path
+    watched: Path | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def incoming(self, tenant: TenantId) -> Path:
@@ -78,30 +83,37 @@ class Spool:
         return folder
 
     def tenants_with_files(self) -> Iterator[TenantId]:
-        """Tenants in whose home something lies."""
-        if not self.root.is_dir():
-            return
-        for folder in self.root.iterdir():
-            try:
-                tenant = TenantId(folder.name)
-            except ValueError:
-                continue  # not made by us
-            home = self.incoming(tenant)
-            if home.is_dir() and any(home.iterdir()):
+        """Tenants in whose home or watched folder something lies."""
+        for tenant in _tenants_in(self.root):
+            if any(folder.is_dir() and any(folder.iterdir()) for folder in self._homes(tenant)):
                 yield tenant
 
+    def strangers(self) -> set[str]:
+        """Folders in the watched directory of no tenant who was set up: nobody takes their files."""
+        if self.watched is None or not self.watched.is_dir():
+            return set()
+        folders = {folder.name for folder in self.watched.iterdir() if folder.is_dir()}
+        return folders - set(_tenants_in(self.root))
+
+    def _homes(self, tenant: TenantId) -> list[Path]:
+        return [self.incoming(tenant), *([self.watched / tenant] if self.watched else [])]
+
     def files(self, tenant: TenantId, delivery: Uuid | None) -> list[SpooledFile]:
-        """The files of a delivery that is being received: those in the home, and those moved already."""
-        folders = [self.incoming(tenant)]
+        """The files of a delivery that is being received: those in the home and in the watched folder, and
+        those moved already."""
+        folders = self._homes(tenant)
         if delivery is not None:
             folders.append(self.delivery(tenant, delivery))
-        return [file for folder in folders if folder.is_dir() for file in self._in(tenant, folder)]
+        return [file for folder in folders for file in self._in(tenant, folder)]
 
     def _in(self, tenant: TenantId, folder: Path) -> Iterator[SpooledFile]:
-        for path in sorted(folder.iterdir()):
-            if path.is_symlink() or not path.is_file():
-                continue  # nobody can make these by FTP
-            about = path.stat()
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            try:
+                about = path.lstat()
+            except FileNotFoundError:
+                continue  # a new one takes its place just now
+            if not stat.S_ISREG(about.st_mode) or not is_allowed(path.name):
+                continue  # links and the like nobody can make by FTP; hidden files are on their way
             unfinished = folder == self.incoming(tenant) and self.is_unfinished(tenant, path.name)
             yield SpooledFile(path, about.st_size, about.st_mtime_ns, unfinished)
 
@@ -111,13 +123,18 @@ class Spool:
         return folder.is_dir() and any(folder.iterdir())
 
     def move_to_delivery(self, tenant: TenantId, delivery: Uuid) -> list[SpooledFile]:
-        """Move what lies in the home to the delivery's folder; returns all files there.
+        """Move what lies in the home and the watched folder to the delivery's folder; returns all files
+        there. Of two of the same name the newer one stays.
 
         Can be repeated after being cut off anywhere. Unfinished files are moved too, and stay marked.
         """
         folder = self.create_delivery(tenant, delivery)
-        for file in list(self._in(tenant, self.incoming(tenant))):
-            self._move(tenant, file, folder)
+        found = [file for home in self._homes(tenant) for file in self._in(tenant, home)]
+        for file in sorted(found, key=lambda file: file.changed_ns):
+            if file.path.parent == self.incoming(tenant):
+                self._move(tenant, file, folder)
+            else:
+                _move_across(file.path, folder / file.name)
         return list(self._in(tenant, folder))
 
     def _move(self, tenant: TenantId, file: SpooledFile, folder: Path) -> None:
@@ -168,3 +185,24 @@ class Spool:
 
     def _markers(self, tenant: TenantId) -> Path:
         return self.root / tenant / "uploading"
+
+
+def _tenants_in(root: Path) -> Iterator[TenantId]:
+    for folder in root.iterdir() if root.is_dir() else ():
+        try:
+            yield TenantId(folder.name)
+        except ValueError:
+            continue  # not made by us
+
+
+def _move_across(source: Path, target: Path) -> None:
+    """Move a file, to another file system too: never half of it under the target's name."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        new = target.with_name(f".{target.name}")
+        shutil.copy2(source, new)
+        new.rename(target)
+        source.unlink()
