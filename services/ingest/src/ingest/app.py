@@ -9,14 +9,18 @@ from chassis.process import Foundation, foundation
 from ingest.access import Access
 from ingest.digest import Digests
 from ingest.download import Downloads
+from ingest.forgetting import Forgetting
 from ingest.history import History
 from ingest.importing import Importer
+from ingest.informing import Informing
 from ingest.looking import Looking
 from ingest.overdue import OverdueWatch
 from ingest.receiving import Receiver
+from ingest.retention import Retention
 from ingest.sending_again import SendingAgain
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
+from ingest.stop_list import StopList
 from ingest.subscribers import register
 from ingest.table_format import load_format
 
@@ -27,8 +31,10 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
     form = load_format(settings.format_name)
     spool = Spool(settings.spool_dir)
     spool.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stop_list = StopList(settings.stop_list_folder, settings.stop_list_key)
+    stop_list.check()
     async with foundation(settings) as base:
-        importer = Importer(base, settings, form, spool)
+        importer = Importer(base, settings, form, spool, stop_list)
         receiver = Receiver(base, settings, form, spool, importer)
         register(
             base.broker.faststream,
@@ -38,9 +44,12 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
             sending_again=SendingAgain(base.database, base.outbox),
             history=History(form, base.database),
             downloads=Downloads(form, base.database, base.outbox, base.broker),
+            forgetting=Forgetting(base, settings, form, spool, stop_list),
+            informing=Informing(base),
         )
         base.in_background("importing", importer.run())
         base.in_background("overdue", OverdueWatch(base, settings).run())
+        base.in_background("retention", Retention(base, settings, spool).run())
         base.in_background("receiving", receiver.run())
         await _first(receiver.settled.wait(), base.stopping.wait())
         await base.start()

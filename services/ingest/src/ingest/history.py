@@ -173,4 +173,13 @@ async def _changes_since(
         key=key,
         moment=moment,
     )
-    return [Change(**{**row, "unknown_before": frozenset(row["unknown_before"])}) for row in rows]
+    return [
+        Change(
+            changed_at=row["changed_at"],
+            held_from=row["held_from"],
+            before=row["before"],
+            unknown_before=frozenset(row["unknown_before"]),
+            gone_before=row["gone_before"],
+        )
+        for row in rows
+    ]

@@ -32,6 +32,8 @@ from ingest.guards import Incoming, Limits, reasons_to_hold
 from ingest.progress import Progress, shown_progress
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
+from ingest.stop_list import StopList
+from ingest.stopping import leave_out
 from ingest.table_format import Format
 from ingest.tables import DeliveryRow
 from ingest.versions import Import
@@ -62,6 +64,7 @@ class Importer:
     settings: IngestSettings
     form: Format
     spool: Spool
+    stop_list: StopList
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -210,11 +213,13 @@ class Importer:
         self, session: AsyncSession, current: Import, read: "ReadDelivery", progress: Progress
     ) -> dict[Table, TableCounts]:
         counts: dict[Table, TableCounts] = {}
+        stopped = await asyncio.to_thread(self.stop_list.stopped, current.tenant)
         for table, read_table in read.tables.items():
             loaded = progress.importing(table, read_table.rows)
             await merging.stage(session, read_table, self.form[table], loaded)
+            left_out = await leave_out(session, table, self.stop_list, stopped, current.tenant)
             counts[table] = await merging.compare(
-                session, read_table, self.form[table], tenant=current.tenant
+                session, read_table, self.form[table], tenant=current.tenant, left_out=left_out
             )
         return counts
 

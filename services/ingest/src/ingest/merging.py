@@ -57,12 +57,12 @@ async def stage(
 
 
 async def compare(
-    session: AsyncSession, read: "ReadTable", definition: TableFormat, *, tenant: TenantId
+    session: AsyncSession, read: "ReadTable", definition: TableFormat, *, tenant: TenantId, left_out: int
 ) -> TableCounts:
     """Put the keys that differ into the temporary table `delta_<table>` (key, action) and count them.
 
     `action` is new (also: back again), changed or gone. A rejected row makes nothing gone: neither its
-    own key, nor, where a key could not be read, any other.
+    own key, nor, where a key could not be read, any other. `left_out` rows were taken out after loading.
     """
     table = definition.table
     differs = " OR ".join(
@@ -103,9 +103,10 @@ async def compare(
     return TableCounts(
         new=new,
         changed=changed,
-        unchanged=read.rows - new - changed,
+        unchanged=read.rows - left_out - new - changed,
         gone=by_action.get("gone", 0),
         rejected=read.rejected,
+        stopped=left_out,
     )
 
 

@@ -7,6 +7,7 @@
 The markers survive a killed process, so that a file that was cut off is never taken for a whole one.
 """
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,16 +52,31 @@ class Spool:
 
     def tenants_with_files(self) -> Iterator[TenantId]:
         """Tenants in whose home something lies."""
-        if not self.root.is_dir():
-            return
-        for folder in self.root.iterdir():
-            try:
-                tenant = TenantId(folder.name)
-            except ValueError:
-                continue  # not made by us
+        for tenant in self._tenants():
             home = self.incoming(tenant)
             if home.is_dir() and any(home.iterdir()):
                 yield tenant
+
+    def _tenants(self) -> Iterator[TenantId]:
+        for folder in self.root.iterdir() if self.root.is_dir() else ():
+            try:
+                yield TenantId(folder.name)
+            except ValueError:
+                continue  # no tenant's
+
+    def deliveries(self, only: TenantId | None = None) -> Iterator[tuple[TenantId, Uuid]]:
+        """Deliveries whose files are still there, of one tenant or of all."""
+        for tenant in [only] if only else self._tenants():
+            folder = self.root / tenant / "deliveries"
+            for delivery in folder.iterdir() if folder.is_dir() else ():
+                try:
+                    yield tenant, Uuid(delivery.name)
+                except ValueError:
+                    continue  # not made by us
+
+    def remove_delivery(self, tenant: TenantId, delivery: Uuid) -> None:
+        """Delete the files of a delivery. Cut off in the middle, it can be repeated."""
+        shutil.rmtree(self.delivery(tenant, delivery))
 
     def files(self, tenant: TenantId, delivery: Uuid | None) -> list[SpooledFile]:
         """The files of a delivery that is being received: those in the home, and those moved already."""

@@ -10,6 +10,9 @@ from contracts.rpc.ingest import (
     DIGEST,
     DOWNLOAD,
     DOWNLOAD_PROBLEMS,
+    FORGET,
+    INFORM,
+    LIFT_STOP,
     OBJECT_AS_OF,
     OBJECTS,
     SEND_AGAIN,
@@ -24,7 +27,10 @@ from contracts.rpc.ingest import (
     DigestRequest,
     Download,
     DownloadRequest,
+    ForgetReceipt,
     FtpAccess,
+    Information,
+    KundeRequest,
     ObjectAsOf,
     ObjectAsOfRequest,
     Objects,
@@ -35,7 +41,9 @@ from contracts.rpc.ingest import (
 from ingest.access import Access
 from ingest.digest import Digests
 from ingest.download import Downloads
+from ingest.forgetting import Forgetting
 from ingest.history import History
+from ingest.informing import Informing
 from ingest.looking import Looking
 from ingest.sending_again import SendingAgain
 
@@ -49,6 +57,8 @@ def register(
     sending_again: SendingAgain,
     history: History,
     downloads: Downloads,
+    forgetting: Forgetting,
+    informing: Informing,
 ) -> None:
     """Answer ingest's RPCs."""
 
@@ -82,6 +92,16 @@ def register(
     async def download_problems(request: DeliveryRequest, caller: Caller) -> Download:
         return await downloads.problems(caller.tenant, request.delivery)
 
+    async def forget(request: KundeRequest, caller: Caller) -> ForgetReceipt:
+        return await forgetting.forget(caller.cause, caller.tenant, request.kunde)
+
+    async def lift_stop(request: KundeRequest, caller: Caller) -> Empty:
+        await forgetting.lift_stop(caller.cause, caller.tenant, request.kunde)
+        return Empty()
+
+    async def inform(request: KundeRequest, caller: Caller) -> Information:
+        return await informing(caller.cause, caller.tenant, request.kunde)
+
     serve(broker, SET_UP_FTP, set_up_ftp)
     serve(broker, STATUS, status)
     serve(broker, OBJECTS, objects)
@@ -92,3 +112,6 @@ def register(
     serve(broker, DELIVERY_REPORT, delivery_report)
     serve(broker, DOWNLOAD, download)
     serve(broker, DOWNLOAD_PROBLEMS, download_problems)
+    serve(broker, FORGET, forget)
+    serve(broker, LIFT_STOP, lift_stop)
+    serve(broker, INFORM, inform)
