@@ -85,6 +85,7 @@ async def test_a_forgotten_kunde_is_nowhere_and_does_not_come_back(start: Any, k
         assert all(n.new == n.changed == n.gone == 0 for n in again.counts.values())
         assert await ingest.objects(Table.KUNDE, ANNA.kunde) == {}
         assert await ingest.work() == []
+        assert "Kleinkleckersdorf" not in await everything_stored(ingest)
 
         await ingest.call(LIFT_STOP, ANNA, role=Role.ADMIN)
         back = await ingest.deliver(book.files())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.ids import Kundennummer
-from ingest.originals import Removed, records, remove_kunde
+from ingest.originals import Removed, records, remove_kunden
 from ingest.table_format import load_format
 
 FORM = load_format("dailyup-1")
@@ -20,7 +20,7 @@ def after_removal(folder: Path, name: str, content: bytes) -> tuple[bytes | None
     path = folder / name
     path.write_bytes(content)
     os.utime(path, ns=(1_000_000_000, 2_000_000_000))
-    removed = remove_kunde(folder, FORM, ANNA)
+    removed = remove_kunden(folder, FORM, {ANNA})
     assert not path.exists() or path.stat().st_mtime_ns == 2_000_000_000
     assert {file.name for file in folder.iterdir()} <= {name}
     return (path.read_bytes() if path.exists() else None), removed
@@ -68,6 +68,14 @@ def test_what_is_not_about_him_stays(tmp_path: Path, name: str, content: bytes) 
 )
 def test_what_cannot_be_understood_goes_as_a_whole(tmp_path: Path, name: str, content: bytes) -> None:
     assert after_removal(tmp_path, name, content) == (None, Removed(files=1))
+
+
+def test_several_kunden_go_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "kunden.csv"
+    file.write_bytes(b"ameise_id;ort\n1001;A\n1002;B\n1003;C\n")
+    both = {Kundennummer("1001"), Kundennummer("1003")}
+    assert remove_kunden(tmp_path, FORM, both) == Removed(rows=2)
+    assert file.read_bytes() == b"ameise_id;ort\n1002;B\n"
 
 
 @given(st.binary(max_size=60) | st.text('a;"\n\r', max_size=60).map(str.encode))

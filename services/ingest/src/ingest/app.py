@@ -35,6 +35,7 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
     stop_list.check()
     async with foundation(settings) as base:
         importer = Importer(base, settings, form, spool, stop_list)
+        forgetting = Forgetting(base, settings, form, spool, stop_list)
         receiver = Receiver(base, settings, form, spool, importer)
         register(
             base.broker.faststream,
@@ -44,12 +45,12 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
             sending_again=SendingAgain(base.database, base.outbox),
             history=History(form, base.database),
             downloads=Downloads(form, base.database, base.outbox, base.broker),
-            forgetting=Forgetting(base, settings, form, spool, stop_list),
+            forgetting=forgetting,
             informing=Informing(base),
         )
         base.in_background("importing", importer.run())
         base.in_background("overdue", OverdueWatch(base, settings).run())
-        base.in_background("retention", Retention(base, settings, spool).run())
+        base.in_background("retention", Retention(base, settings, spool, forgetting).run())
         base.in_background("receiving", receiver.run())
         await _first(receiver.settled.wait(), base.stopping.wait())
         await base.start()

@@ -18,16 +18,16 @@ from chassis.leases import Lease
 from chassis.process import Foundation
 from contracts.events import KundeForgotten, StopLifted
 from contracts.ids import Kundennummer, TenantId, new_id
-from contracts.names import Table
+from contracts.names import Service, Table
 from contracts.problems import Conflict, NotFound
 from contracts.rpc.ingest import ForgetReceipt
 from contracts.streams import DOWNLOADS
 from ingest import importing
-from ingest.originals import Removed, remove_kunde
+from ingest.originals import Removed, remove_kunden
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
 from ingest.stop_list import StopList
-from ingest.stopping import KUNDE_COLUMN
+from ingest.stopping import KUNDE_COLUMN, stored_though_stopped
 from ingest.table_format import Format
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -67,6 +67,18 @@ class Forgetting:
         log.info("kunde.forgotten", **erased)
         return ForgetReceipt(kunde=kunde, at=datetime.now(UTC), erased=erased)
 
+    async def forget_returned(self) -> None:
+        """Forget those on the stop list who are stored nevertheless: a backup was restored."""
+        for tenant in await asyncio.to_thread(self.stop_list.tenants):
+            async with self.base.database.tenant(tenant) as session:
+                returned = await stored_though_stopped(session, self.stop_list, tenant)
+            for kunde in sorted(returned):
+                log.warning("kunde.returned", tenant=tenant)
+                try:
+                    await self.forget(Cause.of_service(Service.INGEST, tenant), tenant, kunde)
+                except Conflict as conflict:  # the next look comes soon
+                    log.info("kunde.stays_for_now", tenant=tenant, reason=conflict.detail)
+
     async def lift_stop(self, cause: Cause, tenant: TenantId, kunde: Kundennummer) -> None:
         """Raises NotFound if he is not on the stop list."""
         if not await asyncio.to_thread(self.stop_list.lift, tenant, kunde):
@@ -94,7 +106,7 @@ class Forgetting:
     def _remove_from_originals(self, tenant: TenantId, kunde: Kundennummer) -> Removed:
         removed = Removed()
         for _, delivery in self.spool.deliveries(tenant):
-            removed += remove_kunde(self.spool.delivery(tenant, delivery), self.form, kunde)
+            removed += remove_kunden(self.spool.delivery(tenant, delivery), self.form, {kunde})
         return removed
 
 

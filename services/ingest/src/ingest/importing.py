@@ -24,11 +24,12 @@ from chassis.process import Foundation
 from chassis.wakeups import pause
 from contracts.actor import ActorKind
 from contracts.events import DeliveryFailed, DeliveryHeld, DeliveryImported, EventData, TableCounts
-from contracts.ids import TenantId, Uuid
+from contracts.ids import Kundennummer, TenantId, Uuid
 from contracts.names import Outcome, Table
 from contracts.rpc.ingest import DeliveryState
 from ingest import merging, store, versions
 from ingest.guards import Incoming, Limits, reasons_to_hold
+from ingest.originals import remove_kunden
 from ingest.progress import Progress, shown_progress
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
@@ -214,13 +215,18 @@ class Importer:
     ) -> dict[Table, TableCounts]:
         counts: dict[Table, TableCounts] = {}
         stopped = await asyncio.to_thread(self.stop_list.stopped, current.tenant)
+        left_out_kunden: set[Kundennummer] = set()
         for table, read_table in read.tables.items():
             loaded = progress.importing(table, read_table.rows)
             await merging.stage(session, read_table, self.form[table], loaded)
             left_out = await leave_out(session, table, self.stop_list, stopped, current.tenant)
             counts[table] = await merging.compare(
-                session, read_table, self.form[table], tenant=current.tenant, left_out=left_out
+                session, read_table, self.form[table], tenant=current.tenant, left_out=left_out.rows
             )
+            left_out_kunden |= left_out.kunden
+        if left_out_kunden:
+            folder = self.spool.delivery(current.tenant, current.delivery)
+            await asyncio.to_thread(remove_kunden, folder, self.form, left_out_kunden)
         return counts
 
     async def _guard(

@@ -1,7 +1,7 @@
-"""Takes one Kunde out of files that were delivered, which stay for some days.
+"""Takes Kunden out of files that were delivered, which stay for some days.
 
-A file that is read as a table loses his records and keeps all others byte for byte; a file that cannot be
-understood, or looked into, goes as a whole if it may name him.
+A file that is read as a table loses their records and keeps all others byte for byte; a file that cannot be
+understood, or looked into, goes as a whole if it may name one of them.
 """
 
 import csv
@@ -9,7 +9,7 @@ import io
 import mmap
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -34,47 +34,48 @@ class Removed:
         return Removed(self.rows + other.rows, self.files + other.files)
 
 
-def remove_kunde(folder: Path, form: Format, kunde: Kundennummer) -> Removed:
-    """Take him out of all files of a folder. Cut off in the middle, it can be repeated."""
+def remove_kunden(folder: Path, form: Format, kunden: Collection[Kundennummer]) -> Removed:
+    """Take them out of all files of a folder. Cut off in the middle, it can be repeated."""
     removed = Removed()
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in ARCHIVES:
             path.unlink()
             removed += Removed(files=1)
-        elif _names(path, kunde):
-            removed += _remove_from(path, form, kunde)
+        elif _names(path, kunden):
+            removed += _remove_from(path, form, kunden)
     return removed
 
 
-def _names(path: Path, kunde: Kundennummer) -> bool:
+def _names(path: Path, kunden: Collection[Kundennummer]) -> bool:
     with path.open("rb") as file:
         if not path.stat().st_size:
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return content.find(kunde.encode()) >= 0
+            return any(content.find(kunde.encode()) >= 0 for kunde in kunden)
 
 
-def _remove_from(path: Path, form: Format, kunde: Kundennummer) -> Removed:
+def _remove_from(path: Path, form: Format, kunden: Collection[Kundennummer]) -> Removed:
     table = form.table_of(path.name)
     if table is not None and table not in KUNDE_COLUMN:
-        return Removed()  # a list: his number is that of something else there
+        return Removed()  # a list: the number is that of something else there
     with path.open("rb") as file:
         header = file.readline()
         place = _place(header, form[table], KUNDE_COLUMN[table]) if table else None
         if place is None:
             path.unlink()
             return Removed(files=1)
-        return Removed(rows=_rewrite(path, file, header, kunde, *place))
+        return Removed(rows=_rewrite(path, file, header, kunden, *place))
 
 
 def _rewrite(
-    path: Path, file: BinaryIO, header: bytes, kunde: Kundennummer, place: int, delimiter: str
+    path: Path, file: BinaryIO, header: bytes, kunden: Collection[Kundennummer], place: int, delimiter: str
 ) -> int:
-    new, removed, number = path.with_name(f"{path.name}.new"), 0, kunde.encode()
+    new, removed, numbers = path.with_name(f"{path.name}.new"), 0, [kunde.encode() for kunde in kunden]
     with new.open("wb") as out:
         out.write(header)
         for record in records(file):
-            if number in record and _is_about(record, kunde, place, delimiter):
+            # Most records need no more than this look.
+            if any(number in record for number in numbers) and _is_about(record, kunden, place, delimiter):
                 removed += 1
             else:
                 out.write(record)
@@ -100,14 +101,14 @@ def _place(header: bytes, definition: TableFormat, column: str) -> tuple[int, st
     return None
 
 
-def _is_about(record: bytes, kunde: Kundennummer, place: int, delimiter: str) -> bool:
-    """A record that names him and cannot be read counts as his."""
+def _is_about(record: bytes, kunden: Collection[Kundennummer], place: int, delimiter: str) -> bool:
+    """A record that names one of them and cannot be read counts as theirs."""
     # Latin-1 reads any bytes, and digits in all encodings that we read are the same.
     try:
         cells = _cells(record.decode("latin-1"), delimiter)
     except csv.Error:
         return True
-    return place >= len(cells) or cells[place].strip() == kunde
+    return place >= len(cells) or cells[place].strip() in kunden
 
 
 def _cells(record: str, delimiter: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What has stayed long enough goes: originals, problems, history, old deliveries.
+"""What has stayed long enough goes: originals, problems, history, old deliveries; and who shall not be here.
 
 One replica looks once in a while: it takes a lease that lasts as long as the pause, and lets it run out. It
 works as the all-tenants role, since it serves all tenants at once.
@@ -18,6 +18,7 @@ from chassis.process import Foundation
 from contracts.ids import TenantId, Uuid
 from contracts.rpc.ingest import DeliveryState
 from contracts.subjects import SYSTEM_TENANT
+from ingest.forgetting import Forgetting
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
 
@@ -27,8 +28,8 @@ LEASE = "retention"
 BATCH = 20_000
 """Rows that go by one statement."""
 
-FINISHED = (DeliveryState.IMPORTED, DeliveryState.IMPORTED_WITH_WARNINGS, DeliveryState.FAILED)
-"""States in which nobody needs the files any more; a held delivery's are kept until a person decides."""
+UNDECIDED = (DeliveryState.RECEIVING, DeliveryState.WAITING, DeliveryState.IMPORTING, DeliveryState.HELD)
+"""States in which the files are needed still; a held delivery's until a person decides."""
 
 _OLD_HISTORY = """
 DELETE FROM history WHERE ctid = ANY(ARRAY(
@@ -37,12 +38,12 @@ DELETE FROM history WHERE ctid = ANY(ARRAY(
 _OLD_PROBLEMS = """
 DELETE FROM delivery_problem WHERE (delivery, position) IN (
     SELECT p.delivery, p.position FROM delivery d JOIN delivery_problem p ON p.delivery = d.id
-    WHERE d.state = ANY(CAST(:finished AS text[])) AND d.finished_at < :before LIMIT :batch)
+    WHERE d.state <> ALL(CAST(:undecided AS text[])) AND d.finished_at < :before LIMIT :batch)
 """
 _OLD_DELIVERIES = """
 DELETE FROM delivery WHERE id IN (
     SELECT id FROM delivery
-    WHERE state = ANY(CAST(:finished AS text[])) AND finished_at < :before LIMIT :batch)
+    WHERE state <> ALL(CAST(:undecided AS text[])) AND finished_at < :before LIMIT :batch)
 """
 
 
@@ -54,11 +55,13 @@ class Ended:
     finished_at: datetime | None
 
 
-def files_may_go(delivery: Ended | None, *, before: datetime) -> bool:
-    """Whether the files of a delivery have stayed long enough. None: its row has gone already."""
+def files_may_go(delivery: Ended | None, *, changed_at: datetime, before: datetime) -> bool:
+    """Whether the files of a delivery have stayed long enough; `changed_at` is when the last of them came.
+    None: nobody knows the delivery any more, or not yet."""
     if delivery is None:
-        return True
-    return delivery.state in FINISHED and delivery.finished_at is not None and delivery.finished_at < before
+        return changed_at < before
+    ended = None if delivery.state in UNDECIDED else delivery.finished_at
+    return ended is not None and ended < before
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Retention:
     base: Foundation
     settings: IngestSettings
     spool: Spool
+    forgetting: Forgetting
 
     async def run(self) -> None:
         """Look again and again, for ever."""
@@ -100,16 +104,24 @@ class Retention:
         }
         if any(counts.values()):
             log.info("retention.done", **counts)
+        await self.forgetting.forget_returned()
 
     async def _remove_files(self, before: datetime) -> int:
         """Returns of how many deliveries."""
-        # The folders first: a delivery's row is there before its folder is, so none is missed and then lost.
         there = await asyncio.to_thread(lambda: list(self.spool.deliveries()))
         ended = await self._ended([delivery for _, delivery in there])
-        old = [place for place in there if files_may_go(ended.get(place[1]), before=before)]
-        for tenant, delivery in old:
-            await asyncio.to_thread(self.spool.remove_delivery, tenant, delivery)
-        return len(old)
+        removed = 0
+        for tenant, delivery in there:
+            try:
+                changed_at = self.spool.delivery_changed_at(tenant, delivery)
+                if files_may_go(ended.get(delivery), changed_at=changed_at, before=before):
+                    await asyncio.to_thread(self.spool.remove_delivery, tenant, delivery)
+                    removed += 1
+            except OSError as error:  # somebody else works in it; what is left goes at the next look
+                log.warning(
+                    "retention.files_stay", tenant=tenant, delivery=delivery, error=str(error.strerror)
+                )
+        return removed
 
     async def _ended(self, deliveries: list[Uuid]) -> Mapping[Uuid, Ended]:
         async with self.base.all_tenants.unbound() as session:
@@ -122,7 +134,7 @@ class Retention:
         return {Uuid(row["id"]): Ended(DeliveryState(row["state"]), row["finished_at"]) for row in rows}
 
     async def _delete(self, statement: str, before: datetime) -> int:
-        parameters = {"finished": list(FINISHED)} if ":finished" in statement else {}
+        parameters = {"undecided": list(UNDECIDED)} if ":undecided" in statement else {}
         deleted = 0
         while True:
             async with self.base.all_tenants.unbound() as session:

@@ -10,6 +10,7 @@ The markers survive a killed process, so that a file that was cut off is never t
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from contracts.ids import TenantId, Uuid
@@ -73,6 +74,10 @@ class Spool:
                     yield tenant, Uuid(delivery.name)
                 except ValueError:
                     continue  # not made by us
+
+    def delivery_changed_at(self, tenant: TenantId, delivery: Uuid) -> datetime:
+        """When a file of it came or went for the last time. Raises OSError."""
+        return datetime.fromtimestamp(self.delivery(tenant, delivery).stat().st_mtime, UTC)
 
     def remove_delivery(self, tenant: TenantId, delivery: Uuid) -> None:
         """Delete the files of a delivery. Cut off in the middle, it can be repeated."""

@@ -36,6 +36,10 @@ class StopList:
         """Find out early whether the list can be used. Raises WrongKey, OSError, ValueError."""
         self._lines()
 
+    def tenants(self) -> list[TenantId]:
+        """Those with an entry. Raises WrongKey, OSError, ValueError."""
+        return sorted({TenantId(line["tenant"]) for line in self._lines()})
+
     def stopped(self, tenant: TenantId) -> frozenset[str]:
         """The hashes that are stopped for a tenant now. Raises WrongKey, OSError, ValueError."""
         stopped: set[str] = set()

@@ -51,6 +51,7 @@ class TableState(StrEnum):
     IMPORTED = "imported"
     IMPORTED_WITH_WARNINGS = "imported_with_warnings"
     HELD = "held"
+    REJECTED = "rejected"
     FAILED = "failed"
     MISSING = "missing"
 
