@@ -28,6 +28,7 @@ _VALUES: dict[Any, Any] = {
     ids.PipelineId: ids.PipelineId("1"),
     ids.ZohoId: ids.ZohoId("398612000000457001"),
     ids.AmeiseKey: ids.AmeiseKey("5000000001"),
+    ids.Kundennummer: ids.Kundennummer("5000000001"),
     ids.Uuid: UUID,
     str: "text",
     int: 1,

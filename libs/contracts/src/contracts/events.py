@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts import subjects
 from contracts.actor import ActorKind
-from contracts.ids import AmeiseKey, PipelineId, TenantId, Uuid, ZohoId, new_id
+from contracts.ids import AmeiseKey, Kundennummer, PipelineId, TenantId, Uuid, ZohoId, new_id
 from contracts.names import Direction, Outcome, Service, System, Table
 
 NUMBER_HEADER: Final = "Mvp-Number"
@@ -177,6 +177,7 @@ class TableCounts(BaseModel):
     unchanged: int = 0
     gone: int = 0
     rejected: int = 0
+    stopped: int = Field(default=0, description="left out, because the Kunde is on the stop list")
 
 
 class DeliveryImported(DeliveryData):
@@ -259,6 +260,28 @@ class TableDownloaded(EventData):
     service, event_name = Service.INGEST, "table_downloaded"
     table: Table
     rows: int
+
+
+class KundeForgotten(EventData):
+    """One Kunde was erased from ingest, and put on the stop list."""
+
+    service, event_name = Service.INGEST, "kunde_forgotten"
+    kunde: Kundennummer
+    counts: dict[str, int] = Field(description="what was erased, by place")
+
+
+class StopLifted(EventData):
+    """The next delivery may bring this Kunde back."""
+
+    service, event_name = Service.INGEST, "stop_lifted"
+    kunde: Kundennummer
+
+
+class KundeInformed(EventData):
+    """Somebody took everything that ingest holds about one Kunde."""
+
+    service, event_name = Service.INGEST, "kunde_informed"
+    kunde: Kundennummer
 
 
 # ── sync ─────────────────────────────────────────────────────────────────────
@@ -375,6 +398,9 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     DeliveryOverdue,
     DeliveryOverdueOver,
     TableDownloaded,
+    KundeForgotten,
+    StopLifted,
+    KundeInformed,
     PipelinesCreated,
     WrittenToZoho,
     WrittenToAmeise,

@@ -24,7 +24,7 @@ from chassis.process import Foundation
 from chassis.wakeups import pause
 from contracts.actor import ActorKind
 from contracts.events import DeliveryFailed, DeliveryHeld, DeliveryImported, EventData, TableCounts
-from contracts.ids import TenantId, Uuid
+from contracts.ids import Kundennummer, TenantId, Uuid
 from contracts.names import Outcome, Table
 from contracts.rpc.ingest import DeliveryState
 from ingest import merging, store, versions
@@ -32,10 +32,13 @@ from ingest.archives import ArchiveLimits, unpacked
 from ingest.format_overrides import Formats
 from ingest.guards import Incoming, Limit, Limits, is_whole, reasons_to_hold
 from ingest.holding import preview_of
+from ingest.originals import remove_kunden
 from ingest.problems import Problem, Rule
 from ingest.progress import Progress, shown_progress
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
+from ingest.stop_list import StopList
+from ingest.stopping import leave_out
 from ingest.table_format import Format
 from ingest.tables import DeliveryRow
 from ingest.versions import Import
@@ -67,6 +70,7 @@ class Importer:
     form: Format
     formats: Formats
     spool: Spool
+    stop_list: StopList
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -188,13 +192,16 @@ class Importer:
         async with self.base.database.tenant(current.tenant) as session:
             timeout = int(self.settings.import_timeout.total_seconds() * 1000)
             await run_sql(session, f"SET LOCAL statement_timeout = {timeout}")
-            counts = await self._compare(session, current, read, progress)
+            counts, left_out = await self._compare(session, current, read, progress)
             if reasons := await self._guard(session, current, read, form, counts):
                 await self._hold(session, current, read, reasons, counts)
             else:
                 await self._merge(session, current, read, counts, (time.monotonic() - started) * 1000)
             await leases.check(session, lease)
         if not reasons:
+            if left_out:  # not before: an import that begins again must find the files as they came
+                folder = self.spool.delivery(current.tenant, current.delivery)
+                await asyncio.to_thread(remove_kunden, folder, form, left_out)
             deliveries_total.labels("imported").inc()
             for table, count in counts.items():
                 for change, rows in count.model_dump().items():
@@ -220,22 +227,28 @@ class Importer:
 
     async def _compare(
         self, session: AsyncSession, current: Import, read: "ReadDelivery", progress: Progress
-    ) -> dict[Table, TableCounts]:
-        """Stage and compare every table, and report what is doubtful about them as a whole."""
+    ) -> tuple[dict[Table, TableCounts], set[Kundennummer]]:
+        """Stage and compare every table, and report what is doubtful about them as a whole. Also returns
+        the Kunden who were left out because they are on the stop list."""
         from ingest.references import report_dangling  # noqa: PLC0415 (polars)
 
         counts: dict[Table, TableCounts] = {}
         whole = {table for table, found in read.tables.items() if self._is_whole(found, read)}
+        stopped = await asyncio.to_thread(self.stop_list.stopped, current.tenant)
+        left_out_kunden: set[Kundennummer] = set()
         for table, found in read.tables.items():
             loaded = progress.importing(table, found.rows)
             await merging.stage(session, found, self.form[table], loaded)
+            left_out = await leave_out(session, table, self.stop_list, stopped, current.tenant)
+            left_out_kunden |= left_out.kunden
             counts[table] = await merging.compare(
-                session, found, self.form[table], tenant=current.tenant, whole=table in whole
-            )
+                session, found, self.form[table], tenant=current.tenant, whole=table in whole,
+                left_out=left_out.rows,
+            )  # fmt: skip
             if table not in whole:
                 read.problems.append(Problem(found.file, Rule.NOTHING_TAKEN_FOR_GONE))
         await report_dangling(session, read, self.form, tenant=current.tenant, whole=whole)
-        return counts
+        return counts, left_out_kunden
 
     def _is_whole(self, found: "ReadTable", read: "ReadDelivery") -> bool:
         return is_whole(

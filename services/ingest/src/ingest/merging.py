@@ -58,12 +58,18 @@ async def stage(
 
 
 async def compare(
-    session: AsyncSession, read: "ReadTable", definition: TableFormat, *, tenant: TenantId, whole: bool
+    session: AsyncSession,
+    read: "ReadTable",
+    definition: TableFormat,
+    *,
+    tenant: TenantId,
+    whole: bool,
+    left_out: int,
 ) -> TableCounts:
     """Put the keys that differ into the temporary table `delta_<table>` (key, action) and count them.
 
     `action` is new (also: back again), changed or gone. The key of a rejected row is not gone; and nothing
-    is in a table that did not come `whole`.
+    is in a table that did not come `whole`. `left_out` rows were taken out after loading.
     """
     table = definition.table
     differs = " OR ".join(
@@ -104,9 +110,10 @@ async def compare(
     return TableCounts(
         new=new,
         changed=changed,
-        unchanged=read.rows - new - changed,
+        unchanged=read.rows - left_out - new - changed,
         gone=by_action.get("gone", 0),
         rejected=read.rejected,
+        stopped=left_out,
     )
 
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
 from chassis.settings import ServiceSettings, settings_config
 from contracts.names import Service
@@ -147,6 +147,29 @@ class IngestSettings(ServiceSettings):
     overdue_check: Duration = Field(
         default=timedelta(minutes=1), description="pause between looks for what is overdue"
     )
+    history_retention: Duration = Field(
+        default=timedelta(days=400), description="how long it is known what a row was before"
+    )
+    originals_retention: Duration = Field(
+        default=timedelta(days=7),
+        description="how long the files and all problems of a finished delivery stay; of a held one always",
+    )
+    delivery_retention: Duration = Field(
+        default=timedelta(days=400), description="how long it is known that a delivery came, and its report"
+    )
+    retention_pause: Duration = Field(
+        default=timedelta(hours=1), description="pause between looks for what has stayed long enough"
+    )
+    stop_list_dir: Path | None = Field(
+        default=None,
+        description="where the stop list lies, outside the database and its backups; one for all replicas; "
+        "unset: `_stop_list` in `spool_dir`",
+    )
+    stop_list_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="any long random text, never to be changed or lost: it makes the Kundennummern on the "
+        "stop list unreadable. Without it nobody can be forgotten",
+    )
     receiving_lease: Duration = Field(
         default=timedelta(seconds=5),
         description="another replica receives after the first was silent so long",
@@ -183,6 +206,11 @@ class IngestSettings(ServiceSettings):
     def is_marker(self, name: str) -> bool:
         """Whether a file of this name says that its delivery is complete."""
         return bool(self.marker_pattern) and fnmatchcase(name.lower(), self.marker_pattern.lower())
+
+    @property
+    def stop_list_folder(self) -> Path:
+        """Not the name of any tenant, whose homes lie beside it."""
+        return self.stop_list_dir or self.spool_dir / "_stop_list"
 
     def passive_ports(self) -> range | None:
         """The ports for data connections; None means any."""

@@ -15,6 +15,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -97,6 +98,24 @@ class Spool:
 
     def _homes(self, tenant: TenantId) -> list[Path]:
         return [self.incoming(tenant), *([self.watched / tenant] if self.watched else [])]
+
+    def deliveries(self, only: TenantId | None = None) -> Iterator[tuple[TenantId, Uuid]]:
+        """Deliveries whose files are still there, of one tenant or of all."""
+        for tenant in [only] if only else _tenants_in(self.root):
+            folder = self.root / tenant / "deliveries"
+            for delivery in folder.iterdir() if folder.is_dir() else ():
+                try:
+                    yield tenant, Uuid(delivery.name)
+                except ValueError:
+                    continue  # not made by us
+
+    def delivery_changed_at(self, tenant: TenantId, delivery: Uuid) -> datetime:
+        """When a file of it came or went for the last time. Raises OSError."""
+        return datetime.fromtimestamp(self.delivery(tenant, delivery).stat().st_mtime, UTC)
+
+    def remove_delivery(self, tenant: TenantId, delivery: Uuid) -> None:
+        """Delete the files of a delivery. Cut off in the middle, it can be repeated."""
+        shutil.rmtree(self.delivery(tenant, delivery))
 
     def files(self, tenant: TenantId, delivery: Uuid | None) -> list[SpooledFile]:
         """The files of a delivery that is being received: those in the home and in the watched folder, and

@@ -12,6 +12,9 @@ from contracts.rpc.ingest import (
     DIGEST,
     DOWNLOAD,
     DOWNLOAD_PROBLEMS,
+    FORGET,
+    INFORM,
+    LIFT_STOP,
     OBJECT_AS_OF,
     OBJECTS,
     PREVIEW_DELIVERY,
@@ -32,7 +35,10 @@ from contracts.rpc.ingest import (
     DigestRequest,
     Download,
     DownloadRequest,
+    ForgetReceipt,
     FtpAccess,
+    Information,
+    KundeRequest,
     ObjectAsOf,
     ObjectAsOfRequest,
     Objects,
@@ -55,8 +61,10 @@ from contracts.rpc.ingest_format import (
 from ingest.access import Access
 from ingest.digest import Digests
 from ingest.download import Downloads
+from ingest.forgetting import Forgetting
 from ingest.format_overrides import Formats
 from ingest.history import History
+from ingest.informing import Informing
 from ingest.looking import Looking
 from ingest.manual_upload import ManualUpload
 from ingest.releasing import Releasing
@@ -76,6 +84,8 @@ def register(
     upload: ManualUpload,
     releasing: Releasing,
     formats: Formats,
+    forgetting: Forgetting,
+    informing: Informing,
 ) -> None:
     """Answer ingest's RPCs."""
 
@@ -112,6 +122,16 @@ def register(
     async def uploaded(request: UploadRequest, caller: Caller) -> UploadReply:
         return await upload(caller.cause, caller.tenant, request.delivery, request.files)
 
+    async def forget(request: KundeRequest, caller: Caller) -> ForgetReceipt:
+        return await forgetting.forget(caller.cause, caller.tenant, request.kunde)
+
+    async def lift_stop(request: KundeRequest, caller: Caller) -> Empty:
+        await forgetting.lift_stop(caller.cause, caller.tenant, request.kunde)
+        return Empty()
+
+    async def inform(request: KundeRequest, caller: Caller) -> Information:
+        return await informing(caller.cause, caller.tenant, request.kunde)
+
     serve(broker, SET_UP_FTP, set_up_ftp)
     serve(broker, STATUS, status)
     serve(broker, OBJECTS, objects)
@@ -123,6 +143,9 @@ def register(
     serve(broker, DOWNLOAD, download)
     serve(broker, DOWNLOAD_PROBLEMS, download_problems)
     serve(broker, UPLOAD, uploaded)
+    serve(broker, FORGET, forget)
+    serve(broker, LIFT_STOP, lift_stop)
+    serve(broker, INFORM, inform)
     _decide(broker, releasing)
     _fit(broker, formats)
 

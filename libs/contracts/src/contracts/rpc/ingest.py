@@ -12,12 +12,15 @@ from contracts.events import (
     DeliveryReleased,
     DeliveryUploaded,
     FtpUserCreated,
+    KundeForgotten,
+    KundeInformed,
     ObjectAction,
     SentAgain,
+    StopLifted,
     TableCounts,
     TableDownloaded,
 )
-from contracts.ids import AmeiseKey, Uuid
+from contracts.ids import AmeiseKey, Kundennummer, Uuid
 from contracts.names import Service, Table
 from contracts.rpc import Empty, Rpc, RpcModel
 from contracts.rpc.ingest_format import FORMAT_RPCS
@@ -320,6 +323,26 @@ class ObjectAsOf(RpcModel):
     unknown: tuple[str, ...] = ()
 
 
+class KundeRequest(RpcModel):
+    kunde: Kundennummer
+
+
+class ForgetReceipt(RpcModel):
+    """What was erased, by place: rows of tables, `original_rows` and `original_files` of deliveries still
+    kept, `objects` of the object store. Asked again, it erases whatever came in between."""
+
+    kunde: Kundennummer
+    at: datetime
+    erased: dict[str, int]
+
+
+class Information(RpcModel):
+    """Everything held about one Kunde: inline, or as a file if that is too large for a reply."""
+
+    about: dict[str, Any] | None = None
+    file: Download | None = None
+
+
 SET_UP_FTP = Rpc(
     Service.INGEST, "set_up_ftp", SetUpFtp, FtpAccess,
     callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(FtpUserCreated,),
@@ -380,7 +403,22 @@ DOWNLOAD_PROBLEMS = Rpc(
     callers=frozenset({Service.GATEWAY}), silent_because="only looks; no person is named in it",
     timeout=timedelta(minutes=1),
 )  # fmt: skip
+FORGET = Rpc(
+    Service.INGEST, "forget", KundeRequest, ForgetReceipt,
+    callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(KundeForgotten,),
+    timeout=timedelta(minutes=2),
+)  # fmt: skip
+LIFT_STOP = Rpc(
+    Service.INGEST, "lift_stop", KundeRequest, Empty,
+    callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(StopLifted,),
+)  # fmt: skip
+INFORM = Rpc(
+    Service.INGEST, "inform", KundeRequest, Information,
+    callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(KundeInformed,),
+    timeout=timedelta(minutes=1),
+)  # fmt: skip
 RPCS = (
     SET_UP_FTP, STATUS, DELIVERY_REPORT, OBJECTS, OBJECT_AS_OF, DIGEST, BUCKETS, SEND_AGAIN, UPLOAD, DOWNLOAD,
-    DOWNLOAD_PROBLEMS, PREVIEW_DELIVERY, RELEASE_DELIVERY, REJECT_DELIVERY, *FORMAT_RPCS,
+    DOWNLOAD_PROBLEMS, PREVIEW_DELIVERY, RELEASE_DELIVERY, REJECT_DELIVERY, FORGET, LIFT_STOP, INFORM,
+    *FORMAT_RPCS,
 )  # fmt: skip

@@ -31,7 +31,7 @@ _TABLES = {
         delivery uuid NOT NULL REFERENCES delivery ON DELETE CASCADE,
         position integer NOT NULL,
         problem jsonb NOT NULL,
-        PRIMARY KEY (delivery, position)
+        PRIMARY KEY (tenant, delivery, position)
     """,
 }
 _INDEXES = (
