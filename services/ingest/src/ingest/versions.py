@@ -61,7 +61,7 @@ async def find_touched(
             continue
         await run_sql(
             session,
-            f"CREATE TEMPORARY TABLE touched_{table} ON COMMIT DROP AS {' UNION '.join(sources)}",
+            f"CREATE TEMPORARY TABLE touched_{table} (key) ON COMMIT DROP AS {' UNION '.join(sources)}",
             **({"tenant": tenant} if ":tenant" in "".join(sources) else {}),
         )
         await run_sql(session, f"ANALYZE touched_{table}")
