@@ -183,6 +183,9 @@ async def test_a_reference_that_points_nowhere_is_a_warning_with_its_line(ingest
     book.vertrag("7002", "5000000001", sparte_id="999")
     delivery = await ingest.deliver(book.files())
     assert (delivery.state, delivery.problems) == (DeliveryState.IMPORTED_WITH_WARNINGS, 2)
+    assert delivery.reason == (
+        "2 problems; vertrag.kunde_id points nowhere in 1 rows; vertrag.sparte_id points nowhere in 1 rows"
+    )
     [[problems]] = await ingest.sql("SELECT problems FROM delivery")
     about = {"file": "DEMO01_20261124_vertraege.csv", "rule": "points_nowhere"}
     assert problems == [

@@ -116,6 +116,15 @@ async def test_an_event_names_the_changed_fields_and_never_a_value(ingest: Any, 
     assert "Schmidt" not in "".join(event.model_dump_json() for event in events)
 
 
+async def test_a_kontaktdatum_alone_changes_its_kunde(ingest: Any, kit: Any) -> None:
+    book = kit.a_book(2)
+    await ingest.deliver(book.files())
+    await ingest.work()
+    book.tables[Table.KUNDENKOMMUNIKATION][0]["wert"] = "neu@example.org"
+    assert (await ingest.deliver(book.files(day="20261125"))).state is DeliveryState.IMPORTED
+    assert keys(await ingest.work(), Table.KUNDE) == {"5000000001"}
+
+
 async def test_the_same_files_again_change_nothing(ingest: Any, kit: Any) -> None:
     book = kit.a_book(3)
     await ingest.deliver(book.files())
