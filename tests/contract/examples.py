@@ -15,7 +15,7 @@ from contracts.events import EVENT_TYPES, Event, EventData, new_event
 from contracts.names import Service
 from contracts.rpc import RpcCall, RpcReply
 from contracts.rpc.catalog import ALL
-from contracts.rpc.ingest import SendAgainRequest
+from contracts.rpc.ingest import Bucket, SendAgainRequest
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -36,12 +36,11 @@ _VALUES: dict[Any, Any] = {
     bool: True,
     datetime: NOON,
     AwareDatetime: NOON,
+    Bucket: "0a3",
     SecretStr: SecretStr("a-token"),
     Any: "value",
 }
-_BY_NAME: dict[str, Any] = {"version": "d41d8cd98f00b204e9800998ecf8427e", "bucket": "0a3", "buckets": 4096}
-
-
+_BY_NAME: dict[str, Any] = {"version": "d41d8cd98f00b204e9800998ecf8427e", "bucket": "0a3"}
 _ONE_OF_MANY: dict[type[BaseModel], str] = {SendAgainRequest: "tables"}
 """Models that take exactly one of their fields: that one is filled."""
 
@@ -95,10 +94,12 @@ def _field(name: str, annotation: Any) -> Any:
 
 
 def _value(annotation: Any) -> Any:
+    if annotation in _VALUES:
+        return _VALUES[annotation]
     arguments = typing.get_args(annotation)
     match typing.get_origin(annotation):
         case None:
-            return _VALUES[annotation] if annotation in _VALUES else _plain(annotation)
+            return _plain(annotation)
         case origin if origin in (Union, types.UnionType):
             return _value(next(a for a in arguments if a is not types.NoneType))
         case origin if origin is Literal:

@@ -154,6 +154,10 @@ class Objects(RpcModel):
     objects: tuple[ComposedObject, ...]
 
 
+Bucket = Annotated[str, StringConstraints(pattern="^[0-9a-f]{1,3}$")]
+"""The first hex digits of the MD5 of a key."""
+
+
 class DigestRequest(RpcModel):
     """A table of objects; `buckets` says how fine."""
 
@@ -162,13 +166,13 @@ class DigestRequest(RpcModel):
 
 
 class BucketDigest(RpcModel):
-    """The objects whose key's MD5 begins with the hex digits `bucket`.
+    """The objects whose key's MD5 begins with `bucket`.
 
     `digest` is the MD5 of the hex MD5s of `{key} {version} {gone}` (gone as `true` or `false`), joined
     without a separator in the order of the keys' bytes.
     """
 
-    bucket: str = Field(pattern="^[0-9a-f]{1,3}$")
+    bucket: Bucket
     objects: int
     digest: str
 
@@ -183,9 +187,7 @@ class BucketsRequest(RpcModel):
     """What is in some buckets, page by page: `after` is the last key of the page before."""
 
     table: Table
-    buckets: tuple[Annotated[str, StringConstraints(pattern="^[0-9a-f]{1,3}$")], ...] = Field(
-        min_length=1, max_length=4096
-    )
+    buckets: tuple[Bucket, ...] = Field(min_length=1, max_length=4096)
     after: AmeiseKey | None = None
 
 
