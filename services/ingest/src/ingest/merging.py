@@ -61,8 +61,9 @@ async def compare(
 ) -> TableCounts:
     """Put the keys that differ into the temporary table `delta_<table>` (key, action, back) and count them.
 
-    `action` is new (with `back`: it was gone before), changed or gone. A rejected row makes nothing gone: neither its
-    own key, nor, where a key could not be read, any other. `left_out` rows were taken out after loading.
+    `action` is new (with `back`: it was gone before), changed or gone. A rejected row makes nothing gone:
+    neither its own key, nor, where a key could not be read, any other. `left_out` rows were taken out after
+    loading.
     """
     table = definition.table
     differs = " OR ".join(
