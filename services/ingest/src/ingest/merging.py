@@ -68,8 +68,8 @@ async def compare(
 ) -> TableCounts:
     """Put the keys that differ into the temporary table `delta_<table>` (key, action, back) and count them.
 
-    `action` is new (with `back`: it was gone before), changed or gone. The key of a rejected row is not gone; and nothing
-    is in a table that did not come `whole`. `left_out` rows were taken out after loading.
+    `action` is new (with `back`: it was gone before), changed or gone. The key of a rejected row is not gone;
+    and nothing is in a table that did not come `whole`. `left_out` rows were taken out after loading.
     """
     table = definition.table
     differs = " OR ".join(
