@@ -25,6 +25,7 @@ def generated() -> dict[str, str]:
         "auth_ameise_client_secret": token(),
         "gateway_admin_password": secrets.token_urlsafe(12),
         "gateway_session_secret": token(),
+        "ingest_stop_list_key": token(),
     }
     for service in SERVICES:
         made[f"{service}_nats_password"] = token()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar, Union
 
-from pydantic import BaseModel, SecretStr
+from pydantic import AwareDatetime, BaseModel, SecretStr
 
 from contracts import ids, problems, work
 from contracts.actor import Actor, ActorKind, Role
@@ -15,6 +15,7 @@ from contracts.events import EVENT_TYPES, Event, EventData, new_event
 from contracts.names import Service
 from contracts.rpc import RpcCall, RpcReply
 from contracts.rpc.catalog import ALL
+from contracts.rpc.ingest import Bucket, SendAgainRequest
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -27,20 +28,29 @@ _VALUES: dict[Any, Any] = {
     ids.PipelineId: ids.PipelineId("1"),
     ids.ZohoId: ids.ZohoId("398612000000457001"),
     ids.AmeiseKey: ids.AmeiseKey("5000000001"),
+    ids.Kundennummer: ids.Kundennummer("5000000001"),
     ids.Uuid: UUID,
     str: "text",
     int: 1,
     float: 1.5,
     bool: True,
     datetime: NOON,
+    AwareDatetime: NOON,
     SecretStr: SecretStr("a-token"),
     Any: "value",
+    Bucket: "0a3",
 }
-_BY_NAME: dict[str, Any] = {"version": "d41d8cd98f00b204e9800998ecf8427e"}
+_BY_NAME: dict[str, Any] = {"version": "d41d8cd98f00b204e9800998ecf8427e", "bucket": "0a3"}
+
+
+_ONE_OF_MANY: dict[type[BaseModel], str] = {SendAgainRequest: "tables"}
+"""Models that take exactly one of their fields: that one is filled."""
 
 
 def example(model: type[T]) -> T:
     """An instance of `model` with every field filled."""
+    if only := _ONE_OF_MANY.get(model):
+        return model(**{only: _field(only, model.model_fields[only].annotation)})
     return model(**{name: _field(name, field.annotation) for name, field in model.model_fields.items()})
 
 
@@ -93,7 +103,7 @@ def _value(annotation: Any) -> Any:
         case origin if origin in (Union, types.UnionType):
             return _value(next(a for a in arguments if a is not types.NoneType))
         case origin if origin is Annotated:
-            return _value(arguments[0])
+            return _VALUES[annotation] if annotation in _VALUES else _value(arguments[0])
         case origin if origin is Literal:
             return arguments[0]
         case origin if origin is tuple:

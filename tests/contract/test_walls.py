@@ -13,7 +13,9 @@ USERS = {
     "services/gateway/src/gateway/connections.py": "a consent page comes back with a state only",
     "services/gateway/src/gateway/tenants.py": "lists the teams for the installation's admin",
     "services/ingest/src/ingest/importing.py": "asks which tenants have a delivery waiting",
+    "services/ingest/src/ingest/overdue.py": "asks which tenants got no delivery for too long",
     "services/ingest/src/ingest/receiving.py": "FTP users sign in before their tenant is known",
+    "services/ingest/src/ingest/retention.py": "lets go what is old, of all tenants at once",
     "services/sync/src/sync/app.py": "hands it to workers",
     "services/sync/src/sync/workers.py": "takes work in turns of tenants; sees ids only",
 }

@@ -1,6 +1,7 @@
 """A service of the chassis does all it needs under the permissions that are deployed."""
 
 import asyncio
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from pydantic import SecretStr
 from sample_service.app import running
 from sample_service.settings import SampleSettings
 
+from chassis import objects
+from chassis.broker import stream_config
 from chassis.process import foundation
 from chassis.rpc import Caller, RpcClient, serve
 from chassis.subscriber import Received, subscribe
@@ -21,7 +24,7 @@ from contracts.ids import PipelineId, TenantId, new_id
 from contracts.names import Service
 from contracts.rpc.auth import ACCESS_TOKEN, AccessToken, AccessTokenRequest
 from contracts.rpc.sync import LIST_PARKED, ListParked, ParkedWorks
-from contracts.streams import SYNC_TO_AMEISE
+from contracts.streams import DOWNLOADS, SYNC_TO_AMEISE
 from contracts.work import LookAtZohoRecord
 from mvp_connector import parts as embedded
 from mvp_connector.ports import free_ports
@@ -85,6 +88,21 @@ async def test_it_answers_receives_tells_and_calls(guarded: SampleSettings) -> N
         told = await told_in(base.broker.js)
     assert told.type == "already_equal"
     await gateway.close()
+
+
+async def test_a_file_goes_from_ingest_to_the_gateway_only(guarded: SampleSettings) -> None:
+    clients = [await connect(guarded, s) for s in (Service.INGEST, Service.GATEWAY, Service.SYNC)]
+    ingest, gateway, sync = (client.jetstream(timeout=1) for client in clients)
+    await ingest.add_stream(stream_config(DOWNLOADS))
+    stored = await objects.store(ingest, DOWNLOADS, TENANT, io.BytesIO(b"x" * 200_000))
+    assert len(b"".join([p async for p in objects.read(gateway, DOWNLOADS, TENANT, stored)])) == 200_000
+    with pytest.raises(nats.errors.Error):
+        _ = [piece async for piece in objects.read(sync, DOWNLOADS, TENANT, stored)]
+    with pytest.raises(nats.errors.Error):
+        await objects.store(gateway, DOWNLOADS, TENANT, io.BytesIO(b"x"))
+    assert await objects.forget_all_of(ingest, DOWNLOADS, TENANT) == 1
+    for client in clients:
+        await client.close()
 
 
 async def told_in(js: nats.js.JetStreamContext) -> Event:

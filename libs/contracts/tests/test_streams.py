@@ -26,3 +26,11 @@ def test_a_work_queue_has_one_consumer() -> None:
     for stream in STREAMS:
         if stream.retention is Retention.WORK_QUEUE:
             assert len([c for c in CONSUMERS if c.stream is stream]) == 1
+
+
+def test_objects_go_by_themselves() -> None:
+    for stream in STREAMS:
+        assert (stream.bucket is None) == (not stream.name.startswith("OBJ_"))
+        if stream.bucket:
+            assert stream.name == f"OBJ_{stream.bucket}"
+            assert stream.max_age is not None

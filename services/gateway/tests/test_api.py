@@ -1,17 +1,21 @@
 """The admin's API against stand-ins of the services behind it."""
 
+import io
 import json
 from datetime import UTC, datetime
 
 import pytest
 
+from chassis import objects
 from contracts.events import TableCounts
-from contracts.ids import new_id
+from contracts.ids import TenantId, new_id
 from contracts.names import Outcome, Table
-from contracts.problems import Conflict, NotConnected
+from contracts.problems import Conflict, NotConnected, NotFound
 from contracts.rpc.audit import COUNT, SEARCH, LogCounts, LogPage
 from contracts.rpc.auth import FINISH_CONNECTION, START_CONNECTION
 from contracts.rpc.ingest import (
+    DOWNLOAD,
+    DOWNLOAD_PROBLEMS,
     PREVIEW_DELIVERY,
     REJECT_DELIVERY,
     RELEASE_DELIVERY,
@@ -21,6 +25,7 @@ from contracts.rpc.ingest import (
     DeliveryPreview,
     DeliveryState,
     DeliveryStatus,
+    Download,
     FtpAccess,
 )
 from contracts.rpc.ingest_format import (
@@ -42,6 +47,7 @@ from contracts.rpc.sync import (
     Pipelines,
     Retried,
 )
+from contracts.streams import DOWNLOADS
 
 TENANT = "team-eins"
 
@@ -254,6 +260,8 @@ async def test_dailyup_shows_the_password_once(gateway, fake_services):
     admin = await gateway.admin()
     await create_tenant(admin)
     assert (await admin.post(f"/api/{TENANT}/dailyup/ftp")).json()["password"] == "pässwort"
+    await admin.post(f"/api/{TENANT}/dailyup/ftp", json={"plain_allowed": True})
+    assert [asked.plain_allowed for asked in fake_services.requests(SET_UP_FTP)] == [None, True]
     shown = (await admin.get(f"/api/{TENANT}/dailyup")).json()
     assert shown["ftp"]["password"] is None
     assert shown["deliveries"][0]["counts"]["kunde"]["new"] == 1000
@@ -407,3 +415,32 @@ async def test_the_format_of_the_files_is_shown_changed_and_tried(gateway, fake_
     assert (await admin.put(f"/api/{TENANT}/dailyup/format", json=wrong)).status_code == 422
     sample = {"file": "kunden.csv", "content": "YQ=="}
     assert (await admin.post(f"/api/{TENANT}/dailyup/format/try", json=sample)).json()["rows"] == 3
+
+
+async def test_a_table_is_streamed_as_a_file(gateway, fake_services):
+    content = b"x" * 300_000
+    stored = await objects.store(gateway.base.broker.js, DOWNLOADS, TenantId(TENANT), io.BytesIO(content))
+    made = Download(object=stored, size=len(content), rows=7, file_name="team-eins_kunde_2026-11-24.csv")
+    fake_services.answer(DOWNLOAD, made)
+    fake_services.answer(DOWNLOAD_PROBLEMS, made)
+    await fake_services.start()
+    admin = await gateway.admin()
+    await create_tenant(admin)
+    for path in ("tables/kunde.csv", f"deliveries/{new_id()}/problems.csv"):
+        answer = await admin.get(f"/api/{TENANT}/{path}")
+        assert answer.status_code == 200
+        assert answer.content == content
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        assert (
+            answer.headers["content-disposition"] == 'attachment; filename="team-eins_kunde_2026-11-24.csv"'
+        )
+    assert fake_services.requests(DOWNLOAD)[0].table is Table.KUNDE
+
+
+async def test_a_table_that_there_is_not_is_not_found(gateway, fake_services):
+    fake_services.answer(DOWNLOAD, NotFound("kunde was never delivered"))
+    await fake_services.start()
+    admin = await gateway.admin()
+    await create_tenant(admin)
+    for table in ("kunde", "passwoerter"):
+        assert (await admin.get(f"/api/{TENANT}/tables/{table}.csv")).status_code == 404

@@ -245,9 +245,27 @@ async def test_the_ftp_password_and_the_webhook_token_are_shown_when_made(gatewa
     await fake_services.start()
     browser = await with_team(gateway)
     assert "&lt;geheim&gt;" in await browser.post(f"/teams/{TENANT}/dailyup")
+    assert "auch ohne TLS erlaubt</span>" not in browser.html
     page = await browser.post(f"/teams/{TENANT}/pipelines/1/webhook")
     assert f"{gateway.url}/api/{TENANT}/pipeline/1/trigger-from-crm" in page
     assert f"${{!{a_pipeline().module}.Id}}" in page
+
+
+async def test_that_plain_ftp_is_allowed_is_asked_for_and_told(gateway, fake_services):
+    access = FtpAccess(host="ftp.example", port=2121, user=TENANT, plain_allowed=True, sftp_port=2222)
+    fake_services.answer(SET_UP_FTP, access)
+    fake_services.answer(STATUS, DailyUpStatus(ftp=access, deliveries=(), stored={}))
+    await fake_services.start()
+    browser = await with_team(gateway)
+    page = await browser.get(f"/teams/{TENANT}")
+    assert "auch ohne TLS erlaubt</span>" in page
+    assert "ftp.example:2222" in page
+    page = await browser.post(f"/teams/{TENANT}/dailyup", plain_allowed="1")
+    assert "kann jeder auf dem Weg die Kundendaten mitlesen" in page
+    assert "2222" in page
+    await browser.get(f"/teams/{TENANT}")
+    await browser.post(f"/teams/{TENANT}/dailyup")
+    assert [request.plain_allowed for request in fake_services.requests(SET_UP_FTP)] == [True, False]
 
 
 async def test_default_pipelines_are_offered_once_both_systems_are_connected(
@@ -300,6 +318,33 @@ async def test_the_log_is_filtered_by_its_form_and_paged(gateway, fake_services)
     assert "after=weiter%2F%3D%26" in page
     await browser.get(f"/teams/{TENANT}/log?after=weiter")
     assert fake_services.requests(SEARCH)[-1].after == "weiter"
+
+
+async def test_an_overdue_delivery_is_shown_with_what_to_do(gateway, fake_services):
+    since = datetime(2026, 11, 24, 7, 15, 3, tzinfo=UTC)
+    fake_services.answer(STATUS, a_dailyup_status().model_copy(update={"overdue_since": since}))
+    await fake_services.start()
+    browser = await with_team(gateway)
+    assert "ist seit 24.11.2026 08:15:03 überfällig" in await browser.get(f"/teams/{TENANT}")
+    fake_services.answer(STATUS, a_dailyup_status())
+    assert "überfällig" not in await browser.get(f"/teams/{TENANT}")
+
+
+async def test_tables_and_problems_are_there_as_files(gateway, fake_services):
+    status = a_dailyup_status()
+    [delivery] = status.deliveries
+    fake_services.answer(STATUS, status)
+    await fake_services.start()
+    browser = await with_team(gateway)
+    page = await browser.get(f"/teams/{TENANT}")
+    assert f'href="/teams/{TENANT}/tables/kunde.csv"' in page
+    assert "/problems.csv" not in page
+    with_problems = delivery.model_copy(update={"problems": 1234})
+    fake_services.answer(STATUS, status.model_copy(update={"deliveries": (with_problems,)}))
+    page = await browser.get(f"/teams/{TENANT}")
+    assert (
+        f'href="/teams/{TENANT}/deliveries/{delivery.id}/problems.csv" download>1.234 Probleme (CSV)' in page
+    )
 
 
 async def test_a_log_that_does_not_go_back_to_the_beginning_says_so(gateway, fake_services):

@@ -146,6 +146,19 @@ async def test_a_changed_list_text_changes_who_refers_to_it(ingest: Any, kit: An
     assert keys(work, Table.LAND) == {"DE"}
 
 
+async def test_a_kontaktdatum_or_a_detail_alone_changes_its_kunde(ingest: Any, kit: Any) -> None:
+    book = kit.a_book(3)
+    book.detail("5000000002", "1", "Segeln")
+    await ingest.deliver(book.files())
+    await ingest.work()
+    book.tables[Table.KUNDENKOMMUNIKATION][0]["wert"] = "neu@example.org"
+    await ingest.deliver(book.files())
+    assert keys(await ingest.work(), Table.KUNDE) == {"5000000001"}
+    book.tables[Table.KUNDENDETAIL][0]["wert"] = "Wandern"
+    await ingest.deliver(book.files())
+    assert keys(await ingest.work(), Table.KUNDE) == {"5000000002"}
+
+
 async def test_a_gone_kunde_is_a_tombstone_and_can_come_back(ingest: Any, kit: Any) -> None:
     book = kit.a_book(3)
     await ingest.deliver(book.files())

@@ -13,14 +13,14 @@ from contracts.rpc.ingest import (
     PREVIEW_DELIVERY,
     REJECT_DELIVERY,
     RELEASE_DELIVERY,
-    DeliveryAsked,
+    DeliveryRequest,
     DeliveryState,
 )
 from ingest.spool import Spool
 
 
 async def decide(ingest: Any, rpc: Any, delivery: Any, **who: Any) -> Any:
-    return await ingest.call(rpc, DeliveryAsked(delivery=delivery.id), role=Role.ADMIN, **who)
+    return await ingest.call(rpc, DeliveryRequest(delivery=delivery.id), role=Role.ADMIN, **who)
 
 
 async def a_held_delivery(ingest: Any, kit: Any) -> tuple[Any, Any]:
@@ -49,7 +49,7 @@ async def released(ingest: Any, kit: Any, delivery: Any) -> Any:
 
 async def test_a_preview_says_what_would_change_by_keys_alone(ingest: Any, kit: Any) -> None:
     _, delivery = await a_held_delivery(ingest, kit)
-    preview = await ingest.call(PREVIEW_DELIVERY, DeliveryAsked(delivery=delivery.id))
+    preview = await ingest.call(PREVIEW_DELIVERY, DeliveryRequest(delivery=delivery.id))
     assert preview.reasons == ("vertrag: empty, though 3 rows are stored",)
     assert not preview.superseded
     assert set(preview.tables) == {Table.KUNDE, Table.VERTRAG}
@@ -150,11 +150,11 @@ async def test_a_delivery_whose_files_are_gone_cannot_be_released(ingest: Any, k
 
 async def test_nobody_decides_who_may_not(ingest: Any, kit: Any) -> None:
     _, delivery = await a_held_delivery(ingest, kit)
-    asked = DeliveryAsked(delivery=delivery.id)
+    asked = DeliveryRequest(delivery=delivery.id)
     for rpc in (RELEASE_DELIVERY, REJECT_DELIVERY):
         with pytest.raises(Forbidden):
             await ingest.call(rpc, asked, role=Role.USER)
         with pytest.raises(NotFound):
             await decide(ingest, rpc, delivery, tenant=TenantId("hamburg"))
         with pytest.raises(NotFound):
-            await ingest.call(rpc, DeliveryAsked(delivery=new_id()), role=Role.ADMIN)
+            await ingest.call(rpc, DeliveryRequest(delivery=new_id()), role=Role.ADMIN)

@@ -7,7 +7,10 @@ import pytest
 
 from contracts.names import Table
 
-TABLES = ("ftp_user", "delivery", "delivered_table", "object_version", *(table.value for table in Table))
+TABLES = (
+    *("ftp_user", "delivery", "delivery_problem", "delivered_table", "object_version", "history", "overdue"),
+    *(table.value for table in Table),
+)
 
 
 async def test_the_runtime_role_sees_its_own_tenant_only(ingest: Any, urls: Any, kit: Any) -> None:
@@ -15,6 +18,9 @@ async def test_the_runtime_role_sees_its_own_tenant_only(ingest: Any, urls: Any,
     book.detail("5000000001", "1", "Segeln")
     book.tables[Table.KUNDENDETAILFELD][0]["id"] = "1"
     await ingest.deliver(book.files())
+    book.tables[Table.KUNDE][0] |= {"nachname": "Schmidt", "geburtsdatum": "gestern"}
+    await ingest.deliver(book.files())
+    await ingest.sql("INSERT INTO overdue VALUES (%s, now())", kit.tenant)
     with psycopg.connect(urls.runtime) as connection:
         for table in TABLES:
             connection.execute("SELECT set_config('app.tenant', %s, true)", [kit.tenant])

@@ -184,12 +184,13 @@ def _common(
     return told
 
 
-def _ingest(settings: Settings, ports: Mapping[str, int], _: Secrets) -> dict[str, str]:
+def _ingest(settings: Settings, ports: Mapping[str, int], secrets: Secrets) -> dict[str, str]:
     # INGEST_FTP_PASSIVE_PORTS passes through: only an installation behind a firewall needs a fixed range.
     told = {
         "INGEST_SPOOL_DIR": str(settings.data_dir / "spool"),
         "INGEST_FTP_HOST": settings.environment.get("INGEST_FTP_HOST") or settings.host,
         "INGEST_FTP_PORT": str(ingest_ftp_port(settings, ports)),
+        "INGEST_STOP_LIST_KEY": secrets.stop_list_key,
         # One process per data directory: after a crash it goes on under its own leases at once.
         "INGEST_REPLICA": "local",
     }

@@ -41,6 +41,7 @@ class Secrets(_Kept):
     postgres_superuser: str = Field(default_factory=_token)
     admin_password: str = Field(default_factory=lambda: random.token_urlsafe(12))
     session_secret: str = Field(default_factory=_token)
+    stop_list_key: str = Field(default_factory=_token)
     sandbox_zoho_client_secret: str = Field(default_factory=_token)
     sandbox_ameise_client_secret: str = Field(default_factory=_token)
 

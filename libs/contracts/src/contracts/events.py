@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts import subjects
 from contracts.actor import ActorKind
-from contracts.ids import AmeiseKey, PipelineId, TenantId, Uuid, ZohoId, new_id
+from contracts.ids import AmeiseKey, Kundennummer, PipelineId, TenantId, Uuid, ZohoId, new_id
 from contracts.names import Direction, Outcome, Service, System, Table
 
 NUMBER_HEADER: Final = "Mvp-Number"
@@ -145,6 +145,7 @@ class ReconnectNeeded(ConnectionData):
 class FtpUserCreated(EventData):
     service, event_name = Service.INGEST, "ftp_user_created"
     user: str
+    plain_allowed: bool = False
 
 
 class DeliveryReceived(DeliveryData):
@@ -157,6 +158,15 @@ class DeliveryReceived(DeliveryData):
     missing: tuple[Table, ...] = ()
 
 
+class DeliveryUploaded(DeliveryData):
+    """A person brought the files of a delivery."""
+
+    service, event_name = Service.INGEST, "delivery_uploaded"
+    direction = Direction.TO_ZOHO
+    files: int
+    bytes_: int
+
+
 class TableCounts(BaseModel):
     """What a delivery did to one table, in rows."""
 
@@ -167,6 +177,7 @@ class TableCounts(BaseModel):
     unchanged: int = 0
     gone: int = 0
     rejected: int = 0
+    stopped: int = Field(default=0, description="left out, because the Kunde is on the stop list")
 
 
 class DeliveryImported(DeliveryData):
@@ -224,6 +235,53 @@ class SentAgain(EventData):
     service, event_name = Service.INGEST, "sent_again"
     direction = Direction.TO_ZOHO
     counts: dict[Table, int] = Field(description="objects per table")
+
+
+class DeliveryOverdue(EventData):
+    """blau direkt has not delivered for too long: a person must ask why. Told once."""
+
+    service, event_name = Service.INGEST, "delivery_overdue"
+    direction = Direction.TO_ZOHO
+    outcome: Outcome = Outcome.ERROR
+    since: datetime
+
+
+class DeliveryOverdueOver(EventData):
+    """The delivery that was overdue `since` then has come."""
+
+    service, event_name = Service.INGEST, "delivery_overdue_over"
+    direction = Direction.TO_ZOHO
+    since: datetime
+
+
+class TableDownloaded(EventData):
+    """Somebody took a table with them as a file: personal data left the system."""
+
+    service, event_name = Service.INGEST, "table_downloaded"
+    table: Table
+    rows: int
+
+
+class KundeForgotten(EventData):
+    """One Kunde was erased from ingest, and put on the stop list."""
+
+    service, event_name = Service.INGEST, "kunde_forgotten"
+    kunde: Kundennummer
+    counts: dict[str, int] = Field(description="what was erased, by place")
+
+
+class StopLifted(EventData):
+    """The next delivery may bring this Kunde back."""
+
+    service, event_name = Service.INGEST, "stop_lifted"
+    kunde: Kundennummer
+
+
+class KundeInformed(EventData):
+    """Somebody took everything that ingest holds about one Kunde."""
+
+    service, event_name = Service.INGEST, "kunde_informed"
+    kunde: Kundennummer
 
 
 # ── sync ─────────────────────────────────────────────────────────────────────
@@ -328,6 +386,7 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     ReconnectNeeded,
     FtpUserCreated,
     DeliveryReceived,
+    DeliveryUploaded,
     DeliveryImported,
     DeliveryFailed,
     DeliveryHeld,
@@ -336,6 +395,12 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     FormatChanged,
     ObjectsCompared,
     SentAgain,
+    DeliveryOverdue,
+    DeliveryOverdueOver,
+    TableDownloaded,
+    KundeForgotten,
+    StopLifted,
+    KundeInformed,
     PipelinesCreated,
     WrittenToZoho,
     WrittenToAmeise,

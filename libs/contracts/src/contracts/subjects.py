@@ -41,6 +41,11 @@ ALL_TO_AMEISE: Final = "work.to_ameise.>"
 ALL_TO_ZOHO: Final = "work.to_zoho.>"
 
 
+def objects_of(bucket: str) -> tuple[str, str]:
+    """Where the chunks and the descriptions of the objects in an object store bucket are published."""
+    return f"$O.{bucket}.C.>", f"$O.{bucket}.M.>"
+
+
 def inbox_prefix(service: Service) -> str:
     """A service's own inbox. Under a shared one, a service could read another's replies, tokens included."""
     return f"_INBOX_{service}"

@@ -13,8 +13,8 @@ from contracts.rpc.ingest import (
     PREVIEW_DELIVERY,
     STATUS,
     DailyUpStatus,
-    DeliveryAsked,
     DeliveryPreview,
+    DeliveryRequest,
     DeliveryState,
     DeliveryStatus,
 )
@@ -101,7 +101,7 @@ async def _held(asking: Asking, dailyup: DailyUpStatus | None) -> tuple[Held, ..
     held = [delivery for delivery in known if delivery.state is DeliveryState.HELD][:SHOWN_HELD]
     previews = await asyncio.gather(
         *(
-            part_of(Service.INGEST, asking.call(PREVIEW_DELIVERY, DeliveryAsked(delivery=delivery.id)))
+            part_of(Service.INGEST, asking.call(PREVIEW_DELIVERY, DeliveryRequest(delivery=delivery.id)))
             for delivery in held
         )
     )

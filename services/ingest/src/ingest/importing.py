@@ -24,16 +24,21 @@ from chassis.process import Foundation
 from chassis.wakeups import pause
 from contracts.actor import ActorKind
 from contracts.events import DeliveryFailed, DeliveryHeld, DeliveryImported, EventData, TableCounts
-from contracts.ids import TenantId, Uuid
+from contracts.ids import Kundennummer, TenantId, Uuid
 from contracts.names import Outcome, Table
 from contracts.rpc.ingest import DeliveryState
 from ingest import merging, store, versions
+from ingest.archives import ArchiveLimits, unpacked
 from ingest.format_overrides import Formats
 from ingest.guards import Incoming, Limit, Limits, is_whole, reasons_to_hold
 from ingest.holding import preview_of
+from ingest.originals import remove_kunden
 from ingest.problems import Problem, Rule
+from ingest.progress import Progress, shown_progress
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
+from ingest.stop_list import StopList
+from ingest.stopping import leave_out
 from ingest.table_format import Format
 from ingest.tables import DeliveryRow
 from ingest.versions import Import
@@ -65,6 +70,7 @@ class Importer:
     form: Format
     formats: Formats
     spool: Spool
+    stop_list: StopList
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -106,6 +112,7 @@ class Importer:
                 delivery.id,
                 state=DeliveryState.IMPORTING,
                 started_at=datetime.now(UTC),
+                progress={},
                 attempts=died + 1,
             )
         released = delivery.released_at is not None
@@ -137,7 +144,8 @@ class Importer:
     async def _import_or_fail(self, current: Import, lease: Lease) -> None:
         """A fault of ours fails this delivery; it must not stop those behind it."""
         try:
-            await self._import(current, lease)
+            async with shown_progress(self.base.database, current.tenant, current.delivery) as progress:
+                await self._import(current, lease, progress)
         except LeaseLost:
             raise
         except Exception as error:
@@ -172,7 +180,7 @@ class Importer:
         async with self.base.database.tenant(lease.tenant) as session:
             await leases.give_back(session, lease)
 
-    async def _import(self, current: Import, lease: Lease) -> None:
+    async def _import(self, current: Import, lease: Lease, progress: Progress) -> None:
         """Read the files, then in one transaction: compare, guard, merge, compose, tell."""
         started = time.monotonic()
         form = await self.formats.of(current.tenant)
@@ -180,16 +188,20 @@ class Importer:
         if not read.tables:
             await self._fail(current, lease, "no file could be read", read)
             return
+        progress.checked({table: found.rows for table, found in read.tables.items()})
         async with self.base.database.tenant(current.tenant) as session:
             timeout = int(self.settings.import_timeout.total_seconds() * 1000)
             await run_sql(session, f"SET LOCAL statement_timeout = {timeout}")
-            counts = await self._compare(session, current, read)
+            counts, left_out = await self._compare(session, current, read, progress)
             if reasons := await self._guard(session, current, read, form, counts):
                 await self._hold(session, current, read, reasons, counts)
             else:
                 await self._merge(session, current, read, counts, (time.monotonic() - started) * 1000)
             await leases.check(session, lease)
         if not reasons:
+            if left_out:  # not before: an import that begins again must find the files as they came
+                folder = self.spool.delivery(current.tenant, current.delivery)
+                await asyncio.to_thread(remove_kunden, folder, form, left_out)
             deliveries_total.labels("imported").inc()
             for table, count in counts.items():
                 for change, rows in count.model_dump().items():
@@ -205,26 +217,38 @@ class Importer:
         # Here, because polars costs memory that a service that only waits does not need.
         from ingest.reading import read_delivery  # noqa: PLC0415
 
-        folder = self.spool.delivery(current.tenant, current.delivery)
-        return read_delivery(sorted(folder.iterdir()) if folder.is_dir() else [], form)
+        settings = self.settings
+        limits = ArchiveLimits(settings.archive_bytes, settings.archive_ratio, settings.archive_entries)
+        with unpacked(self.spool.delivery(current.tenant, current.delivery), limits) as contents:
+            files = [path for path in contents.files if not settings.is_marker(path.name)]
+            read = read_delivery(files, form)
+        read.problems.extend(contents.problems)
+        return read
 
     async def _compare(
-        self, session: AsyncSession, current: Import, read: "ReadDelivery"
-    ) -> dict[Table, TableCounts]:
-        """Stage and compare every table, and report what is doubtful about them as a whole."""
+        self, session: AsyncSession, current: Import, read: "ReadDelivery", progress: Progress
+    ) -> tuple[dict[Table, TableCounts], set[Kundennummer]]:
+        """Stage and compare every table, and report what is doubtful about them as a whole. Also returns
+        the Kunden who were left out because they are on the stop list."""
         from ingest.references import report_dangling  # noqa: PLC0415 (polars)
 
         counts: dict[Table, TableCounts] = {}
         whole = {table for table, found in read.tables.items() if self._is_whole(found, read)}
+        stopped = await asyncio.to_thread(self.stop_list.stopped, current.tenant)
+        left_out_kunden: set[Kundennummer] = set()
         for table, found in read.tables.items():
-            await merging.stage(session, found, self.form[table])
+            loaded = progress.importing(table, found.rows)
+            await merging.stage(session, found, self.form[table], loaded)
+            left_out = await leave_out(session, table, self.stop_list, stopped, current.tenant)
+            left_out_kunden |= left_out.kunden
             counts[table] = await merging.compare(
-                session, found, self.form[table], tenant=current.tenant, whole=table in whole
-            )
+                session, found, self.form[table], tenant=current.tenant, whole=table in whole,
+                left_out=left_out.rows,
+            )  # fmt: skip
             if table not in whole:
                 read.problems.append(Problem(found.file, Rule.NOTHING_TAKEN_FOR_GONE))
         await report_dangling(session, read, self.form, tenant=current.tenant, whole=whole)
-        return counts
+        return counts, left_out_kunden
 
     def _is_whole(self, found: "ReadTable", read: "ReadDelivery") -> bool:
         return is_whole(
@@ -288,7 +312,9 @@ class Importer:
         )
         for table, found in read.tables.items():
             if table in differing:
-                await merging.apply(session, self.form[table], tenant=current.tenant, now=now)
+                await merging.apply(
+                    session, self.form[table], tenant=current.tenant, delivery=current.delivery, now=now
+                )
             await store.remember_table(
                 session, table, tenant=current.tenant, filled=found.filled, counts=counts[table],
                 delivery=current.delivery, as_of=current.as_of,
@@ -344,14 +370,15 @@ class Importer:
         read: "ReadDelivery | None",
         counts: dict[Table, TableCounts] | None = None,
     ) -> None:
-        problems = read.all_problems()[: store.KEPT_PROBLEMS] if read else []
+        problems = [problem.as_json() for problem in read.all_problems()] if read else []
+        await store.keep_problems(session, current.tenant, current.delivery, problems)
         await store.change_delivery(
             session,
             current.delivery,
             state=state,
             finished_at=datetime.now(UTC),
             counts={table: n.model_dump() for table, n in (counts or {}).items()},
-            problems=[problem.as_json() for problem in problems],
+            problems=problems[: store.KEPT_PROBLEMS],
             problem_count=read.problem_count() if read else 0,
             reason=told.reason,
         )

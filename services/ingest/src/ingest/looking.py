@@ -7,14 +7,22 @@ from chassis.database import Database
 from contracts.events import TableCounts
 from contracts.ids import AmeiseKey, TenantId, Uuid
 from contracts.names import Table
-from contracts.problems import Invalid
-from contracts.rpc.ingest import ComposedObject, DailyUpStatus, DeliveryState, DeliveryStatus, Objects
+from contracts.rpc.ingest import (
+    ComposedObject,
+    DailyUpStatus,
+    DeliveryReport,
+    DeliveryState,
+    DeliveryStatus,
+    Objects,
+    ReportedProblem,
+)
 from ingest import store
 from ingest.access import shown
-from ingest.composing import CHILDREN_OF_KUNDE
+from ingest.composing import CHILDREN_OF_KUNDE, check_is_object_table
+from ingest.progress import table_states
 from ingest.settings import IngestSettings
 from ingest.table_format import Format
-from ingest.tables import DeliveryRow
+from ingest.tables import DeliveryRow, OverdueRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +39,30 @@ class Looking:
             user = await store.ftp_user(session, tenant)
             deliveries = await store.newest_deliveries(session, tenant)
             tables = await store.delivered_tables(session, tenant)
+            overdue = await session.get(OverdueRow, tenant)
         superseded = _superseded(deliveries)
         return DailyUpStatus(
-            ftp=shown(self.settings, user.user_name) if user else None,
+            ftp=shown(self.settings, user.user_name, plain_allowed=user.plain_allowed) if user else None,
             deliveries=tuple(shown_delivery(row, superseded=row.id in superseded) for row in deliveries),
             stored={table: row.rows for table, row in tables.items()},
+            tables=table_states(deliveries[0], self.form) if deliveries else {},
+            overdue_since=overdue.since if overdue else None,
+        )
+
+    async def report(self, tenant: TenantId, delivery: Uuid) -> DeliveryReport:
+        """One delivery with its first problems. Raises NotFound."""
+        async with self.database.tenant(tenant) as session:
+            row = await store.delivery(session, tenant, delivery)
+            superseded = row.state == DeliveryState.HELD and await store.is_superseded(session, row)
+        return DeliveryReport(
+            delivery=shown_delivery(row, superseded=superseded),
+            tables=table_states(row, self.form),
+            problems=tuple(ReportedProblem.model_validate(problem) for problem in row.problems),
         )
 
     async def objects(self, tenant: TenantId, table: Table, keys: Sequence[AmeiseKey]) -> Objects:
         """The objects as they are stored now, in the order of `keys`. Raises Invalid for parts of a Kunde."""
-        if table in CHILDREN_OF_KUNDE:
-            raise Invalid(f"{table} is part of the Kunde", remedy="ask for the Kunde")
+        check_is_object_table(table)
         async with self.database.tenant(tenant) as session:
             found = await store.composed_objects(session, self.form, table, tenant=tenant, keys=keys)
             delivered = await store.delivered_tables(session, tenant)
@@ -87,6 +108,7 @@ def shown_delivery(row: DeliveryRow, *, superseded: bool = False) -> DeliverySta
         state=DeliveryState(row.state),
         received_from=row.received_from,
         as_of=row.as_of,
+        started_at=row.started_at,
         finished_at=row.finished_at,
         files=row.files,
         bytes_=row.bytes_,

@@ -6,7 +6,7 @@ one anti-join finds what is new, changed or gone, and only these rows are writte
 the stored value and is no difference. Everything happens in the caller's transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,8 +15,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import fetch_all, run_sql
 from contracts.events import TableCounts
-from contracts.ids import TenantId
+from contracts.ids import TenantId, Uuid
 from contracts.rpc.ingest_format import ColumnType
+from ingest.history import remember_changes
 from ingest.table_format import TableFormat
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ SQL_TYPES: Mapping[ColumnType, str] = {
 }
 
 
-async def stage(session: AsyncSession, read: "ReadTable", definition: TableFormat) -> None:
-    """Load what was delivered into the temporary table `incoming_<table>`."""
+async def stage(
+    session: AsyncSession, read: "ReadTable", definition: TableFormat, loaded: Callable[[int], None]
+) -> None:
+    """Load what was delivered into the temporary table `incoming_<table>`; tells `loaded` how many rows."""
     name = f"incoming_{definition.table}"
     columns = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in definition.columns)
     await run_sql(
@@ -48,18 +51,25 @@ async def stage(session: AsyncSession, read: "ReadTable", definition: TableForma
     assert isinstance(connection, AsyncConnection)
     into = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(sql.Identifier(name))
     async with cast("AsyncConnection[Any]", connection).cursor() as cursor, cursor.copy(into) as copy:
-        for part in read.frame.iter_slices(COPY_ROWS):
+        for number, part in enumerate(read.frame.iter_slices(COPY_ROWS)):
             await copy.write(part.write_csv(include_header=False))
+            loaded(number * COPY_ROWS + part.height)
     await run_sql(session, f"ANALYZE {name}")
 
 
 async def compare(
-    session: AsyncSession, read: "ReadTable", definition: TableFormat, *, tenant: TenantId, whole: bool
+    session: AsyncSession,
+    read: "ReadTable",
+    definition: TableFormat,
+    *,
+    tenant: TenantId,
+    whole: bool,
+    left_out: int,
 ) -> TableCounts:
     """Put the keys that differ into the temporary table `delta_<table>` (key, action) and count them.
 
     `action` is new (also: back again), changed or gone. The key of a rejected row is not gone; and nothing
-    is in a table that did not come `whole`.
+    is in a table that did not come `whole`. `left_out` rows were taken out after loading.
     """
     table = definition.table
     differs = " OR ".join(
@@ -100,14 +110,18 @@ async def compare(
     return TableCounts(
         new=new,
         changed=changed,
-        unchanged=read.rows - new - changed,
+        unchanged=read.rows - left_out - new - changed,
         gone=by_action.get("gone", 0),
         rejected=read.rejected,
+        stopped=left_out,
     )
 
 
-async def apply(session: AsyncSession, definition: TableFormat, *, tenant: TenantId, now: datetime) -> None:
-    """Write the rows of `delta_<table>`."""
+async def apply(
+    session: AsyncSession, definition: TableFormat, *, tenant: TenantId, delivery: Uuid, now: datetime
+) -> None:
+    """Write the rows of `delta_<table>`, and what they replace into the history."""
+    await remember_changes(session, definition, tenant=tenant, delivery=delivery, now=now)
     table, names = definition.table, definition.names
     columns = ", ".join(names)
     incoming = ", ".join(f"i.{name}" for name in names)

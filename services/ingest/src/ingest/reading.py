@@ -22,7 +22,7 @@ from ingest.problems import Problem, Rule, TableRejected, value_class
 from ingest.spool import UNFINISHED_SUFFIX
 from ingest.table_format import Column, Format, TableFormat
 
-KEPT_PROBLEMS = 1000
+KEPT_PROBLEMS = 20_000
 """Problems of one table that are kept one by one; the others are only counted."""
 
 _KEY_PATTERN = f"^{AmeiseKey.pattern.pattern}$"

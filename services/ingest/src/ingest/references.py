@@ -29,7 +29,7 @@ async def report_dangling(
     for table, read_table in list(read.tables.items()):
         for column in form[table].columns:
             target = column.points_to
-            if target not in ever or column.name not in read_table.delivered:
+            if target is None or target not in ever or column.name not in read_table.delivered:
                 continue
             keys = await asyncio.to_thread(_not_delivered, read.tables, read_table, column.name, target)
             if len(keys) and target not in whole:

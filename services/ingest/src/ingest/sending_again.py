@@ -1,7 +1,8 @@
-"""Tells sync once more of what is stored: for pipelines that were made after the delivery came."""
+"""Tells sync once more of what is stored: for pipelines that were made after the delivery came, and where a
+comparison found that a message was lost."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -11,45 +12,82 @@ from chassis.outbox import Outbox
 from contracts.events import SentAgain
 from contracts.ids import TenantId, Uuid
 from contracts.names import Table
+from contracts.rpc.ingest import SendAgainRequest
 from contracts.work import CHUNK_SIZE
 from ingest import store
-from ingest.composing import OBJECT_TABLES
-from ingest.versions import Import, work_of
+from ingest.composing import OBJECT_TABLES, check_is_object_table
+from ingest.versions import CHUNKS_AT_ONCE, Import, work_of
 
-_NEXT = """
-SELECT key, version, gone FROM object_version
-WHERE tenant = :tenant AND table_name = :table AND key > :after ORDER BY key LIMIT :size
-"""
+PAGE = CHUNK_SIZE * CHUNKS_AT_ONCE
+"""Objects in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which versions are sent: those of `tables` that fulfil `condition` (SQL with `parameters`)."""
+
+    tables: tuple[Table, ...]
+    condition: str
+    parameters: dict[str, Any]
+
+
+def selection_of(request: SendAgainRequest) -> Selection:
+    """Raises Invalid for single parts of a Kunde."""
+    if request.objects:
+        check_is_object_table(request.objects.table)
+        keys = list(request.objects.keys)
+        return Selection((request.objects.table,), "key = ANY(CAST(:keys AS text[]))", {"keys": keys})
+    if request.delivery:
+        return Selection(OBJECT_TABLES, "delivery = :delivery", {"delivery": request.delivery})
+    if request.changed_since:
+        return Selection(OBJECT_TABLES, "changed_at >= :since", {"since": request.changed_since})
+    # In the order in which they depend on each other.
+    return Selection(tuple(table for table in OBJECT_TABLES if table in request.tables), "true", {})
 
 
 @dataclass(frozen=True, slots=True)
 class SendingAgain:
-    """All in one transaction: either all of it travels, or the caller is told that it failed."""
+    """A page of objects per transaction: cut off, some of it travels, and asking again does no harm."""
 
     database: Database
     outbox: Outbox
 
-    async def __call__(self, cause: Cause, tenant: TenantId, tables: Collection[Table]) -> dict[Table, int]:
-        """Objects sent, per table, in the order in which they depend on each other."""
-        sent: dict[Table, int] = {}
+    async def __call__(self, cause: Cause, tenant: TenantId, request: SendAgainRequest) -> dict[Table, int]:
+        """Objects sent, per table. Raises Invalid for single parts of a Kunde."""
+        selection = selection_of(request)
         async with self.database.tenant(tenant) as session:
             delivered = await store.delivered_tables(session, tenant)
-            for table in OBJECT_TABLES:
-                if table in tables and table in delivered:
-                    last = delivered[table]
-                    newest = Import(tenant, Uuid(last.delivery), last.as_of, cause)
-                    sent[table] = await self._send(session, table, newest)
-            if sent:
+        sent: dict[Table, int] = {}
+        for table in selection.tables:
+            if last := delivered.get(table):
+                newest = Import(tenant, Uuid(last.delivery), last.as_of, cause)
+                if count := await self._send(selection, table, newest):
+                    sent[table] = count
+        if sent:
+            async with self.database.tenant(tenant) as session:
                 await self.outbox.tell(session, cause, SentAgain(counts=sent))
         return sent
 
-    async def _send(self, session: AsyncSession, table: Table, newest: Import) -> int:
+    async def _send(self, selection: Selection, table: Table, newest: Import) -> int:
         count, after = 0, ""
         while True:
-            chunk = await fetch_all(
-                session, _NEXT, tenant=newest.tenant, table=table.value, after=after, size=CHUNK_SIZE
-            )
-            if not chunk:
+            async with self.database.tenant(newest.tenant) as session:
+                rows = await _page(session, selection, table, newest.tenant, after)
+                chunks = [rows[start : start + CHUNK_SIZE] for start in range(0, len(rows), CHUNK_SIZE)]
+                await self.outbox.ask(session, *(work_of(chunk, table, newest) for chunk in chunks))
+            count += len(rows)
+            if len(rows) < PAGE:
                 return count
-            await self.outbox.ask(session, work_of(chunk, table, newest))
-            count, after = count + len(chunk), chunk[-1]["key"]
+            after = rows[-1]["key"]
+
+
+async def _page(
+    session: AsyncSession, selection: Selection, table: Table, tenant: TenantId, after: str
+) -> list[dict[str, Any]]:
+    return await fetch_all(
+        session,
+        "SELECT key, version, gone FROM object_version "  # noqa: S608 (the condition is ours, see above)
+        "WHERE tenant = :tenant AND table_name = :table "
+        f"AND key > :after AND {selection.condition} ORDER BY key LIMIT :size",
+        tenant=tenant, table=table.value, after=after, size=PAGE, **selection.parameters,
+    )  # fmt: skip

@@ -12,6 +12,7 @@ from chassis.database import fetch_all, run_sql
 from contracts.events import TableCounts
 from contracts.ids import TenantId, Uuid
 from contracts.names import Table
+from contracts.problems import NotFound
 from contracts.rpc.ingest import DeliveryState
 from contracts.rpc.ingest_format import FormatChanges
 from ingest.composing import WANTED_KEYS, composed_sql
@@ -58,6 +59,32 @@ async def next_delivery(session: AsyncSession, tenant: TenantId) -> DeliveryRow 
         .limit(1)
     )
     return (await session.exec(statement)).first()
+
+
+async def delivery(session: AsyncSession, tenant: TenantId, id_: Uuid) -> DeliveryRow:
+    """Raises NotFound."""
+    row = await session.get(DeliveryRow, id_)
+    if row is None or row.tenant != tenant:
+        raise NotFound(f"there is no delivery {id_}")
+    return row
+
+
+async def keep_problems(
+    session: AsyncSession, tenant: TenantId, delivery: Uuid, problems: Sequence[Mapping[str, Any]]
+) -> None:
+    """All problems of a delivery, in place of those of an attempt before."""
+    await run_sql(session, "DELETE FROM delivery_problem WHERE delivery = :delivery", delivery=delivery)
+    await run_sql(
+        session,
+        """
+        INSERT INTO delivery_problem (tenant, delivery, position, problem)
+        SELECT :tenant, :delivery, position, CAST(problem AS jsonb)
+        FROM unnest(CAST(:problems AS text[])) WITH ORDINALITY p (problem, position)
+        """,
+        tenant=tenant,
+        delivery=delivery,
+        problems=[json.dumps(problem) for problem in problems],
+    )
 
 
 async def change_delivery(session: AsyncSession, delivery: Uuid | str, **values: Any) -> None:

@@ -36,6 +36,7 @@ class FtpUserRow(Base, table=True):
     user_name: str
     salt: str
     password_hash: str
+    plain_allowed: bool = Field(default=False, sa_type=Boolean)
     created_at: datetime = Field(default_factory=_now, sa_type=_MOMENT)
 
 
@@ -63,6 +64,7 @@ class DeliveryRow(Base, table=True):
     preview: dict[str, Any] = Field(default_factory=dict, sa_type=_JSON)
     released_at: datetime | None = Field(default=None, sa_type=_MOMENT)
     released_by: str | None = None
+    progress: dict[str, dict[str, Any]] = Field(default_factory=dict, sa_type=_JSON)
 
 
 class DeliveredTableRow(Base, table=True):
@@ -103,6 +105,15 @@ class ObjectVersionRow(Base, table=True):
     gone: bool
     changed_at: datetime = Field(sa_type=_MOMENT)
     delivery: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
+
+
+class OverdueRow(Base, table=True):
+    """It was told that this tenant's delivery is overdue."""
+
+    __tablename__ = "overdue"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    since: datetime = Field(sa_type=_MOMENT)
 
 
 class Stored(Base):

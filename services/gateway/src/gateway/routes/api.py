@@ -3,9 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
 
 from contracts.events import TenantCreated, WebhookEndpointCreated
 from contracts.ids import PipelineId, TenantId, Uuid
+from contracts.names import Table
 from contracts.problems import ProblemDetails
 from contracts.rpc import Empty
 from contracts.rpc.audit import COUNT, SEARCH, CountLog, LogCounts, LogPage, SearchLog
@@ -17,16 +19,20 @@ from contracts.rpc.auth import (
     StartConnection,
 )
 from contracts.rpc.ingest import (
+    DELIVERY_REPORT,
+    DOWNLOAD,
     PREVIEW_DELIVERY,
     REJECT_DELIVERY,
     RELEASE_DELIVERY,
     SET_UP_FTP,
     STATUS,
     DailyUpStatus,
-    DeliveryAsked,
     DeliveryPreview,
+    DeliveryReport,
+    DeliveryRequest,
     DeliveryStatus,
     FtpAccess,
+    SetUpFtp,
 )
 from contracts.rpc.ingest_format import (
     DRY_RUN,
@@ -50,7 +56,7 @@ from contracts.rpc.sync import (
     Retried,
     RetryParked,
 )
-from gateway import connections, services, tenants, webhooks
+from gateway import connections, downloads, services, tenants, webhooks
 from gateway.asking import ApiAsking
 from gateway.models import (
     LogCountQuery,
@@ -116,9 +122,9 @@ async def list_connections(asking: ApiAsking) -> Connections:
 
 
 @router.post("/{tenant}/dailyup/ftp", openapi_extra=tells(SET_UP_FTP))
-async def set_up_ftp(asking: ApiAsking) -> FtpAccess:
+async def set_up_ftp(asking: ApiAsking, wanted: SetUpFtp | None = None) -> FtpAccess:
     """Make blau direkt's way in, or give it a new password: it is answered this once."""
-    return await asking.call(SET_UP_FTP, Empty())
+    return await asking.call(SET_UP_FTP, wanted or SetUpFtp())
 
 
 @router.get("/{tenant}/dailyup")
@@ -130,19 +136,19 @@ async def dailyup(asking: ApiAsking) -> DailyUpStatus:
 @router.get("/{tenant}/deliveries/{delivery}/preview")
 async def preview_delivery(asking: ApiAsking, delivery: Uuid) -> DeliveryPreview:
     """Why a delivery is held, and what would change if it were released."""
-    return await asking.call(PREVIEW_DELIVERY, DeliveryAsked(delivery=delivery))
+    return await asking.call(PREVIEW_DELIVERY, DeliveryRequest(delivery=delivery))
 
 
 @router.post("/{tenant}/deliveries/{delivery}/release", openapi_extra=tells(RELEASE_DELIVERY))
 async def release_delivery(asking: ApiAsking, delivery: Uuid) -> DeliveryStatus:
     """Have a held delivery imported with the guards off."""
-    return await asking.call(RELEASE_DELIVERY, DeliveryAsked(delivery=delivery))
+    return await asking.call(RELEASE_DELIVERY, DeliveryRequest(delivery=delivery))
 
 
 @router.post("/{tenant}/deliveries/{delivery}/reject", openapi_extra=tells(REJECT_DELIVERY))
 async def reject_delivery(asking: ApiAsking, delivery: Uuid) -> DeliveryStatus:
     """Let a held delivery have no effect, now and later."""
-    return await asking.call(REJECT_DELIVERY, DeliveryAsked(delivery=delivery))
+    return await asking.call(REJECT_DELIVERY, DeliveryRequest(delivery=delivery))
 
 
 @router.get("/{tenant}/dailyup/format")
@@ -161,6 +167,30 @@ async def set_format(asking: ApiAsking, changes: FormatChanges) -> FormatView:
 async def try_sample(asking: ApiAsking, sample: DryRun) -> SampleRead:
     """What a sample file would give. Nothing of it is kept."""
     return await asking.call(DRY_RUN, sample)
+
+
+_CSV: dict[str, Any] = {
+    "response_class": StreamingResponse,
+    "responses": {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+}
+
+
+@router.get("/{tenant}/tables/{table}.csv", openapi_extra=tells(DOWNLOAD), **_CSV)
+async def download_table(asking: ApiAsking, table: Table) -> StreamingResponse:
+    """A table's stored rows as CSV for a German Excel."""
+    return await downloads.table(asking, table)
+
+
+@router.get("/{tenant}/deliveries/{delivery}")
+async def delivery_report(asking: ApiAsking, delivery: Uuid) -> DeliveryReport:
+    """One delivery with its first 1,000 problems."""
+    return await asking.call(DELIVERY_REPORT, DeliveryRequest(delivery=delivery))
+
+
+@router.get("/{tenant}/deliveries/{delivery}/problems.csv", **_CSV)
+async def download_problems(asking: ApiAsking, delivery: Uuid) -> StreamingResponse:
+    """All problems of a delivery as CSV."""
+    return await downloads.problems(asking, delivery)
 
 
 @router.post("/{tenant}/pipelines/defaults", openapi_extra=tells(CREATE_DEFAULT_PIPELINES))

@@ -3,13 +3,16 @@
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from contracts.names import Direction, Outcome, Service, System
+from contracts.ids import Uuid
+from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc import Empty
 from contracts.rpc.audit import SEARCH, LogPage, SearchLog
+from contracts.rpc.ingest import DOWNLOAD
 from contracts.rpc.sync import LIST_PARKED, LIST_PIPELINES, ListParked
-from gateway import log_page, overview, rendering, services, tenants, wording
+from gateway import downloads, log_page, overview, rendering, services, tenants, wording
 from gateway.asking import PageAsking
 from gateway.parts import PartsOf
+from gateway.routes import tells
 from gateway.session import is_signed_in
 from gateway.signing_in import require_session
 
@@ -55,6 +58,16 @@ async def team(request: Request, asking: PageAsking) -> Response:
         table_lines=overview.table_lines(shown.dailyup.value) if shown.dailyup.value else [],
         totals=overview.totals,
     )
+
+
+@router.get("/teams/{tenant}/tables/{table}.csv", openapi_extra=tells(DOWNLOAD))
+async def table_as_file(asking: PageAsking, table: Table) -> Response:
+    return await downloads.table(asking, table)
+
+
+@router.get("/teams/{tenant}/deliveries/{delivery}/problems.csv")
+async def problems_as_file(asking: PageAsking, delivery: Uuid) -> Response:
+    return await downloads.problems(asking, delivery)
 
 
 @router.get("/teams/{tenant}/log")

@@ -1,0 +1,151 @@
+"""Erases one Kunde from all that ingest holds, and keeps deliveries from bringing him back (rule 19).
+
+Runs under the lease of the tenant's imports, so that none that has read him already stores him afterwards.
+Each step can be repeated; the stop comes first, so that being cut off leaves nobody half remembered for long.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis import leases, objects
+from chassis.cause import Cause
+from chassis.database import fetch_all, run_sql
+from chassis.leases import Lease
+from chassis.process import Foundation
+from contracts.events import KundeForgotten, StopLifted
+from contracts.ids import Kundennummer, TenantId, new_id
+from contracts.names import Service, Table
+from contracts.problems import Conflict, NotFound
+from contracts.rpc.ingest import ForgetReceipt
+from contracts.streams import DOWNLOADS
+from ingest import importing
+from ingest.format_overrides import Formats
+from ingest.originals import Removed, remove_kunden
+from ingest.settings import IngestSettings
+from ingest.spool import Spool
+from ingest.stop_list import StopList
+from ingest.stopping import KUNDE_COLUMN, stored_though_stopped
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+LEASE_LASTS = timedelta(minutes=2)
+"""As long as the RPC may take."""
+PATIENCE_SECONDS = 5.0
+"""How long the end of an import is waited for, before the caller is asked to come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetting:
+    """Forgets, and lets come back."""
+
+    base: Foundation
+    settings: IngestSettings
+    formats: Formats
+    spool: Spool
+    stop_list: StopList
+
+    async def forget(self, cause: Cause, tenant: TenantId, kunde: Kundennummer) -> ForgetReceipt:
+        """Raises Conflict while an import runs, or if no stop list is set up."""
+        lease = await self._no_import(tenant)
+        try:
+            await asyncio.to_thread(self.stop_list.stop, tenant, kunde)
+            originals = await self._remove_from_originals(tenant, kunde)
+            erased = {"original_rows": originals.rows, "original_files": originals.files}
+            erased["objects"] = await objects.forget_all_of(self.base.broker.js, DOWNLOADS, tenant)
+            async with self.base.database.tenant(tenant) as session:
+                erased |= await _erase(session, tenant, kunde)
+                told = KundeForgotten(kunde=kunde, counts=erased)
+                await self.base.outbox.tell(session, cause, told)
+                await leases.check(session, lease)
+        finally:
+            async with self.base.database.tenant(tenant) as session:
+                await leases.give_back(session, lease)
+        log.info("kunde.forgotten", **erased)
+        return ForgetReceipt(kunde=kunde, at=datetime.now(UTC), erased=erased)
+
+    async def forget_returned(self) -> None:
+        """Forget those on the stop list who are stored nevertheless: a backup was restored."""
+        for tenant in await asyncio.to_thread(self.stop_list.tenants):
+            async with self.base.database.tenant(tenant) as session:
+                returned = await stored_though_stopped(session, self.stop_list, tenant)
+            for kunde in sorted(returned):
+                log.warning("kunde.returned", tenant=tenant)
+                try:
+                    await self.forget(Cause.of_service(Service.INGEST, tenant), tenant, kunde)
+                except Conflict as conflict:  # the next look comes soon
+                    log.info("kunde.stays_for_now", tenant=tenant, reason=conflict.detail)
+
+    async def lift_stop(self, cause: Cause, tenant: TenantId, kunde: Kundennummer) -> None:
+        """Raises NotFound if he is not on the stop list."""
+        if not await asyncio.to_thread(self.stop_list.lift, tenant, kunde):
+            raise NotFound("this Kunde is not on the stop list")
+        async with self.base.database.tenant(tenant) as session:
+            await self.base.outbox.tell(session, cause, StopLifted(kunde=kunde))
+
+    async def _no_import(self, tenant: TenantId) -> Lease:
+        # An owner of its own: the lease of an import by this very replica must not count as ours.
+        owner = f"{self.settings.replica}-forgets-{new_id()}"
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while True:
+                    async with self.base.database.tenant(tenant) as session:
+                        lease = await leases.take(
+                            session, tenant, importing.LEASE, owner=owner, lasting=LEASE_LASTS
+                        )
+                    if lease:
+                        return lease
+                    await asyncio.sleep(PATIENCE_SECONDS / 20)
+        except TimeoutError as error:
+            remedy = "try again when it has ended"
+            raise Conflict("a delivery is being imported", remedy=remedy) from error
+
+    async def _remove_from_originals(self, tenant: TenantId, kunde: Kundennummer) -> Removed:
+        form = await self.formats.of(tenant)
+
+        def remove() -> Removed:
+            folders = [self.spool.delivery(tenant, delivery) for _, delivery in self.spool.deliveries(tenant)]
+            return sum((remove_kunden(folder, form, {kunde}) for folder in folders), start=Removed())
+
+        return await asyncio.to_thread(remove)
+
+
+async def _erase(session: AsyncSession, tenant: TenantId, kunde: Kundennummer) -> dict[str, int]:
+    """Delete his rows and all that was kept about them; returns how many, by table."""
+    erased = {"object_version": 0, "history": 0}
+    for table, column in KUNDE_COLUMN.items():
+        rows = await fetch_all(
+            session,
+            f"DELETE FROM {table} WHERE tenant = :tenant AND {column} = :kunde "  # noqa: S608 (names are ours)
+            "RETURNING key, gone_since IS NULL AS living",
+            tenant=tenant,
+            kunde=kunde,
+        )
+        erased[table.value] = len(rows)
+        about = {"tenant": tenant, "table": table.value}
+        keys = list({*(row["key"] for row in rows), *([kunde] if table is Table.KUNDE else [])})
+        erased["object_version"] += await run_sql(
+            session,
+            "DELETE FROM object_version WHERE tenant = :tenant AND table_name = :table "
+            "AND key = ANY(CAST(:keys AS text[]))",
+            keys=keys,
+            **about,
+        )
+        # Also of rows that were his once, and are another's now.
+        erased["history"] += await run_sql(
+            session,
+            "DELETE FROM history WHERE tenant = :tenant AND table_name = :table "
+            "AND (key = ANY(CAST(:keys AS text[])) "
+            "OR before ->> CAST(:column AS text) = :kunde OR after ->> CAST(:column AS text) = :kunde)",
+            keys=keys, column=column, kunde=kunde, **about,
+        )  # fmt: skip
+        await run_sql(
+            session,
+            "UPDATE delivered_table SET rows = rows - :living WHERE tenant = :tenant AND table_name = :table",
+            living=sum(1 for row in rows if row["living"]),
+            **about,
+        )
+    return erased

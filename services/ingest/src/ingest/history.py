@@ -1,0 +1,186 @@
+# ruff: noqa: S608 (tables are an enum, columns are identifiers by the format's own check)
+"""What stored rows were before: kept at each change, and asked for as of a moment.
+
+A change keeps the differing columns with the value before and after; a created row needs no history, since
+`first_seen` says it. A row as of a moment is today's row with the changes since then undone, newest first.
+`held_from` says since when the undone state had held: further back than the oldest one nothing is known.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database import Database, fetch_all, run_sql
+from contracts.ids import AmeiseKey, TenantId, Uuid
+from contracts.names import Table
+from contracts.rpc.ingest import ObjectAsOf, Presence
+from contracts.rpc.ingest_format import ColumnType
+from ingest.table_format import Column, Format, TableFormat
+
+
+async def remember_changes(
+    session: AsyncSession, definition: TableFormat, *, tenant: TenantId, delivery: Uuid, now: datetime
+) -> None:
+    """Before the rows of `delta_<table>` are written: keep what they replace. Unknown values of the delivery
+    replace nothing; a value that was unknown so far has no `before`."""
+    table = definition.table
+    before = ", ".join(f"'{column.name}', {_json('s', column)}" for column in definition.columns)
+    after = ", ".join(f"'{column.name}', {_json('i', column)}" for column in definition.columns)
+    same = ", ".join(
+        f"CASE WHEN '{name}' = ANY(i.unknown) OR (i.{name} IS NOT DISTINCT FROM s.{name} "
+        f"AND NOT '{name}' = ANY(s.unknown)) THEN '{name}' END"
+        for name in definition.names
+    )
+    await run_sql(
+        session,
+        f"""
+        INSERT INTO history (tenant, table_name, key, changed_at, held_from, delivery, action, before, after,
+                             unknown_before, gone_before)
+        SELECT :tenant, '{table}', s.key, :now, s.changed_at, :delivery,
+               CASE WHEN d.action = 'gone' THEN 'gone' WHEN s.gone_since IS NULL THEN 'changed'
+                    ELSE 'back' END,
+               CASE WHEN i.key IS NULL THEN '{{}}'
+                    ELSE jsonb_build_object({before}, 'extra', s.extra) - same.names - s.unknown END,
+               CASE WHEN i.key IS NULL THEN '{{}}'
+                    ELSE jsonb_build_object({after}, 'extra', i.extra) - same.names END,
+               s.unknown, s.gone_since
+        FROM delta_{table} d JOIN {table} s ON s.tenant = :tenant AND s.key = d.key
+        LEFT JOIN incoming_{table} i ON i.key = d.key
+        CROSS JOIN LATERAL (SELECT array_remove(CAST(ARRAY[
+            {same}, CASE WHEN i.extra = s.extra THEN 'extra' END] AS text[]), NULL) AS names) same
+        """,
+        tenant=tenant,
+        delivery=delivery,
+        now=now,
+    )
+
+
+def _json(alias: str, column: Column) -> str:
+    """Decimals as text, since JSON numbers lose their form; the rest as jsonb writes it."""
+    name = f"{alias}.{column.name}"
+    return f"CAST({name} AS text)" if column.type is ColumnType.DECIMAL else name
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """A row at one moment, and since when it has been so. `fields` holds known values only."""
+
+    fields: Mapping[str, Any]
+    unknown: frozenset[str]
+    gone_since: datetime | None
+    held_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one delivery did to a row, as far as undoing it needs."""
+
+    changed_at: datetime
+    held_from: datetime
+    before: Mapping[str, Any]
+    unknown_before: frozenset[str]
+    gone_before: datetime | None
+
+
+def undone(row: StoredRow, change: Change) -> StoredRow:
+    """The row as it was before `change`."""
+    fields = {**row.fields, **change.before}
+    return StoredRow(
+        fields={name: value for name, value in fields.items() if name not in change.unknown_before},
+        unknown=change.unknown_before,
+        gone_since=change.gone_before,
+        held_from=change.held_from,
+    )
+
+
+def as_of(
+    now: StoredRow, changes: Sequence[Change], *, first_seen: datetime, moment: datetime
+) -> tuple[Presence, StoredRow | None]:
+    """How the row was at `moment`; `changes` are those after it, newest first."""
+    if moment < first_seen:
+        return Presence.NOT_THERE, None
+    row = now
+    for change in changes:
+        if row.held_from != change.changed_at:
+            break  # a change in between is forgotten
+        row = undone(row, change)
+    if row.held_from > moment:
+        return Presence.FORGOTTEN, None
+    return (Presence.GONE if row.gone_since else Presence.THERE), row
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Reads, as the tenant who asks."""
+
+    form: Format
+    database: Database
+
+    async def object_as_of(
+        self, tenant: TenantId, table: Table, key: AmeiseKey, moment: datetime
+    ) -> ObjectAsOf:
+        """One row of any table, without what belongs to it."""
+        async with self.database.tenant(tenant) as session:
+            stored = await stored_row(session, self.form[table], tenant=tenant, key=key)
+            changes = await _changes_since(session, table, tenant=tenant, key=key, moment=moment)
+        if stored is None:
+            return ObjectAsOf(presence=Presence.NOT_THERE)
+        row, first_seen = stored
+        presence, then = as_of(row, changes, first_seen=first_seen, moment=moment)
+        if then is None:
+            return ObjectAsOf(presence=presence, first_seen=first_seen)
+        return ObjectAsOf(
+            presence=presence,
+            first_seen=first_seen,
+            held_from=then.held_from,
+            fields=dict(then.fields),
+            unknown=tuple(sorted(then.unknown)),
+        )
+
+
+async def stored_row(
+    session: AsyncSession, definition: TableFormat, *, tenant: TenantId, key: str
+) -> tuple[StoredRow, datetime] | None:
+    """A row as it is stored now, and when it was first seen."""
+    fields = ", ".join(f"'{column.name}', {_json('s', column)}" for column in definition.columns)
+    rows = await fetch_all(
+        session,
+        f"SELECT jsonb_build_object({fields}, 'extra', s.extra) - s.unknown AS fields, s.unknown, "
+        f"s.first_seen, s.changed_at, s.gone_since FROM {definition.table} s "
+        "WHERE s.tenant = :tenant AND s.key = :key",
+        tenant=tenant,
+        key=key,
+    )
+    if not rows:
+        return None
+    [row] = rows
+    now = StoredRow(row["fields"], frozenset(row["unknown"]), row["gone_since"], row["changed_at"])
+    return now, row["first_seen"]
+
+
+async def _changes_since(
+    session: AsyncSession, table: Table, *, tenant: TenantId, key: str, moment: datetime
+) -> list[Change]:
+    rows = await fetch_all(
+        session,
+        "SELECT changed_at, held_from, before, unknown_before, gone_before FROM history "
+        "WHERE tenant = :tenant AND table_name = :table AND key = :key AND changed_at > :moment "
+        "ORDER BY changed_at DESC",
+        tenant=tenant,
+        table=table.value,
+        key=key,
+        moment=moment,
+    )
+    return [
+        Change(
+            changed_at=row["changed_at"],
+            held_from=row["held_from"],
+            before=row["before"],
+            unknown_before=frozenset(row["unknown_before"]),
+            gone_before=row["gone_before"],
+        )
+        for row in rows
+    ]

@@ -1,0 +1,89 @@
+"""Everything that ingest holds about one Kunde, as JSON (rule 19): the right to know."""
+
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis import objects
+from chassis.cause import Cause
+from chassis.database import fetch_all
+from chassis.process import Foundation
+from contracts.events import KundeInformed
+from contracts.ids import Kundennummer, TenantId
+from contracts.names import Table
+from contracts.problems import NotFound
+from contracts.rpc.ingest import Download, Information
+from contracts.streams import DOWNLOADS
+from ingest.stopping import KUNDE_COLUMN
+
+MAX_INLINE_BYTES = 256 * 1024
+"""More goes into an object: the envelope around it, and its escapes, must fit into a message too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Informing:
+    """Reads, as the tenant who asks."""
+
+    base: Foundation
+
+    async def __call__(self, cause: Cause, tenant: TenantId, kunde: Kundennummer) -> Information:
+        """Raises NotFound if nothing is held about him."""
+        async with self.base.database.tenant(tenant) as session:
+            about = await _everything(session, tenant, kunde)
+            if not about["tables"]:
+                raise NotFound("nothing is held about this Kunde")
+            await self.base.outbox.tell(session, cause, KundeInformed(kunde=kunde))
+        text = json.dumps(about, ensure_ascii=False, indent=2).encode()
+        if len(text) <= MAX_INLINE_BYTES:
+            return Information(about=about)
+        stored = await objects.store(self.base.broker.js, DOWNLOADS, tenant, io.BytesIO(text))
+        rows = sum(len(rows) for rows in about["tables"].values())
+        name = f"{tenant}_kunde_{kunde}.json"
+        return Information(file=Download(object=stored, size=len(text), rows=rows, file_name=name))
+
+
+async def _everything(session: AsyncSession, tenant: TenantId, kunde: Kundennummer) -> dict[str, Any]:
+    """`tables`: name → rows; `history`: changes; `deliveries`: those that brought a change."""
+    tables: dict[str, list[Any]] = {}
+    history: list[Any] = []
+    deliveries: set[str] = set()
+    for table, column in KUNDE_COLUMN.items():
+        rows = await fetch_all(
+            session,
+            f"SELECT to_jsonb(s) - 'tenant' - 'row_hash' AS row FROM {table} s "  # noqa: S608 (names are ours)
+            f"WHERE s.tenant = :tenant AND s.{column} = :kunde ORDER BY s.key",
+            tenant=tenant,
+            kunde=kunde,
+        )
+        if rows:
+            tables[table.value] = [row["row"] for row in rows]
+        keys = list({*(row["row"]["key"] for row in rows), *([kunde] if table is Table.KUNDE else [])})
+        kept = await fetch_all(
+            session,
+            "SELECT to_jsonb(h) - 'tenant' AS change FROM history h "
+            "WHERE h.tenant = :tenant AND h.table_name = :table AND (h.key = ANY(CAST(:keys AS text[])) "
+            "OR h.before ->> CAST(:column AS text) = :kunde OR h.after ->> CAST(:column AS text) = :kunde) "
+            "ORDER BY h.changed_at, h.key",
+            tenant=tenant, table=table.value, keys=keys, column=column, kunde=kunde,
+        )  # fmt: skip
+        history += [row["change"] for row in kept]
+        versions = await fetch_all(
+            session,
+            "SELECT DISTINCT CAST(delivery AS text) AS delivery FROM object_version "
+            "WHERE tenant = :tenant AND table_name = :table AND key = ANY(CAST(:keys AS text[]))",
+            tenant=tenant,
+            table=table.value,
+            keys=keys,
+        )
+        deliveries |= {row["delivery"] for row in versions}
+    deliveries |= {change["delivery"] for change in history}
+    came = await fetch_all(
+        session,
+        "SELECT CAST(id AS text) AS id, to_jsonb(received_from) AS received_from FROM delivery "
+        "WHERE id = ANY(CAST(:deliveries AS uuid[])) ORDER BY received_from",
+        deliveries=sorted(deliveries),
+    )
+    return {"tables": tables, "history": history, "deliveries": came}

@@ -1,0 +1,115 @@
+"""Kunden who asked to be forgotten, so that no delivery and no restored backup brings them back.
+
+An append-only file outside the database and its backups. It holds no Kundennummer, only HMAC-SHA256 of tenant
+and Kundennummer under a key from the settings: one line per stop, and one per stop that was lifted. The first
+line proves the key, since under another one the list would silently stop nobody.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from contracts.ids import Kundennummer, TenantId
+from contracts.problems import Conflict
+
+FILE = "stop-list.jsonl"
+
+
+class WrongKey(Exception):  # noqa: N818
+    """The stop list was written under another key: nobody on it would be recognised."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopList:
+    """The list in one directory, shared by all replicas. Read anew for each use: it is short."""
+
+    folder: Path
+    key: SecretStr
+
+    def check(self) -> None:
+        """Find out early whether the list can be used. Raises WrongKey, OSError, ValueError."""
+        self._lines()
+
+    def tenants(self) -> list[TenantId]:
+        """Those with an entry. Raises WrongKey, OSError, ValueError."""
+        return sorted({TenantId(line["tenant"]) for line in self._lines()})
+
+    def stopped(self, tenant: TenantId) -> frozenset[str]:
+        """The hashes that are stopped for a tenant now. Raises WrongKey, OSError, ValueError."""
+        stopped: set[str] = set()
+        for line in self._lines():
+            if line["tenant"] == tenant:
+                (stopped.add if line["stop"] else stopped.discard)(line["hash"])
+        return frozenset(stopped)
+
+    def _lines(self) -> list[dict[str, Any]]:
+        path = self.folder / FILE
+        if not path.exists():
+            return []
+        first, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+        if not hmac.compare_digest(first["key"], self._proof()):
+            raise WrongKey(f"{path} was written under another INGEST_STOP_LIST_KEY")
+        return lines
+
+    def hash_of(self, tenant: TenantId, kunde: str) -> str:
+        """What stands for this Kunde on the list."""
+        return self._hmac(f"{tenant}:{kunde}")
+
+    def stop(self, tenant: TenantId, kunde: Kundennummer) -> None:
+        """Durable when it returns. Raises Conflict if there is no key, WrongKey, OSError."""
+        if not self.key.get_secret_value():
+            raise Conflict("nobody can be forgotten without a stop list", remedy="set INGEST_STOP_LIST_KEY")
+        if self.hash_of(tenant, kunde) not in self.stopped(tenant):
+            self._append(tenant, kunde, stop=True)
+
+    def lift(self, tenant: TenantId, kunde: Kundennummer) -> bool:
+        """Whether he was on the list. Raises WrongKey, OSError."""
+        if self.hash_of(tenant, kunde) not in self.stopped(tenant):
+            return False
+        self._append(tenant, kunde, stop=False)
+        return True
+
+    def _append(self, tenant: TenantId, kunde: Kundennummer, *, stop: bool) -> None:
+        self._begin()
+        line = json.dumps({"tenant": tenant, "hash": self.hash_of(tenant, kunde), "stop": stop})
+        _write(self.folder / FILE, line, os.O_APPEND)
+
+    def _begin(self) -> None:
+        """Make the file with its first line, if there is none."""
+        path = self.folder / FILE
+        if path.exists():
+            return
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = path.with_suffix(f".{os.getpid()}")
+        _write(new, json.dumps({"key": self._proof()}), os.O_TRUNC)
+        try:
+            os.link(new, path)  # unlike a rename, it replaces no file of another replica
+        except FileExistsError:
+            return
+        finally:
+            new.unlink()
+        folder = os.open(self.folder, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+    def _proof(self) -> str:
+        return self._hmac("stop list")
+
+    def _hmac(self, text: str) -> str:
+        return hmac.digest(self.key.get_secret_value().encode(), text.encode(), hashlib.sha256).hex()
+
+
+def _write(path: Path, line: str, how: int) -> None:
+    """One line by one write, so that lines of several replicas do not mix."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
+    try:
+        os.write(descriptor, f"{line}\n".encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,77 @@
+# ruff: noqa: S608 (tables are an enum, columns are ours)
+"""Finds Kunden on the stop list: in a delivery that was loaded, to leave them out, and in what is stored."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, cast
+
+from psycopg import AsyncConnection
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database import run_sql
+from contracts.ids import Kundennummer, TenantId
+from contracts.names import Table
+from ingest.stop_list import StopList
+
+KUNDE_COLUMN = {
+    Table.KUNDE: "ameise_id",
+    Table.KUNDENKOMMUNIKATION: "kunde_id",
+    Table.KUNDENDETAIL: "kunde_id",
+    Table.VERTRAG: "kunde_id",
+}
+"""The tables that hold rows about one Kunde, and where they say about whom."""
+
+KEYS_AT_ONCE = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How many rows did not go on, and whose they were."""
+
+    rows: int
+    kunden: frozenset[Kundennummer]
+
+
+async def leave_out(
+    session: AsyncSession, table: Table, stop_list: StopList, stopped: Collection[str], tenant: TenantId
+) -> LeftOut:
+    """Delete the rows of `stopped` Kunden from `incoming_<table>`."""
+    column = KUNDE_COLUMN.get(table)
+    if column is None or not stopped:
+        return LeftOut(0, frozenset())
+    query = f"SELECT {column} FROM incoming_{table} WHERE {column} IS NOT NULL"
+    found = await _stopped_in(session, query, stop_list, stopped, tenant)
+    rows = await run_sql(
+        session,
+        f"DELETE FROM incoming_{table} WHERE {column} = ANY(CAST(:found AS text[]))",
+        found=sorted(found),
+    )
+    return LeftOut(rows, found)
+
+
+async def stored_though_stopped(
+    session: AsyncSession, stop_list: StopList, tenant: TenantId
+) -> frozenset[Kundennummer]:
+    """Kunden of whom something is stored, though they are on the stop list."""
+    stopped = stop_list.stopped(tenant)
+    if not stopped:
+        return frozenset()
+    query = " UNION ".join(
+        f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL" for table, column in KUNDE_COLUMN.items()
+    )
+    return await _stopped_in(session, query, stop_list, stopped, tenant)
+
+
+async def _stopped_in(
+    session: AsyncSession, query: str, stop_list: StopList, stopped: Collection[str], tenant: TenantId
+) -> frozenset[Kundennummer]:
+    """The key stays here: it must not travel to the database that the list shall outlive."""
+    raw = await (await session.connection()).get_raw_connection()
+    connection = cast("AsyncConnection[Any]", raw.driver_connection)
+    found: set[str] = set()
+    async with connection.cursor(name="stopping") as cursor:
+        await cursor.execute(query.encode())
+        while rows := await cursor.fetchmany(KEYS_AT_ONCE):
+            found.update(row[0] for row in rows if stop_list.hash_of(tenant, row[0]) in stopped)
+    # On the list are hashes of Kundennummern only, so what fits one is one.
+    return frozenset(map(Kundennummer, found))

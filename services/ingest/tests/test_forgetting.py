@@ -1,0 +1,163 @@
+"""A Kunde is erased from everything, does not come back, and can be told before what is held about him."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from chassis import leases, objects
+from contracts.actor import Role
+from contracts.ids import Kundennummer, Uuid
+from contracts.names import Table
+from contracts.problems import Conflict, Forbidden, NotFound
+from contracts.rpc.ingest import DOWNLOAD, FORGET, INFORM, LIFT_STOP, Download, DownloadRequest, KundeRequest
+from contracts.streams import DOWNLOADS
+from ingest import importing
+
+ANNA = KundeRequest(kunde=Kundennummer("5000000001"))
+KEY = SecretStr("a-long-random-text")
+
+
+def a_book_with_anna(kit: Any) -> Any:
+    book = kit.a_book(3)
+    book.tables[Table.KUNDE][0] |= {"vorname": "Annabella", "ort": "Kleinkleckersdorf"}
+    book.detail(ANNA.kunde, "1", "Segeln")
+    book.vertrag("2001", "5000000002", risiko="Yacht")
+    return book
+
+
+async def content(ingest: Any, kit: Any, file: Download) -> bytes:
+    js = ingest.base.broker.js
+    return b"".join([piece async for piece in objects.read(js, DOWNLOADS, kit.tenant, file.object)])
+
+
+async def everything_stored(ingest: Any) -> str:
+    """All tables of the database and all files of the spool, as text."""
+    tables = await ingest.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    found = ""
+    for (table,) in tables:
+        column = "convert_from(body, 'UTF8')" if table == "outbox" else "to_jsonb(t)::text"
+        found += f"\n{table}: {await ingest.sql(f'SELECT {column} FROM {table} t')}"
+    for path in ingest.settings.spool_dir.rglob("*"):
+        if path.is_file():
+            found += f"\n{path.name}: {path.read_bytes().decode(errors='replace')}"
+    return found
+
+
+async def test_a_forgotten_kunde_is_nowhere_and_does_not_come_back(start: Any, kit: Any) -> None:
+    async with start(stop_list_key=KEY) as ingest:
+        book = a_book_with_anna(kit)
+        await ingest.deliver(book.files())
+        book.tables[Table.VERTRAG][0]["risiko"] = "Wohnmobil"
+        book.tables[Table.VERTRAG][3]["kunde_id"] = ANNA.kunde
+        await ingest.deliver(book.files())
+        book.tables[Table.VERTRAG][3]["kunde_id"] = "5000000002"
+        await ingest.deliver(book.files())
+        download = await ingest.call(DOWNLOAD, DownloadRequest(table=Table.KUNDE))
+        assert "Kleinkleckersdorf" in await everything_stored(ingest)
+
+        receipt = await ingest.call(FORGET, ANNA, role=Role.ADMIN)
+
+        assert receipt.erased == {
+            "kunde": 1, "kundenkommunikation": 1, "kundendetail": 1, "vertrag": 1, "object_version": 2,
+            "history": 3, "original_rows": 13, "original_files": 0, "objects": 1,
+        }  # fmt: skip
+        assert ANNA.kunde not in (await everything_stored(ingest)).split("\noutbox:")[0]
+        for trace in ("Annabella", "Kleinkleckersdorf", "anna1@example.org", "Segeln", "Wohnmobil"):
+            assert trace not in await everything_stored(ingest)
+        with pytest.raises(NotFound):
+            await content(ingest, kit, download)
+        assert await ingest.objects(Table.KUNDE, ANNA.kunde) == {}
+        assert set(await ingest.objects(Table.KUNDE, "5000000002", "5000000003")) == {
+            "5000000002",
+            "5000000003",
+        }
+        told = (await ingest.events())[-1]
+        assert (told.type, told.data["kunde"]) == ("kunde_forgotten", ANNA.kunde)
+
+        await ingest.work()
+        again = await ingest.deliver(book.files())
+        assert {table: n.stopped for table, n in again.counts.items() if n.stopped} == {
+            Table.KUNDE: 1, Table.KUNDENKOMMUNIKATION: 1, Table.KUNDENDETAIL: 1, Table.VERTRAG: 1,
+        }  # fmt: skip
+        assert again.counts[Table.KUNDE].unchanged == 2
+        assert all(n.new == n.changed == n.gone == 0 for n in again.counts.values())
+        assert await ingest.objects(Table.KUNDE, ANNA.kunde) == {}
+        assert await ingest.work() == []
+        assert "Kleinkleckersdorf" not in await everything_stored(ingest)
+
+        await ingest.call(LIFT_STOP, ANNA, role=Role.ADMIN)
+        back = await ingest.deliver(book.files())
+        assert (back.counts[Table.KUNDE].new, back.counts[Table.VERTRAG].new) == (1, 1)
+        assert set(await ingest.objects(Table.KUNDE, ANNA.kunde)) == {ANNA.kunde}
+
+
+async def test_while_an_import_runs_nobody_is_forgotten(
+    start: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.forgetting.PATIENCE_SECONDS", 0.2)
+    async with start(stop_list_key=KEY) as ingest:
+        await ingest.deliver(kit.a_book(1).files())
+        lasting = ingest.settings.import_lease
+        async with ingest.base.database.tenant(kit.tenant) as session:
+            assert await leases.take(
+                session, kit.tenant, importing.LEASE, owner=ingest.settings.replica, lasting=lasting
+            )
+        with pytest.raises(Conflict, match="being imported"):
+            await ingest.call(FORGET, ANNA, role=Role.ADMIN)
+        assert ANNA.kunde in await ingest.objects(Table.KUNDE, ANNA.kunde)
+
+
+async def test_without_a_stop_list_nothing_is_erased_and_imports_go_on(ingest: Any, kit: Any) -> None:
+    await ingest.deliver(kit.a_book(1).files())
+    with pytest.raises(Conflict, match="stop list"):
+        await ingest.call(FORGET, ANNA, role=Role.ADMIN)
+    assert ANNA.kunde in await ingest.objects(Table.KUNDE, ANNA.kunde)
+    await ingest.deliver(kit.a_book(1).files())
+
+
+async def test_a_stop_that_is_not_there_cannot_be_lifted(start: Any) -> None:
+    async with start(stop_list_key=KEY) as ingest:
+        with pytest.raises(NotFound):
+            await ingest.call(LIFT_STOP, ANNA, role=Role.ADMIN)
+
+
+@pytest.mark.parametrize("rpc", [FORGET, LIFT_STOP, INFORM], ids=lambda rpc: rpc.name)
+async def test_only_an_admin_may(ingest: Any, rpc: Any) -> None:
+    with pytest.raises(Forbidden):
+        await ingest.call(rpc, ANNA, role=Role.USER)
+
+
+async def test_everything_about_a_kunde_is_told(
+    ingest: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = a_book_with_anna(kit)
+    first = await ingest.deliver(book.files())
+    book.tables[Table.VERTRAG][0]["risiko"] = "Wohnmobil"
+    second = await ingest.deliver(book.files())
+
+    about = (await ingest.call(INFORM, ANNA, role=Role.ADMIN)).about
+
+    assert {table: len(rows) for table, rows in about["tables"].items()} == {
+        "kunde": 1, "kundenkommunikation": 1, "kundendetail": 1, "vertrag": 1,
+    }  # fmt: skip
+    assert about["tables"]["kunde"][0]["ort"] == "Kleinkleckersdorf"
+    assert [(c["before"], c["after"]) for c in about["history"]] == [
+        ({"risiko": "PKW"}, {"risiko": "Wohnmobil"})
+    ]
+    assert [Uuid(delivery["id"]) for delivery in about["deliveries"]] == [first.id, second.id]
+    told = (await ingest.events())[-1]
+    assert (told.type, told.data["kunde"]) == ("kunde_informed", ANNA.kunde)
+
+    monkeypatch.setattr("ingest.informing.MAX_INLINE_BYTES", 10)
+    large = await ingest.call(INFORM, ANNA, role=Role.ADMIN)
+    assert (large.about, large.file.file_name) == (None, f"berlin_kunde_{ANNA.kunde}.json")
+    assert json.loads(await content(ingest, kit, large.file)) == about
+
+
+async def test_about_nobody_nothing_is_told(ingest: Any, kit: Any) -> None:
+    await ingest.deliver(kit.a_book(1).files())
+    with pytest.raises(NotFound):
+        await ingest.call(INFORM, KundeRequest(kunde=Kundennummer("4711")), role=Role.ADMIN)
+    assert "kunde_informed" not in [event.type for event in await ingest.events()]

@@ -1,0 +1,89 @@
+"""Where a delivery is, table by table: while it is imported, and after."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from contracts.names import Table
+from contracts.rpc import Empty
+from contracts.rpc.ingest import STATUS, DeliveryState, TableState, TableStatus
+from ingest import importing
+from ingest.progress import Progress, table_states, write
+from ingest.table_format import load_format
+from ingest.tables import DeliveryRow
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+COUNTS = {"new": 2, "changed": 3, "unchanged": 5, "gone": 1, "rejected": 0}
+
+
+def a_delivery(state: DeliveryState, **values: Any) -> DeliveryRow:
+    return DeliveryRow(
+        id="x", tenant="berlin", state=state, correlationid="y", received_from=NOON, as_of=NOON, **values
+    )
+
+
+def states(delivery: DeliveryRow) -> dict[Table, TableStatus]:
+    return table_states(delivery, load_format("dailyup-1"))
+
+
+@pytest.mark.parametrize(
+    "state", [DeliveryState.RECEIVING, DeliveryState.WAITING, DeliveryState.HELD, DeliveryState.FAILED]
+)
+def test_a_delivery_that_is_not_imported_has_its_tables_where_it_is(state: DeliveryState) -> None:
+    found = states(a_delivery(state, missing=["sparte"]))
+    assert found[Table.KUNDE].state.value == state.value
+    assert found[Table.SPARTE].state is TableState.MISSING
+
+
+def test_an_imported_delivery_tells_what_became_of_each_table() -> None:
+    problem = {"file": "DEMO_vertraege.csv", "rule": "cell_unreadable", "row": 2}
+    found = states(
+        a_delivery(
+            DeliveryState.IMPORTED_WITH_WARNINGS, missing=["sparte"], problems=[problem],
+            counts={"kunde": COUNTS, "vertrag": COUNTS},
+        )
+    )  # fmt: skip
+    assert found[Table.KUNDE] == TableStatus(state=TableState.IMPORTED, rows=10)
+    assert found[Table.VERTRAG].state is TableState.IMPORTED_WITH_WARNINGS
+    assert found[Table.LAND].state is TableState.FAILED
+
+
+def test_an_import_tells_rows_and_percent() -> None:
+    progress = Progress()
+    progress.checked({Table.KUNDE: 200, Table.VERTRAG: 0})
+    assert progress.tables[Table.KUNDE] == TableStatus(state=TableState.CHECKING, rows=200)
+    loaded = progress.importing(Table.KUNDE, 200)
+    loaded(50)
+    assert progress.tables[Table.KUNDE] == TableStatus(state=TableState.IMPORTING, rows=200, percent=25)
+    progress.importing(Table.VERTRAG, 0)
+    assert progress.tables[Table.VERTRAG].percent == 100
+
+
+async def test_progress_is_seen_while_the_import_is_open_and_is_over_with_it(
+    ingest: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    compare = importing.merging.compare
+
+    async def compare_and_look(session: Any, read: Any, definition: Any, **more: Any) -> Any:
+        if definition.table is Table.KUNDE:
+
+            async def is_shown() -> Any:
+                tables = (await ingest.call(STATUS, Empty())).tables
+                return tables if tables[Table.KUNDE].state is TableState.IMPORTING else None
+
+            seen.append(await kit.until(is_shown))
+        return await compare(session, read, definition, **more)
+
+    monkeypatch.setattr(importing.merging, "compare", compare_and_look)
+    delivery = await ingest.deliver(kit.a_book(4).files())
+
+    [tables] = seen
+    assert tables[Table.KUNDE] == TableStatus(state=TableState.IMPORTING, rows=4, percent=100)
+    assert tables[Table.VERTRAG] == TableStatus(state=TableState.CHECKING, rows=4)
+    late = {Table.KUNDE: TableStatus(state=TableState.CHECKING)}
+    await write(ingest.base.database, kit.tenant, delivery.id, late)
+    after = (await ingest.call(STATUS, Empty())).tables
+    assert after[Table.KUNDE] == TableStatus(state=TableState.IMPORTED, rows=4)
+    assert delivery.started_at is not None
