@@ -26,6 +26,7 @@ from ingest import store
 from ingest.format_overrides import Formats
 from ingest.importing import Importer
 from ingest.spool import Spool
+from ingest.stop_list import StopList
 from ingest.table_format import load_format
 from ingest.tables import DeliveryRow
 
@@ -179,8 +180,9 @@ def teams(urls: Any, settings: Any, tmp_path: Any) -> Any:
         database=database, all_tenants=Database(settings.database_all_tenants_url), outbox=outbox
     )
     importer = Importer(
-        cast("Any", base), settings, FORMAT, Formats(FORMAT, database, outbox), Spool(tmp_path / "spool")
-    )
+        cast("Any", base), settings, FORMAT, Formats(FORMAT, database, outbox), Spool(tmp_path / "spool"),
+        StopList(settings.stop_list_folder, settings.stop_list_key),
+    )  # fmt: skip
     numbers = itertools.count(1)
     return lambda: Team(importer, TenantId(f"team-{next(numbers)}"))
 

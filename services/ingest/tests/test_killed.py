@@ -94,7 +94,8 @@ async def test_a_process_killed_while_it_imports_a_released_delivery_changes_not
     async with start() as ingest:
         await ingest.ended(1)
         book.tables[Table.VERTRAG].clear()
-        held = await ingest.deliver(book.files())
+        await ingest.push(book.files())
+        held = await ingest.ended(2)
         assert held.state is DeliveryState.HELD
         await ingest.work()
         with monkeypatch.context() as patched:

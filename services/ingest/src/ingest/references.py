@@ -34,7 +34,7 @@ async def report_dangling(
             keys = await asyncio.to_thread(_not_delivered, read.tables, read_table, column.name, target)
             if len(keys) and target not in whole:
                 stored = await store.living_keys(session, target, tenant=tenant, of=keys.to_list())
-                keys = keys.filter(~keys.is_in(list(stored)))
+                keys = keys.filter(~keys.is_in(pl.Series(list(stored), dtype=pl.String).implode()))
             if len(keys):
                 rows = await asyncio.to_thread(_rows_with, read_table, column, keys)
                 read.notes.append(f"{table}.{column.name} points nowhere in {rows.height} rows")
