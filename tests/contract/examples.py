@@ -5,7 +5,7 @@ import types
 import typing
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
 from pydantic import AwareDatetime, BaseModel, SecretStr
 
@@ -36,11 +36,13 @@ _VALUES: dict[Any, Any] = {
     bool: True,
     datetime: NOON,
     AwareDatetime: NOON,
-    Bucket: "0a3",
     SecretStr: SecretStr("a-token"),
     Any: "value",
+    Bucket: "0a3",
 }
 _BY_NAME: dict[str, Any] = {"version": "d41d8cd98f00b204e9800998ecf8427e", "bucket": "0a3"}
+
+
 _ONE_OF_MANY: dict[type[BaseModel], str] = {SendAgainRequest: "tables"}
 """Models that take exactly one of their fields: that one is filled."""
 
@@ -94,14 +96,14 @@ def _field(name: str, annotation: Any) -> Any:
 
 
 def _value(annotation: Any) -> Any:
-    if annotation in _VALUES:
-        return _VALUES[annotation]
     arguments = typing.get_args(annotation)
     match typing.get_origin(annotation):
         case None:
-            return _plain(annotation)
+            return _VALUES[annotation] if annotation in _VALUES else _plain(annotation)
         case origin if origin in (Union, types.UnionType):
             return _value(next(a for a in arguments if a is not types.NoneType))
+        case origin if origin is Annotated:
+            return _VALUES[annotation] if annotation in _VALUES else _value(arguments[0])
         case origin if origin is Literal:
             return arguments[0]
         case origin if origin is tuple:

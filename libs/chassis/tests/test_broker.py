@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from nats.aio.client import Client
-from nats.js.api import RetentionPolicy, StorageType
+from nats.js.api import ObjectStoreConfig, RetentionPolicy, StorageType
 from sample_service.settings import SampleSettings
 
 from chassis.broker import Broker, connect, stream_config
-from contracts.streams import EVENTS, TO_AMEISE, TO_ZOHO
+from contracts.names import Service
+from contracts.streams import EVENTS, TO_AMEISE, TO_ZOHO, UPLOADS
 
 Eventually = Callable[..., Awaitable[Any]]
 
@@ -29,6 +30,20 @@ async def test_streams_and_consumers_are_declared_as_the_contracts_say(
     assert (work.retention, work.max_age) == (RetentionPolicy.WORK_QUEUE, 0)
     consumer = (await js.consumer_info("TO_ZOHO", "sync_to_zoho")).config
     assert (consumer.ack_wait, consumer.max_deliver, consumer.max_ack_pending) == (30, -1, 1000)
+
+
+async def test_buckets_are_declared_as_the_contracts_say(settings: SampleSettings, client: Client) -> None:
+    as_gateway = type("AsGateway", (SampleSettings,), {"service": Service.GATEWAY})
+    js = client.jetstream()
+    await js.create_object_store("uploads", ObjectStoreConfig(ttl=60, storage=StorageType.FILE))
+    for _ in range(2):
+        broker = await connect(as_gateway(**settings.model_dump()))
+        await broker.close()
+    config = (await js.stream_info(UPLOADS.stream)).config
+    assert (config.storage, config.max_age) == (StorageType.FILE, UPLOADS.ttl.total_seconds())
+    store = await js.object_store(UPLOADS.name)
+    await store.put("berlin/1", b"abc")
+    assert (await store.get("berlin/1")).data == b"abc"
 
 
 async def test_a_stream_that_differs_is_brought_back_with_its_messages(

@@ -16,13 +16,27 @@ from contracts.rpc.auth import FINISH_CONNECTION, START_CONNECTION
 from contracts.rpc.ingest import (
     DOWNLOAD,
     DOWNLOAD_PROBLEMS,
+    PREVIEW_DELIVERY,
+    REJECT_DELIVERY,
+    RELEASE_DELIVERY,
     SET_UP_FTP,
     STATUS,
     DailyUpStatus,
+    DeliveryPreview,
     DeliveryState,
     DeliveryStatus,
     Download,
     FtpAccess,
+)
+from contracts.rpc.ingest_format import (
+    DRY_RUN,
+    GET_FORMAT,
+    SET_FORMAT,
+    ColumnChange,
+    FormatChanges,
+    FormatView,
+    SampleRead,
+    TableChange,
 )
 from contracts.rpc.sync import (
     CREATE_DEFAULT_PIPELINES,
@@ -85,6 +99,7 @@ async def test_a_team_that_cannot_be_is_refused(gateway, body):
         ("GET", "/api/status"),
         ("GET", f"/api/{TENANT}/connections"),
         ("POST", f"/api/{TENANT}/dailyup/ftp"),
+        ("POST", f"/api/{TENANT}/deliveries/01957a3c-5c00-7000-8000-000000000001/release"),
         ("GET", f"/api/{TENANT}/log"),
     ],
 )
@@ -245,6 +260,8 @@ async def test_dailyup_shows_the_password_once(gateway, fake_services):
     admin = await gateway.admin()
     await create_tenant(admin)
     assert (await admin.post(f"/api/{TENANT}/dailyup/ftp")).json()["password"] == "pässwort"
+    await admin.post(f"/api/{TENANT}/dailyup/ftp", json={"plain_allowed": True})
+    assert [asked.plain_allowed for asked in fake_services.requests(SET_UP_FTP)] == [None, True]
     shown = (await admin.get(f"/api/{TENANT}/dailyup")).json()
     assert shown["ftp"]["password"] is None
     assert shown["deliveries"][0]["counts"]["kunde"]["new"] == 1000
@@ -345,6 +362,61 @@ async def test_another_tenants_rows_are_out_of_reach(gateway, open_webhook):
             assert rows.all() == [], table
 
 
+async def test_a_held_delivery_is_previewed_and_released_or_rejected(gateway, fake_services):
+    at, held = datetime(2026, 11, 24, 5, 0, tzinfo=UTC), new_id()
+    fake_services.answer(
+        PREVIEW_DELIVERY,
+        DeliveryPreview(delivery=held, reasons=("kunde: empty",), superseded=False, tables={}),
+    )
+    for rpc, state in (
+        (RELEASE_DELIVERY, DeliveryState.WAITING),
+        (REJECT_DELIVERY, DeliveryState.REJECTED),
+    ):
+        fake_services.answer(rpc, DeliveryStatus(id=held, state=state, received_from=at, as_of=at))
+    await fake_services.start()
+    admin = await gateway.admin()
+    await create_tenant(admin)
+    preview = (await admin.get(f"/api/{TENANT}/deliveries/{held}/preview")).json()
+    assert preview["reasons"] == ["kunde: empty"]
+    released = await admin.post(f"/api/{TENANT}/deliveries/{held}/release")
+    assert (released.status_code, released.json()["state"]) == (200, "waiting")
+    rejected = await admin.post(f"/api/{TENANT}/deliveries/{held}/reject")
+    assert (rejected.status_code, rejected.json()["state"]) == (200, "rejected")
+    assert [request.delivery for request in fake_services.requests(RELEASE_DELIVERY)] == [held]
+
+
+async def test_a_delivery_that_cannot_be_released_says_why(gateway, fake_services):
+    fake_services.answer(RELEASE_DELIVERY, Conflict("Eine neuere Lieferung ist schon importiert."))
+    await fake_services.start()
+    admin = await gateway.admin()
+    await create_tenant(admin)
+    answer = await admin.post(f"/api/{TENANT}/deliveries/{new_id()}/release")
+    assert (answer.status_code, answer.json()["type"]) == (409, "conflict")
+    assert "neuere Lieferung" in answer.json()["detail"]
+    assert (await admin.post(f"/api/{TENANT}/deliveries/alle/release")).status_code == 404
+
+
+async def test_the_format_of_the_files_is_shown_changed_and_tried(gateway, fake_services):
+    changes = FormatChanges(
+        tables={Table.KUNDE: TableChange(columns={"plz": ColumnChange(aliases=("zip",))})}
+    )
+    view = FormatView(base="dailyup-1", changes=changes, tables=())
+    fake_services.answer(GET_FORMAT, view)
+    fake_services.answer(SET_FORMAT, view)
+    fake_services.answer(DRY_RUN, SampleRead(table=Table.KUNDE, rows=3))
+    await fake_services.start()
+    admin = await gateway.admin()
+    await create_tenant(admin)
+    assert (await admin.get(f"/api/{TENANT}/dailyup/format")).json()["base"] == "dailyup-1"
+    body = {"tables": {"kunde": {"columns": {"plz": {"aliases": ["zip"]}}}}}
+    assert (await admin.put(f"/api/{TENANT}/dailyup/format", json=body)).status_code == 200
+    assert [request.changes for request in fake_services.requests(SET_FORMAT)] == [changes]
+    wrong = {"tables": {"kunde": {"colums": {}}}}
+    assert (await admin.put(f"/api/{TENANT}/dailyup/format", json=wrong)).status_code == 422
+    sample = {"file": "kunden.csv", "content": "YQ=="}
+    assert (await admin.post(f"/api/{TENANT}/dailyup/format/try", json=sample)).json()["rows"] == 3
+
+
 async def test_a_table_is_streamed_as_a_file(gateway, fake_services):
     content = b"x" * 300_000
     stored = await objects.store(gateway.base.broker.js, DOWNLOADS, TenantId(TENANT), io.BytesIO(content))
@@ -355,7 +427,7 @@ async def test_a_table_is_streamed_as_a_file(gateway, fake_services):
     admin = await gateway.admin()
     await create_tenant(admin)
     for path in ("tables/kunde.csv", f"deliveries/{new_id()}/problems.csv"):
-        answer = await admin.get(f"/api/tenants/{TENANT}/{path}")
+        answer = await admin.get(f"/api/{TENANT}/{path}")
         assert answer.status_code == 200
         assert answer.content == content
         assert answer.headers["content-type"] == "text/csv; charset=utf-8"
@@ -371,4 +443,4 @@ async def test_a_table_that_there_is_not_is_not_found(gateway, fake_services):
     admin = await gateway.admin()
     await create_tenant(admin)
     for table in ("kunde", "passwoerter"):
-        assert (await admin.get(f"/api/tenants/{TENANT}/tables/{table}.csv")).status_code == 404
+        assert (await admin.get(f"/api/{TENANT}/tables/{table}.csv")).status_code == 404

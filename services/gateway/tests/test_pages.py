@@ -20,12 +20,17 @@ from contracts.problems import Forbidden
 from contracts.rpc.audit import SEARCH, LogPage
 from contracts.rpc.auth import LIST_CONNECTIONS, START_CONNECTION, Connections, ConnectionState
 from contracts.rpc.ingest import (
+    PREVIEW_DELIVERY,
+    REJECT_DELIVERY,
+    RELEASE_DELIVERY,
     SET_UP_FTP,
     STATUS,
     DailyUpStatus,
+    DeliveryPreview,
     DeliveryState,
     DeliveryStatus,
     FtpAccess,
+    TablePreview,
 )
 from contracts.rpc.sync import (
     CREATE_DEFAULT_PIPELINES,
@@ -174,6 +179,50 @@ async def test_the_overview_shows_connections_pipelines_and_deliveries(
     assert "Es fehlen: Sparten." in page
 
 
+def a_held_delivery() -> DeliveryStatus:
+    at = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
+    return DeliveryStatus(id=new_id(), state=DeliveryState.HELD, received_from=at, as_of=at, files=13)
+
+
+def a_preview(held: DeliveryStatus, *, superseded: bool = False) -> DeliveryPreview:
+    would = TablePreview(
+        counts=TableCounts(gone=1234), keys={ObjectAction.GONE: (Kundennummer("5000000001"),)}
+    )
+    return DeliveryPreview(
+        delivery=held.id, reasons=("kunde: <empty>",), superseded=superseded, tables={Table.KUNDE: would}
+    )
+
+
+async def test_a_held_delivery_is_explained_and_decided_on(gateway, fake_services):
+    held = a_held_delivery()
+    status = a_dailyup_status().model_copy(update={"deliveries": (held,)})
+    fake_services.answer(STATUS, status)
+    fake_services.answer(PREVIEW_DELIVERY, a_preview(held))
+    fake_services.answer(RELEASE_DELIVERY, held)
+    fake_services.answer(REJECT_DELIVERY, held)
+    await fake_services.start()
+    browser = await with_team(gateway)
+    page = await browser.get(f"/teams/{TENANT}")
+    for words in ("Angehaltene Lieferung vom 24.11.2026 06:00:00", "kunde: &lt;empty&gt;", "1.234"):
+        assert words in page
+    assert "5000000001" in page
+    assert "ist freigegeben" in await browser.post(f"/teams/{TENANT}/deliveries/{held.id}/release")
+    assert "ist abgelehnt" in await browser.post(f"/teams/{TENANT}/deliveries/{held.id}/reject")
+    for rpc in (RELEASE_DELIVERY, REJECT_DELIVERY):
+        assert [request.delivery for request in fake_services.requests(rpc)] == [held.id]
+
+
+async def test_a_superseded_delivery_is_offered_for_rejection_only(gateway, fake_services):
+    held = a_held_delivery()
+    fake_services.answer(STATUS, a_dailyup_status().model_copy(update={"deliveries": (held,)}))
+    fake_services.answer(PREVIEW_DELIVERY, a_preview(held, superseded=True))
+    await fake_services.start()
+    page = await (await with_team(gateway)).get(f"/teams/{TENANT}")
+    assert "kann nur noch abgelehnt werden" in page
+    assert "Ablehnen" in page
+    assert "Freigeben" not in page
+
+
 async def test_connecting_leads_to_the_outside_system(gateway, fake_services, fake_auth):
     await fake_services.start()
     browser = await with_team(gateway)
@@ -196,9 +245,27 @@ async def test_the_ftp_password_and_the_webhook_token_are_shown_when_made(gatewa
     await fake_services.start()
     browser = await with_team(gateway)
     assert "&lt;geheim&gt;" in await browser.post(f"/teams/{TENANT}/dailyup")
+    assert "auch ohne TLS erlaubt</span>" not in browser.html
     page = await browser.post(f"/teams/{TENANT}/pipelines/1/webhook")
     assert f"{gateway.url}/api/{TENANT}/pipeline/1/trigger-from-crm" in page
     assert f"${{!{a_pipeline().module}.Id}}" in page
+
+
+async def test_that_plain_ftp_is_allowed_is_asked_for_and_told(gateway, fake_services):
+    access = FtpAccess(host="ftp.example", port=2121, user=TENANT, plain_allowed=True, sftp_port=2222)
+    fake_services.answer(SET_UP_FTP, access)
+    fake_services.answer(STATUS, DailyUpStatus(ftp=access, deliveries=(), stored={}))
+    await fake_services.start()
+    browser = await with_team(gateway)
+    page = await browser.get(f"/teams/{TENANT}")
+    assert "auch ohne TLS erlaubt</span>" in page
+    assert "ftp.example:2222" in page
+    page = await browser.post(f"/teams/{TENANT}/dailyup", plain_allowed="1")
+    assert "kann jeder auf dem Weg die Kundendaten mitlesen" in page
+    assert "2222" in page
+    await browser.get(f"/teams/{TENANT}")
+    await browser.post(f"/teams/{TENANT}/dailyup")
+    assert [request.plain_allowed for request in fake_services.requests(SET_UP_FTP)] == [True, False]
 
 
 async def test_default_pipelines_are_offered_once_both_systems_are_connected(

@@ -5,6 +5,7 @@ import csv
 import ftplib
 import io
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -24,8 +25,17 @@ from contracts.events import Event
 from contracts.ids import TenantId
 from contracts.names import Service, Table
 from contracts.rpc import Empty
-from contracts.rpc.ingest import OBJECTS, SET_UP_FTP, STATUS, DeliveryStatus, FtpAccess, ObjectsRequest
+from contracts.rpc.ingest import (
+    OBJECTS,
+    SET_UP_FTP,
+    STATUS,
+    DeliveryStatus,
+    FtpAccess,
+    ObjectsRequest,
+    SetUpFtp,
+)
 from contracts.work import ObjectsChanged
+from ingest import tls
 from ingest.app import running
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
@@ -146,8 +156,13 @@ class RunningIngest:
         actor = Actor(kind=ActorKind.USER, id="anna", tenant=tenant, role=role)
         return await RpcClient(self.client).call(rpc, request, actor=actor)
 
-    async def set_up(self, tenant: TenantId = TENANT) -> FtpAccess:
-        self.access[tenant] = await self.call(SET_UP_FTP, Empty(), tenant=tenant, role=Role.ADMIN)
+    @property
+    def spool(self) -> Spool:
+        return Spool(self.settings.spool_dir)
+
+    async def set_up(self, tenant: TenantId = TENANT, *, plain_allowed: bool | None = None) -> FtpAccess:
+        request = SetUpFtp(plain_allowed=plain_allowed)
+        self.access[tenant] = await self.call(SET_UP_FTP, request, tenant=tenant, role=Role.ADMIN)
         return self.access[tenant]
 
     async def push(self, files: dict[str, bytes], *, tenant: TenantId = TENANT) -> None:
@@ -223,11 +238,15 @@ class RunningIngest:
             return await cursor.fetchall() if cursor.description else []
 
 
-def logged_in(access: FtpAccess) -> ftplib.FTP:
-    """A client as blau direkt's."""
-    ftp = ftplib.FTP(timeout=10)
+def logged_in(access: FtpAccess, *, plain: bool = False) -> ftplib.FTP:
+    """A client as blau direkt's. It takes any certificate; that it is the right one has a test of its own."""
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    ftp = ftplib.FTP(timeout=10) if plain else ftplib.FTP_TLS(timeout=10, context=trusting)
     ftp.connect(access.host, access.port)
     ftp.login(access.user, access.password or "")
+    if isinstance(ftp, ftplib.FTP_TLS):
+        ftp.prot_p()
     return ftp
 
 
@@ -259,8 +278,16 @@ def urls(new_database: Any) -> Any:
     return new_database(Service.INGEST)
 
 
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once for all tests: making a key takes its time."""
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    tls.keep(path, lambda: tls.self_signed("127.0.0.1"))
+    return path
+
+
 @pytest.fixture
-def settings(nats_url: str, urls: Any, tmp_path: Path) -> IngestSettings:
+def settings(nats_url: str, urls: Any, tmp_path: Path, certificate: Path) -> IngestSettings:
     """Settings that lose no time."""
     values: dict[str, Any] = {
         "nats_url": nats_url,
@@ -268,6 +295,7 @@ def settings(nats_url: str, urls: Any, tmp_path: Path) -> IngestSettings:
         "database_all_tenants_url": urls.all_tenants,
         "spool_dir": tmp_path / "spool",
         "ftp_port": _free_port(),
+        "ftp_tls_certificate": certificate,
         "ftp_failed_login_seconds": 0.05,
         "quiet_seconds": 0.0,
         "as_of_lag": 0,

@@ -12,12 +12,20 @@ PATIENCE = Patience(quiet=timedelta(seconds=10), waiting=timedelta(hours=1))
 EXPECTED = (Table.SPARTE, Table.KUNDE)
 
 
-def file(table: Table | None, *, quiet: float = 60, unfinished: bool = False) -> ReceivedFile:
-    return ReceivedFile(f"{table}.csv", table, 100, timedelta(seconds=quiet), unfinished)
+def file(*tables: Table, quiet: float = 60, unfinished: bool = False) -> ReceivedFile:
+    return ReceivedFile("a.csv", frozenset(tables), 100, timedelta(seconds=quiet), unfinished)
 
 
-def judged(*files: ReceivedFile, after: timedelta = timedelta(minutes=5)) -> Complete | None:
-    return is_complete(files, EXPECTED, started=STARTED, now=STARTED + after, patience=PATIENCE)
+def marker(*, quiet: float = 60, unfinished: bool = False) -> ReceivedFile:
+    return ReceivedFile("a.done", frozenset(), 0, timedelta(seconds=quiet), unfinished, is_marker=True)
+
+
+def judged(
+    *files: ReceivedFile, after: timedelta = timedelta(minutes=5), by_marker: bool = False
+) -> Complete | None:
+    return is_complete(
+        files, EXPECTED, started=STARTED, now=STARTED + after, patience=PATIENCE, by_marker=by_marker
+    )
 
 
 def test_all_tables_there_and_quiet_is_complete() -> None:
@@ -45,5 +53,35 @@ def test_a_cut_off_upload_is_waited_for_and_then_missing() -> None:
 
 
 def test_a_file_of_no_table_changes_nothing() -> None:
-    assert judged(file(Table.SPARTE), file(Table.KUNDE), file(None)) == Complete(())
-    assert judged(file(None), after=timedelta(hours=2)) == Complete(EXPECTED)
+    assert judged(file(Table.SPARTE), file(Table.KUNDE), file()) == Complete(())
+    assert judged(file(), after=timedelta(hours=2)) == Complete(EXPECTED)
+
+
+def test_an_archive_brings_several_tables() -> None:
+    assert judged(file(Table.SPARTE, Table.KUNDE)) == Complete(())
+    assert judged(file(Table.SPARTE), file(Table.KUNDE, Table.VERTRAG)) == Complete(())
+
+
+def test_files_that_trickle_in_begin_the_quiet_time_anew() -> None:
+    assert (
+        judged(file(Table.SPARTE, quiet=3000), file(Table.KUNDE, quiet=2), after=timedelta(hours=1)) is None
+    )
+    assert judged(file(Table.SPARTE, quiet=3008), file(Table.KUNDE, quiet=10)) == Complete(())
+
+
+def test_with_a_marker_nothing_else_is_waited_for() -> None:
+    both = file(Table.SPARTE), file(Table.KUNDE)
+    assert judged(*both, by_marker=True) is None, "all tables are there, but the sender has not said so"
+    assert judged(*both, marker(), by_marker=True) == Complete(())
+    assert judged(file(Table.KUNDE), marker(), by_marker=True) == Complete((Table.SPARTE,))
+
+
+def test_also_with_a_marker_all_must_be_quiet_and_whole() -> None:
+    assert judged(file(Table.KUNDE, quiet=9), marker(), by_marker=True) is None
+    assert judged(file(Table.KUNDE, unfinished=True), marker(), by_marker=True) is None
+    assert judged(file(Table.KUNDE), marker(unfinished=True), by_marker=True) is None
+
+
+def test_a_marker_that_never_comes_is_waited_for_until_the_waiting_time_is_over() -> None:
+    both = file(Table.SPARTE), file(Table.KUNDE)
+    assert judged(*both, by_marker=True, after=timedelta(minutes=60)) == Complete(())

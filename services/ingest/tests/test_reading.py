@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.names import Table
+from contracts.rpc.ingest_format import ColumnType
 from ingest.cells import CANONICAL, stripped
 from ingest.problems import Rule, TableRejected
 from ingest.reading import ReadTable, read_table
-from ingest.table_format import ColumnType, load_format
+from ingest.table_format import load_format
 
 FORMAT = load_format("dailyup-1")
 KUNDE = FORMAT[Table.KUNDE]
@@ -139,13 +140,13 @@ def test_a_header_alone_is_a_table_without_rows(data: bytes) -> None:
     [
         (b"id;text\r\n1\r\n2;b\r\n", [("2", "b")], (Rule.ROW_TOO_SHORT, 2, None)),
         (b"id;text\r\n1;a;x\r\n2;b\r\n", [("2", "b")], (Rule.ROW_TOO_LONG, 2, None)),
-        (b"id;text\r\n;a\r\n2;b\r\n", [("2", "b")], (Rule.KEY_UNREADABLE, 2, None)),
-        (b"id;text\r\n*;a\r\n2;b\r\n", [("2", "b")], (Rule.KEY_UNREADABLE, 2, None)),
-        (b"id;text\r\n2;a\r\n2;b\r\n", [("2", "b")], (Rule.KEY_TWICE, 2, None)),
+        (b"id;text\r\n;a\r\n2;b\r\n", [("2", "b")], (Rule.KEY_UNREADABLE, 2, "id")),
+        (b"id;text\r\n*;a\r\n2;b\r\n", [("2", "b")], (Rule.KEY_UNREADABLE, 2, "id")),
+        (b"id;text\r\n2;a\r\n2;b\r\n", [("2", "b")], (Rule.KEY_TWICE, 2, "id")),
         (b"id;text\r\n1;a\x00\r\n2;b\r\n", [("1", None), ("2", "b")], (Rule.CELL_UNREADABLE, 2, "text")),
         (b'id;text\r\n1;"a\r\n2;b\r\n', [("1", None), ("2", "b")], (Rule.CELL_UNREADABLE, 2, "text")),
         (b"id\r\n1\r\n", [("1", None)], (Rule.COLUMN_MISSING, None, "text")),
-        (b"id;text;mehr\r\n1;a;x\r\n", [("1", "a")], (Rule.COLUMN_UNKNOWN, None, "mehr")),
+        (b"id;text;mehr\r\n1;a;x\r\n", [("1", "a")], (Rule.COLUMN_UNKNOWN, 1, "mehr")),
     ],
 )
 def test_what_is_wrong_is_said_and_the_rest_is_read(

@@ -12,6 +12,7 @@ from contracts.ids import Kundennummer, Uuid, new_id
 from contracts.names import Table
 from contracts.rpc.ingest import DeliveryState
 from ingest.forgetting import Forgetting
+from ingest.format_overrides import Formats
 from ingest.retention import Ended, Retention, files_may_go
 from ingest.spool import Spool
 from ingest.stop_list import StopList
@@ -46,8 +47,10 @@ def retention(ingest: Any, **changed: Any) -> Retention:
     settings = ingest.settings.model_copy(update=changed)
     spool = Spool(settings.spool_dir)
     stop_list = StopList(settings.stop_list_folder, settings.stop_list_key)
-    form = load_format(settings.format_name)
-    return Retention(ingest.base, settings, spool, Forgetting(ingest.base, settings, form, spool, stop_list))
+    formats = Formats(load_format(settings.format_name), ingest.base.database, ingest.base.outbox)
+    return Retention(
+        ingest.base, settings, spool, Forgetting(ingest.base, settings, formats, spool, stop_list)
+    )
 
 
 def files_of(ingest: Any, kit: Any, delivery: Uuid) -> list[Path]:

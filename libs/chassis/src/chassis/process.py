@@ -5,6 +5,7 @@ and calls `foundation.start()`. `run()` keeps it up until SIGTERM or SIGINT.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -244,6 +245,7 @@ async def _until_stopped(
     try:
         async with running(settings) as base:
             up.set()
+            _spare_the_collector_what_stays()
             waits = [asyncio.create_task(asked_to_stop.wait()), asyncio.create_task(base.stopping.wait())]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
@@ -256,6 +258,13 @@ async def _until_stopped(
     if failed:
         log.error("process.failed", reason=failed)
     return not failed
+
+
+def _spare_the_collector_what_stays() -> None:
+    """Take all that start-up made (modules, models, routes) out of the garbage collector's sight: looking
+    through half a million objects that never go stops the process for 150 ms, in the middle of a request."""
+    gc.collect()
+    gc.freeze()
 
 
 def _end_the_hard_way() -> None:

@@ -145,6 +145,7 @@ class ReconnectNeeded(ConnectionData):
 class FtpUserCreated(EventData):
     service, event_name = Service.INGEST, "ftp_user_created"
     user: str
+    plain_allowed: bool = False
 
 
 class DeliveryReceived(DeliveryData):
@@ -155,6 +156,15 @@ class DeliveryReceived(DeliveryData):
     files: int
     bytes_: int
     missing: tuple[Table, ...] = ()
+
+
+class DeliveryUploaded(DeliveryData):
+    """A person brought the files of a delivery."""
+
+    service, event_name = Service.INGEST, "delivery_uploaded"
+    direction = Direction.TO_ZOHO
+    files: int
+    bytes_: int
 
 
 class TableCounts(BaseModel):
@@ -188,6 +198,27 @@ class DeliveryHeld(DeliveryData):
     service, event_name = Service.INGEST, "delivery_held"
     direction = Direction.TO_ZOHO
     outcome: Outcome = Outcome.WARNING
+
+
+class DeliveryReleased(DeliveryData):
+    """A person let a held delivery pass: it is imported again, with the guards off."""
+
+    service, event_name = Service.INGEST, "delivery_released"
+    direction = Direction.TO_ZOHO
+
+
+class DeliveryRejected(DeliveryData):
+    """A person decided that a held delivery has no effect, now and later."""
+
+    service, event_name = Service.INGEST, "delivery_rejected"
+    direction = Direction.TO_ZOHO
+
+
+class FormatChanged(EventData):
+    """What is expected of the tenant's files differs in these tables from the built-in format from now on."""
+
+    service, event_name = Service.INGEST, "format_changed"
+    tables: tuple[Table, ...]
 
 
 class ObjectsCompared(DeliveryData):
@@ -355,9 +386,13 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     ReconnectNeeded,
     FtpUserCreated,
     DeliveryReceived,
+    DeliveryUploaded,
     DeliveryImported,
     DeliveryFailed,
     DeliveryHeld,
+    DeliveryReleased,
+    DeliveryRejected,
+    FormatChanged,
     ObjectsCompared,
     SentAgain,
     DeliveryOverdue,

@@ -9,7 +9,7 @@ import sys
 from contracts import subjects
 from contracts.names import Service
 from contracts.rpc.catalog import called_by
-from contracts.streams import CONSUMERS, STREAMS, streams_of
+from contracts.streams import CONSUMERS, STREAMS, Bucket, buckets_of, streams_of
 
 
 def publish_subjects(service: Service) -> list[str]:
@@ -38,6 +38,28 @@ def publish_subjects(service: Service) -> list[str]:
                 for verb in ("INFO", "CREATE", "DURABLE.CREATE", "MSG.NEXT")
             ]
             allowed += [f"$JS.API.CONSUMER.CREATE.{stream}.{durable}.>", f"$JS.ACK.{stream}.{durable}.>"]
+    for bucket in buckets_of(service):
+        allowed += _bucket_subjects(bucket, service)
+    return allowed
+
+
+def _bucket_subjects(bucket: Bucket, service: Service) -> list[str]:
+    """Both sides look, and take objects away (who puts one whose end does not come, who has read it); an
+    object is read by a consumer of the moment."""
+    stream = bucket.stream
+    allowed = [
+        *(f"$JS.API.STREAM.{verb}.{stream}" for verb in ("INFO", "CREATE", "UPDATE", "MSG.GET", "PURGE")),
+        f"$O.{bucket.name}.M.*",
+    ]
+    if service in bucket.writers:
+        allowed.append(f"$O.{bucket.name}.C.*")
+    if service in bucket.readers:
+        allowed += [
+            "$JS.API.STREAM.NAMES",
+            f"$JS.API.CONSUMER.CREATE.{stream}.>",
+            f"$JS.API.CONSUMER.CREATE.{stream}",
+        ]
+        allowed += [f"$JS.API.CONSUMER.DELETE.{stream}.*", f"$JS.FC.{stream}.>"]
     return allowed
 
 

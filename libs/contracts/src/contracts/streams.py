@@ -1,4 +1,4 @@
-"""The JetStream streams and their consumers, as values.
+"""The JetStream streams, their consumers, and the object stores, as values.
 
 All streams are on files with `sync_interval: always` (a server setting). Work streams carry no limit
 of age, size or count: with discard old they would drop other records' work without a word.
@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from contracts import subjects
+from contracts.ids import TenantId, Uuid
 from contracts.names import Service
 
 
@@ -43,6 +44,21 @@ class Consumer:
     service: Service
     ack_wait: timedelta = timedelta(seconds=30)
     max_ack_pending: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """An object store as it must be: for what is too large for a message. An object vanishes after `ttl`."""
+
+    name: str
+    writers: frozenset[Service]
+    readers: frozenset[Service]
+    ttl: timedelta
+
+    @property
+    def stream(self) -> str:
+        """The stream that JetStream keeps it in."""
+        return f"OBJ_{self.name}"
 
 
 EVENTS = Stream(
@@ -86,6 +102,25 @@ SYNC_TO_ZOHO = Consumer(stream=TO_ZOHO, durable="sync_to_zoho", service=Service.
 CONSUMERS: tuple[Consumer, ...] = (AUDIT_EVENTS, SYNC_TO_AMEISE, SYNC_TO_ZOHO)
 
 
+UPLOADS = Bucket(
+    name="uploads",
+    writers=frozenset({Service.GATEWAY}),
+    readers=frozenset({Service.INGEST}),
+    ttl=timedelta(hours=1),
+)
+BUCKETS: tuple[Bucket, ...] = (UPLOADS,)
+
+
 def streams_of(service: Service) -> tuple[Stream, ...]:
     """The streams that a service writes to or reads from; it declares them when it starts."""
     return tuple(s for s in STREAMS if service in s.writers | s.readers)
+
+
+def buckets_of(service: Service) -> tuple[Bucket, ...]:
+    """The object stores that a service writes to or reads from; it declares them when it starts."""
+    return tuple(b for b in BUCKETS if service in b.writers | b.readers)
+
+
+def object_name(tenant: TenantId, id_: Uuid) -> str:
+    """What an object is called in a bucket. It names the tenant: no request can reach for another's."""
+    return f"{TenantId(tenant)}/{Uuid(id_)}"

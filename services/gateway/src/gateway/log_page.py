@@ -161,13 +161,11 @@ def _counts_words(counts: dict[str, Any]) -> str:
         match counts.get(table):
             case int(number):
                 words.append(f"{label(table)}: {number}")
-            case dict() as of_table:
+            case of_table:
                 done = [
-                    f"{number} {word}" for name, word in _COUNTED.items() if (number := of_table.get(name))
+                    f"{n} {word}" for name, word in _COUNTED.items() if (n := _mapping(of_table).get(name))
                 ]
                 words += [f"{label(table)}: {', '.join(done)}"] if done else []
-            case _:
-                pass
     return "; ".join(words)
 
 

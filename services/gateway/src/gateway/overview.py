@@ -9,12 +9,23 @@ from contracts.names import Service, System, Table
 from contracts.problems import Problem, Unavailable
 from contracts.rpc import Empty
 from contracts.rpc.auth import LIST_CONNECTIONS, Connection, Connections, ConnectionState
-from contracts.rpc.ingest import STATUS, DailyUpStatus, DeliveryStatus
+from contracts.rpc.ingest import (
+    PREVIEW_DELIVERY,
+    STATUS,
+    DailyUpStatus,
+    DeliveryPreview,
+    DeliveryRequest,
+    DeliveryState,
+    DeliveryStatus,
+)
 from contracts.rpc.sync import LIST_PIPELINES, Pipelines
 from gateway.asking import Asking
 from gateway.wording import label
 
 T = TypeVar("T")
+
+SHOWN_HELD = 5
+"""Held deliveries with their previews on the overview; the list of deliveries names all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +37,19 @@ class Part(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A delivery that waits for a person's decision, and what would change."""
+
+    delivery: DeliveryStatus
+    preview: Part[DeliveryPreview]
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     connections: Part[Connections]
     dailyup: Part[DailyUpStatus]
     pipelines: Part[Pipelines]
+    held: tuple[Held, ...]
 
     def active(self, system: System) -> tuple[Connection, ...]:
         """The connections to one system that work now."""
@@ -73,7 +93,19 @@ async def gather(asking: Asking) -> Overview:
         part_of(Service.INGEST, asking.call(STATUS, Empty())),
         part_of(Service.SYNC, asking.call(LIST_PIPELINES, Empty())),
     )
-    return Overview(connections, dailyup, pipelines)
+    return Overview(connections, dailyup, pipelines, await _held(asking, dailyup.value))
+
+
+async def _held(asking: Asking, dailyup: DailyUpStatus | None) -> tuple[Held, ...]:
+    known = dailyup.deliveries if dailyup else ()
+    held = [delivery for delivery in known if delivery.state is DeliveryState.HELD][:SHOWN_HELD]
+    previews = await asyncio.gather(
+        *(
+            part_of(Service.INGEST, asking.call(PREVIEW_DELIVERY, DeliveryRequest(delivery=delivery.id)))
+            for delivery in held
+        )
+    )
+    return tuple(map(Held, held, previews))
 
 
 def table_lines(status: DailyUpStatus) -> list[TableLine]:

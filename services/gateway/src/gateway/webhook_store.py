@@ -40,5 +40,4 @@ async def store(base: Foundation, tenant: TenantId, webhooks: list[Webhook]) -> 
             zoho_id=webhook.zoho_id,
         )
         messages += [event, work]
-    async with base.database.tenant(tenant) as session:
-        await base.outbox.put(session, *messages)
+    await base.outbox.put_at_once(base.database, tenant, messages)

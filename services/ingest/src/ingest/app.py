@@ -10,12 +10,15 @@ from ingest.access import Access
 from ingest.digest import Digests
 from ingest.download import Downloads
 from ingest.forgetting import Forgetting
+from ingest.format_overrides import Formats
 from ingest.history import History
 from ingest.importing import Importer
 from ingest.informing import Informing
 from ingest.looking import Looking
+from ingest.manual_upload import ManualUpload
 from ingest.overdue import OverdueWatch
 from ingest.receiving import Receiver
+from ingest.releasing import Releasing
 from ingest.retention import Retention
 from ingest.sending_again import SendingAgain
 from ingest.settings import IngestSettings
@@ -29,14 +32,15 @@ from ingest.table_format import load_format
 async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
     """The service, up and receiving, while the block runs."""
     form = load_format(settings.format_name)
-    spool = Spool(settings.spool_dir)
+    spool = Spool(settings.spool_dir, watched=settings.watch_dir)
     spool.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     stop_list = StopList(settings.stop_list_folder, settings.stop_list_key)
     stop_list.check()
     async with foundation(settings) as base:
-        importer = Importer(base, settings, form, spool, stop_list)
-        forgetting = Forgetting(base, settings, form, spool, stop_list)
-        receiver = Receiver(base, settings, form, spool, importer)
+        formats = Formats(form, base.database, base.outbox)
+        importer = Importer(base, settings, form, formats, spool, stop_list)
+        forgetting = Forgetting(base, settings, formats, spool, stop_list)
+        receiver = Receiver(base, settings, formats, spool, importer)
         register(
             base.broker.faststream,
             access=Access(settings, base.database, base.outbox, spool),
@@ -45,6 +49,9 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
             sending_again=SendingAgain(base.database, base.outbox),
             history=History(form, base.database),
             downloads=Downloads(form, base.database, base.outbox, base.broker),
+            upload=ManualUpload(base, settings, spool, importer),
+            releasing=Releasing(base.database, base.outbox, spool, importer.wake.set),
+            formats=formats,
             forgetting=forgetting,
             informing=Informing(base),
         )

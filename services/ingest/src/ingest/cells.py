@@ -9,10 +9,8 @@ from collections.abc import Callable
 
 import polars as pl
 
-from ingest.table_format import ColumnType
-
-MAX_CELL_BYTES = 32_768
-"""A longer cell is no value of ours: more likely a quote was never closed."""
+from contracts.rpc.ingest_format import ColumnType
+from ingest.problems import MAX_CELL_BYTES
 
 BLANKS = " \t\r\n\u00a0\ufeff"
 _UNREADABLE = "[\u0000\u0002\ufffd]"

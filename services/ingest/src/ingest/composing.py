@@ -3,7 +3,7 @@
 
 The same text makes the objects for the RPC and, at import, their versions, so that both always agree. A
 Kunde has its Kontaktdaten and Details inside and the texts of its lists resolved. A version is the MD5 of
-the object's canonical JSON (PostgreSQL's jsonb text: keys sorted, one form per value) with its unknown names.
+all values of the object as one text of PostgreSQL's, in the order of its fields, and of its unknown names.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from contracts.names import Table
 from contracts.problems import Invalid
-from ingest.table_format import ColumnType, Format, TableFormat
+from contracts.rpc.ingest_format import ColumnType
+from ingest.table_format import Format, TableFormat
 
 CHILDREN_OF_KUNDE = (Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL)
 """Tables that travel inside the Kunde and are no objects for others."""
@@ -73,6 +74,29 @@ def composed_sql(form: Format, table: Table, wanted: str) -> str:
     """SELECT of `key, fields, unknown, version` for the living rows whose keys `wanted` selects.
 
     Takes the parameter `tenant` (and those of `wanted`). Fields that are unknown are not in `fields`.
+    """
+    return f"""
+        {_built(form, table, wanted, with_fields=True)}
+        SELECT key, CASE WHEN unknown = '{{}}' THEN fields ELSE fields - unknown END AS fields,
+               unknown, {_VERSION} AS version
+        FROM built
+    """
+
+
+def version_sql(form: Format, table: Table, wanted: str) -> str:
+    """SELECT of `key, version` only: five times as fast for a million objects."""
+    return f"""
+        {_built(form, table, wanted, with_fields=False)}
+        SELECT key, {_VERSION} AS version FROM built
+    """
+
+
+_VERSION = "md5(state || CAST(unknown AS text))"
+
+
+def _built(form: Format, table: Table, wanted: str, *, with_fields: bool) -> str:
+    """WITH ... `built (key, state, unknown)`, and `fields` if wanted. `state` is all values as one text.
+
     MATERIALIZED: right after a first import PostgreSQL knows nothing about the tables, takes them for
     empty, and would aggregate the Kontaktdaten anew for every single Kunde.
     """
@@ -92,25 +116,29 @@ def composed_sql(form: Format, table: Table, wanted: str) -> str:
             "LEFT JOIN detail ON detail.kunde_id = o.key",
         ]
         fields += _of_children()
+    # A cell of the row itself is empty while it is unknown; what others bring must be left out.
+    values = ", ".join(
+        f"CASE WHEN NOT ({f.unknown}) THEN {f.value} END" if f.unknown else f.value for f in fields
+    )
     pairs = ", ".join(f"'{field.name}', {field.value}" for field in fields)
     unknowns = ", ".join(f"CASE WHEN {f.unknown} THEN '{f.name}' END" for f in fields if f.unknown)
-    more = f"|| array_remove(CAST(ARRAY[{unknowns}] AS text[]), NULL)" if unknowns else ""
+    unknown = (
+        f"o.unknown || array_remove(CAST(ARRAY[{unknowns}] AS text[]), NULL)" if unknowns else "o.unknown"
+    )
     return f"""
         WITH wanted AS MATERIALIZED ({wanted}){children},
-        built AS (
-            SELECT o.key, jsonb_build_object({pairs}) AS fields, o.unknown {more} AS unknown
+        found AS (
+            SELECT o.key, CAST(ROW({values}) AS text) AS state, {unknown} AS unknown
+                   {f", jsonb_build_object({pairs}) AS fields" if with_fields else ""}
             FROM wanted JOIN {table} o ON o.tenant = :tenant AND o.key = wanted.key AND o.gone_since IS NULL
             {" ".join(joins)}
-        ), known AS (
-            SELECT key, CASE WHEN unknown = '{{}}' THEN fields ELSE fields - unknown END AS fields,
+        ), built AS (
+            SELECT key, state, {"fields," if with_fields else ""}
                    CASE WHEN unknown = '{{}}' THEN unknown
                         ELSE ARRAY(SELECT DISTINCT u COLLATE "C" FROM unnest(unknown) u ORDER BY 1)
                    END AS unknown
-            FROM built
+            FROM found
         )
-        SELECT key, fields, unknown,
-               md5(CAST(jsonb_build_array(fields, to_jsonb(unknown)) AS text)) AS version
-        FROM known
     """
 
 

@@ -23,12 +23,12 @@ from contracts.problems import Conflict, NotFound
 from contracts.rpc.ingest import ForgetReceipt
 from contracts.streams import DOWNLOADS
 from ingest import importing
+from ingest.format_overrides import Formats
 from ingest.originals import Removed, remove_kunden
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
 from ingest.stop_list import StopList
 from ingest.stopping import KUNDE_COLUMN, stored_though_stopped
-from ingest.table_format import Format
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -44,7 +44,7 @@ class Forgetting:
 
     base: Foundation
     settings: IngestSettings
-    form: Format
+    formats: Formats
     spool: Spool
     stop_list: StopList
 
@@ -53,7 +53,7 @@ class Forgetting:
         lease = await self._no_import(tenant)
         try:
             await asyncio.to_thread(self.stop_list.stop, tenant, kunde)
-            originals = await asyncio.to_thread(self._remove_from_originals, tenant, kunde)
+            originals = await self._remove_from_originals(tenant, kunde)
             erased = {"original_rows": originals.rows, "original_files": originals.files}
             erased["objects"] = await objects.forget_all_of(self.base.broker.js, DOWNLOADS, tenant)
             async with self.base.database.tenant(tenant) as session:
@@ -103,11 +103,14 @@ class Forgetting:
             remedy = "try again when it has ended"
             raise Conflict("a delivery is being imported", remedy=remedy) from error
 
-    def _remove_from_originals(self, tenant: TenantId, kunde: Kundennummer) -> Removed:
-        removed = Removed()
-        for _, delivery in self.spool.deliveries(tenant):
-            removed += remove_kunden(self.spool.delivery(tenant, delivery), self.form, {kunde})
-        return removed
+    async def _remove_from_originals(self, tenant: TenantId, kunde: Kundennummer) -> Removed:
+        form = await self.formats.of(tenant)
+
+        def remove() -> Removed:
+            folders = [self.spool.delivery(tenant, delivery) for _, delivery in self.spool.deliveries(tenant)]
+            return sum((remove_kunden(folder, form, {kunde}) for folder in folders), start=Removed())
+
+        return await asyncio.to_thread(remove)
 
 
 async def _erase(session: AsyncSession, tenant: TenantId, kunde: Kundennummer) -> dict[str, int]:

@@ -17,7 +17,8 @@ from chassis.database import Database, fetch_all, run_sql
 from contracts.ids import AmeiseKey, TenantId, Uuid
 from contracts.names import Table
 from contracts.rpc.ingest import ObjectAsOf, Presence
-from ingest.table_format import Column, ColumnType, Format, TableFormat
+from contracts.rpc.ingest_format import ColumnType
+from ingest.table_format import Column, Format, TableFormat
 
 
 async def remember_changes(

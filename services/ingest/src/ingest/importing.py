@@ -28,8 +28,12 @@ from contracts.ids import Kundennummer, TenantId, Uuid
 from contracts.names import Outcome, Table
 from contracts.rpc.ingest import DeliveryState
 from ingest import merging, store, versions
-from ingest.guards import Incoming, Limits, reasons_to_hold
+from ingest.archives import ArchiveLimits, unpacked
+from ingest.format_overrides import Formats
+from ingest.guards import Incoming, Limit, Limits, is_whole, reasons_to_hold
+from ingest.holding import preview_of
 from ingest.originals import remove_kunden
+from ingest.problems import Problem, Rule
 from ingest.progress import Progress, shown_progress
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
@@ -40,7 +44,7 @@ from ingest.tables import DeliveryRow
 from ingest.versions import Import
 
 if TYPE_CHECKING:
-    from ingest.reading import ReadDelivery
+    from ingest.reading import ReadDelivery, ReadTable
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -64,6 +68,7 @@ class Importer:
     base: Foundation
     settings: IngestSettings
     form: Format
+    formats: Formats
     spool: Spool
     stop_list: StopList
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -110,7 +115,8 @@ class Importer:
                 progress={},
                 attempts=died + 1,
             )
-        current = Import(tenant, Uuid(delivery.id), delivery.as_of, cause_of(delivery))
+        released = delivery.released_at is not None
+        current = Import(tenant, Uuid(delivery.id), delivery.as_of, cause_of(delivery), released)
         with current.cause.bound(delivery=delivery.id), import_seconds.time():
             try:
                 async with self._holding(lease):
@@ -177,7 +183,8 @@ class Importer:
     async def _import(self, current: Import, lease: Lease, progress: Progress) -> None:
         """Read the files, then in one transaction: compare, guard, merge, compose, tell."""
         started = time.monotonic()
-        read = await asyncio.to_thread(self._read, current)
+        form = await self.formats.of(current.tenant)
+        read = await asyncio.to_thread(self._read, current, form)
         if not read.tables:
             await self._fail(current, lease, "no file could be read", read)
             return
@@ -185,13 +192,16 @@ class Importer:
         async with self.base.database.tenant(current.tenant) as session:
             timeout = int(self.settings.import_timeout.total_seconds() * 1000)
             await run_sql(session, f"SET LOCAL statement_timeout = {timeout}")
-            counts = await self._compare(session, current, read, progress)
-            if reasons := await self._guard(session, current, read, counts):
-                await self._hold(session, current, read, reasons)
+            counts, left_out = await self._compare(session, current, read, progress)
+            if reasons := await self._guard(session, current, read, form, counts):
+                await self._hold(session, current, read, reasons, counts)
             else:
                 await self._merge(session, current, read, counts, (time.monotonic() - started) * 1000)
             await leases.check(session, lease)
         if not reasons:
+            if left_out:  # not before: an import that begins again must find the files as they came
+                folder = self.spool.delivery(current.tenant, current.delivery)
+                await asyncio.to_thread(remove_kunden, folder, form, left_out)
             deliveries_total.labels("imported").inc()
             for table, count in counts.items():
                 for change, rows in count.model_dump().items():
@@ -203,47 +213,87 @@ class Importer:
                 problems=read.problem_count(),
             )
 
-    def _read(self, current: Import) -> "ReadDelivery":
+    def _read(self, current: Import, form: Format) -> "ReadDelivery":
         # Here, because polars costs memory that a service that only waits does not need.
         from ingest.reading import read_delivery  # noqa: PLC0415
 
-        folder = self.spool.delivery(current.tenant, current.delivery)
-        return read_delivery(sorted(folder.iterdir()) if folder.is_dir() else [], self.form)
+        settings = self.settings
+        limits = ArchiveLimits(settings.archive_bytes, settings.archive_ratio, settings.archive_entries)
+        with unpacked(self.spool.delivery(current.tenant, current.delivery), limits) as contents:
+            files = [path for path in contents.files if not settings.is_marker(path.name)]
+            read = read_delivery(files, form)
+        read.problems.extend(contents.problems)
+        return read
 
     async def _compare(
         self, session: AsyncSession, current: Import, read: "ReadDelivery", progress: Progress
-    ) -> dict[Table, TableCounts]:
+    ) -> tuple[dict[Table, TableCounts], set[Kundennummer]]:
+        """Stage and compare every table, and report what is doubtful about them as a whole. Also returns
+        the Kunden who were left out because they are on the stop list."""
+        from ingest.references import report_dangling  # noqa: PLC0415 (polars)
+
         counts: dict[Table, TableCounts] = {}
+        whole = {table for table, found in read.tables.items() if self._is_whole(found, read)}
         stopped = await asyncio.to_thread(self.stop_list.stopped, current.tenant)
         left_out_kunden: set[Kundennummer] = set()
-        for table, read_table in read.tables.items():
-            loaded = progress.importing(table, read_table.rows)
-            await merging.stage(session, read_table, self.form[table], loaded)
+        for table, found in read.tables.items():
+            loaded = progress.importing(table, found.rows)
+            await merging.stage(session, found, self.form[table], loaded)
             left_out = await leave_out(session, table, self.stop_list, stopped, current.tenant)
-            counts[table] = await merging.compare(
-                session, read_table, self.form[table], tenant=current.tenant, left_out=left_out.rows
-            )
             left_out_kunden |= left_out.kunden
-        if left_out_kunden:
-            folder = self.spool.delivery(current.tenant, current.delivery)
-            await asyncio.to_thread(remove_kunden, folder, self.form, left_out_kunden)
-        return counts
+            counts[table] = await merging.compare(
+                session, found, self.form[table], tenant=current.tenant, whole=table in whole,
+                left_out=left_out.rows,
+            )  # fmt: skip
+            if table not in whole:
+                read.problems.append(Problem(found.file, Rule.NOTHING_TAKEN_FOR_GONE))
+        await report_dangling(session, read, self.form, tenant=current.tenant, whole=whole)
+        return counts, left_out_kunden
+
+    def _is_whole(self, found: "ReadTable", read: "ReadDelivery") -> bool:
+        return is_whole(
+            rows=found.rows,
+            rejected=found.rejected,
+            every_row_has_key=found.every_row_has_key,
+            cut_off=found.cut_off,
+            unfinished=found.table in read.unfinished,
+            limit=self._limits().rejected,
+        )
+
+    def _limits(self) -> Limits:
+        of = self.settings
+        return Limits(
+            gone=Limit(of.gone_limit_percent, of.gone_limit_floor),
+            emptied=Limit(of.fill_limit_points, of.fill_limit_floor),
+            rejected=Limit(of.rejected_limit_percent, of.rejected_limit_floor),
+        )
 
     async def _guard(
         self,
         session: AsyncSession,
         current: Import,
         read: "ReadDelivery",
+        form: Format,
         counts: dict[Table, TableCounts],
     ) -> list[str]:
+        """Why the delivery must be held. One that a person released passes, unless it came too late."""
+        if current.released:
+            return await self._too_late(session, current)
         before = await store.stored_before(session, current.tenant)
         incoming = {
             # A rejected row is there, though unreadable: it is no sign of an emptied table.
-            table: Incoming(found.rows + found.rejected, frozenset(found.delivered), counts[table])
+            table: Incoming(
+                form[table], found.rows + found.rejected, frozenset(found.delivered), counts[table],
+                found.filled, found.unreadable, found.new_columns,
+            )
             for table, found in read.tables.items()
-        }
-        limits = Limits(self.settings.gone_limit_percent, self.settings.gone_limit_floor)
-        return reasons_to_hold(before, incoming, limits)
+        }  # fmt: skip
+        return reasons_to_hold(before, incoming, self._limits())
+
+    async def _too_late(self, session: AsyncSession, current: Import) -> list[str]:
+        """Released while a newer delivery was being imported: the older state must not win over it."""
+        row = await session.get_one(DeliveryRow, current.delivery)
+        return ["a newer delivery was imported"] if await store.is_superseded(session, row) else []
 
     async def _merge(
         self,
@@ -266,7 +316,7 @@ class Importer:
                     session, self.form[table], tenant=current.tenant, delivery=current.delivery, now=now
                 )
             await store.remember_table(
-                session, table, tenant=current.tenant, columns=found.delivered, counts=counts[table],
+                session, table, tenant=current.tenant, filled=found.filled, counts=counts[table],
                 delivery=current.delivery, as_of=current.as_of,
             )  # fmt: skip
         for table in touched:
@@ -284,13 +334,22 @@ class Importer:
         await self._end(session, current, state, told, read, counts)
 
     async def _hold(
-        self, session: AsyncSession, current: Import, read: "ReadDelivery", reasons: list[str]
+        self,
+        session: AsyncSession,
+        current: Import,
+        read: "ReadDelivery",
+        reasons: list[str],
+        counts: dict[Table, TableCounts],
     ) -> None:
         reason = "; ".join(reasons)
         log.warning("delivery.held", reason=reason)
         deliveries_total.labels("held").inc()
         told = DeliveryHeld(delivery=current.delivery, reason=reason)
         await self._end(session, current, DeliveryState.HELD, told, read)
+        preview = await preview_of(session, reasons, counts)
+        await store.change_delivery(
+            session, current.delivery, preview=preview, released_at=None, released_by=None
+        )
 
     async def _fail(
         self, current: Import, lease: Lease, reason: str, read: "ReadDelivery | None" = None

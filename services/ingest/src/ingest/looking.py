@@ -40,9 +40,10 @@ class Looking:
             deliveries = await store.newest_deliveries(session, tenant)
             tables = await store.delivered_tables(session, tenant)
             overdue = await session.get(OverdueRow, tenant)
+        superseded = _superseded(deliveries)
         return DailyUpStatus(
-            ftp=shown(self.settings, user.user_name) if user else None,
-            deliveries=tuple(map(_shown, deliveries)),
+            ftp=shown(self.settings, user.user_name, plain_allowed=user.plain_allowed) if user else None,
+            deliveries=tuple(shown_delivery(row, superseded=row.id in superseded) for row in deliveries),
             stored={table: row.rows for table, row in tables.items()},
             tables=table_states(deliveries[0], self.form) if deliveries else {},
             overdue_since=overdue.since if overdue else None,
@@ -52,8 +53,9 @@ class Looking:
         """One delivery with its first problems. Raises NotFound."""
         async with self.database.tenant(tenant) as session:
             row = await store.delivery(session, tenant, delivery)
+            superseded = row.state == DeliveryState.HELD and await store.is_superseded(session, row)
         return DeliveryReport(
-            delivery=_shown(row),
+            delivery=shown_delivery(row, superseded=superseded),
             tables=table_states(row, self.form),
             problems=tuple(ReportedProblem.model_validate(problem) for problem in row.problems),
         )
@@ -85,7 +87,22 @@ class Looking:
         )
 
 
-def _shown(row: DeliveryRow) -> DeliveryStatus:
+_IMPORTED = (DeliveryState.IMPORTED, DeliveryState.IMPORTED_WITH_WARNINGS)
+
+
+def _superseded(newest_first: Sequence[DeliveryRow]) -> set[str]:
+    """Held deliveries with an imported one after them."""
+    found: set[str] = set()
+    newer_imported = False
+    for row in newest_first:
+        if newer_imported and row.state == DeliveryState.HELD:
+            found.add(row.id)
+        newer_imported = newer_imported or row.state in _IMPORTED
+    return found
+
+
+def shown_delivery(row: DeliveryRow, *, superseded: bool = False) -> DeliveryStatus:
+    """One delivery as it is told to people."""
     return DeliveryStatus(
         id=Uuid(row.id),
         state=DeliveryState(row.state),
@@ -99,4 +116,5 @@ def _shown(row: DeliveryRow) -> DeliveryStatus:
         counts={Table(table): TableCounts.model_validate(n) for table, n in row.counts.items()},
         problems=row.problem_count,
         reason=row.reason,
+        superseded=superseded,
     )

@@ -16,8 +16,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.database import fetch_all, run_sql
 from contracts.events import TableCounts
 from contracts.ids import TenantId, Uuid
+from contracts.rpc.ingest_format import ColumnType
 from ingest.history import remember_changes
-from ingest.table_format import ColumnType, TableFormat
+from ingest.table_format import TableFormat
 
 if TYPE_CHECKING:
     from ingest.reading import ReadTable
@@ -57,13 +58,18 @@ async def stage(
 
 
 async def compare(
-    session: AsyncSession, read: "ReadTable", definition: TableFormat, *, tenant: TenantId, left_out: int
+    session: AsyncSession,
+    read: "ReadTable",
+    definition: TableFormat,
+    *,
+    tenant: TenantId,
+    whole: bool,
+    left_out: int,
 ) -> TableCounts:
     """Put the keys that differ into the temporary table `delta_<table>` (key, action, back) and count them.
 
-    `action` is new (with `back`: it was gone before), changed or gone. A rejected row makes nothing gone:
-    neither its own key, nor, where a key could not be read, any other. `left_out` rows were taken out after
-    loading.
+    `action` is new (with `back`: it was gone before), changed or gone. The key of a rejected row is not gone;
+    and nothing is in a table that did not come `whole`. `left_out` rows were taken out after loading.
     """
     table = definition.table
     differs = " OR ".join(
@@ -85,7 +91,7 @@ async def compare(
         """,
         tenant=tenant,
     )
-    if read.every_row_has_key:
+    if whole:
         await run_sql(
             session,
             f"""

@@ -1,8 +1,15 @@
-"""What was found wrong with a delivery: which file, which row, which column, which rule. Never the value."""
+"""What was found wrong with a delivery: which file, which line, which column, which rule, and what kind of
+value stood there. Never the value."""
 
+import re
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
+
+MAX_CELL_BYTES = 32_768
+"""A longer cell is no value of ours: more likely a quote was never closed."""
+LONE_QUOTE = "\x02"
+"""Stands for a cell that a quote opens and none closes, or the other way round."""
 
 
 class Rule(StrEnum):
@@ -13,7 +20,14 @@ class Rule(StrEnum):
     FILE_SUPERSEDED = "file_superseded"
     FILE_EMPTY = "file_empty"
     FILE_UNREADABLE = "file_unreadable"
-    QUOTES_UNBALANCED = "quotes_unbalanced"
+    FILE_CUT_OFF = "file_cut_off"
+    ARCHIVE_UNREADABLE = "archive_unreadable"
+    ARCHIVE_TOO_LARGE = "archive_too_large"
+    ARCHIVE_RATIO = "archive_ratio"
+    ARCHIVE_TOO_MANY_ENTRIES = "archive_too_many_entries"
+    ARCHIVE_NAME = "archive_name"
+    ARCHIVE_LINK = "archive_link"
+    ARCHIVE_ENCRYPTED = "archive_encrypted"
     TOO_MANY_COLUMNS = "too_many_columns"
     COLUMN_TWICE = "column_twice"
     COLUMN_MISSING = "column_missing"
@@ -25,21 +39,32 @@ class Rule(StrEnum):
     KEY_TWICE = "key_twice"
     REQUIRED_UNREADABLE = "required_unreadable"
     CELL_UNREADABLE = "cell_unreadable"
+    POINTS_NOWHERE = "points_nowhere"
+    NOTHING_TAKEN_FOR_GONE = "nothing_taken_for_gone"
 
 
-REJECTS_ROW = frozenset(
-    {Rule.ROW_TOO_SHORT, Rule.ROW_TOO_LONG, Rule.KEY_UNREADABLE, Rule.KEY_TWICE, Rule.REQUIRED_UNREADABLE}
-)
+class ValueClass(StrEnum):
+    """What kind of value stood in a cell."""
+
+    EMPTY = "empty"
+    NUMBER = "number"
+    DATE_LIKE = "date-like"
+    TEXT = "text"
+    TOO_LONG = "too long"
+    LONE_QUOTE = "lone quote"
+    UNREADABLE_CHARACTERS = "unreadable characters"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`row` counts records, the header being 1; it is the line unless cells hold line breaks."""
+    """`row` counts records, `line` lines, the header being 1; they differ once a cell held a line break."""
 
     file: str
     rule: Rule
     row: int | None = None
     column: str | None = None
+    line: int | None = None
+    value: ValueClass | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}
@@ -51,3 +76,22 @@ class TableRejected(Exception):  # noqa: N818
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"{problem.file}: {problem.rule}")
         self.problem = problem
+
+
+_NUMBER = re.compile(r"[+-]?[\d.,]*\d")
+_DATE_LIKE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([T ].*)?")
+
+
+def value_class(cell: str | None) -> ValueClass:
+    """What kind of value a cell holds."""
+    if cell is None:
+        return ValueClass.EMPTY
+    if cell == LONE_QUOTE:
+        return ValueClass.LONE_QUOTE
+    if len(cell.encode()) > MAX_CELL_BYTES:
+        return ValueClass.TOO_LONG
+    if re.search("[\x00\x02\ufffd]", cell):
+        return ValueClass.UNREADABLE_CHARACTERS
+    if _DATE_LIKE.fullmatch(cell):
+        return ValueClass.DATE_LIKE
+    return ValueClass.NUMBER if _NUMBER.fullmatch(cell) else ValueClass.TEXT

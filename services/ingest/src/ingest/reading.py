@@ -6,39 +6,45 @@ whose required cells cannot be read is rejected; a file without its key column i
 polars is imported here, so this module is imported only when there is something to read.
 """
 
-import csv
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
 from contracts.ids import AmeiseKey
 from contracts.names import Table
+from contracts.rpc.ingest_format import Policy
 from ingest.cells import CANONICAL, stripped
-from ingest.problems import Problem, Rule, TableRejected
-from ingest.table_format import Column, Format, TableFormat, normalised
+from ingest.parsing import END, FileForm, cells_of, open_text
+from ingest.problems import Problem, Rule, TableRejected, value_class
+from ingest.spool import UNFINISHED_SUFFIX
+from ingest.table_format import Column, Format, TableFormat
 
-MAX_COLUMNS = 1000
-MAX_HEADER_BYTES = 262_144
 KEPT_PROBLEMS = 20_000
 """Problems of one table that are kept one by one; the others are only counted."""
 
-DELIMITERS = (";", ",", "\t")
-_END = "\x02"
-"""Put behind the last cell of every line before parsing: polars fills short rows up in silence."""
 _KEY_PATTERN = f"^{AmeiseKey.pattern.pattern}$"
 
 
 @dataclass(frozen=True, slots=True)
 class ReadTable:
     """One table as read. `frame`: `key`, the format's columns as canonical text, `extra` (JSON text of
-    columns that the format does not know), `unknown` (`{a,b}`), `row_hash` (MD5 of all of it)."""
+    columns that the format does not know), `unknown` (`{a,b}`), `row_hash` (MD5 of all of it); `places`:
+    `row` and `line` of each of its rows. `filled` and `unreadable` count cells of these rows per delivered
+    column: those where something stands, and those of them that could not be read."""
 
     table: Table
     file: str
     frame: pl.DataFrame
+    places: pl.DataFrame
+    form: FileForm
     delivered: tuple[str, ...]
+    new_columns: tuple[str, ...]
+    filled: Mapping[str, int]
+    unreadable: Mapping[str, int]
+    cut_off: bool
     rejected: int
     rejected_keys: tuple[str, ...]
     every_row_has_key: bool
@@ -49,6 +55,12 @@ class ReadTable:
     def rows(self) -> int:
         return self.frame.height
 
+    def with_problems(self, found: list[Problem], count: int) -> "ReadTable":
+        """The same with `count` more problems, of which some are in `found`."""
+        room = max(KEPT_PROBLEMS - len(self.problems), 0)
+        problems = (*self.problems, *found[:room])
+        return replace(self, problems=problems, problem_count=self.problem_count + count)
+
 
 @dataclass(slots=True)
 class ReadDelivery:
@@ -56,6 +68,8 @@ class ReadDelivery:
 
     tables: dict[Table, ReadTable] = field(default_factory=dict[Table, ReadTable])
     problems: list[Problem] = field(default_factory=list[Problem])
+    unfinished: set[Table] = field(default_factory=set[Table])
+    """Tables of which a file did not come whole."""
 
     def all_problems(self) -> list[Problem]:
         return [*self.problems, *(problem for read in self.tables.values() for problem in read.problems)]
@@ -69,11 +83,14 @@ def read_delivery(files: list[Path], form: Format) -> ReadDelivery:
     read = ReadDelivery()
     newest: dict[Table, Path] = {}
     for path in sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name)):
+        if path.name.endswith(UNFINISHED_SUFFIX):
+            read.problems.append(Problem(path.name, Rule.FILE_UNFINISHED))
+            if table := form.table_of(path.name.removesuffix(UNFINISHED_SUFFIX)):
+                read.unfinished.add(table)
+            continue
         table = form.table_of(path.name)
         if table is None:
-            unfinished = path.suffix == ".unfinished"
-            rule = Rule.FILE_UNFINISHED if unfinished else Rule.FILE_OF_NO_TABLE
-            read.problems.append(Problem(path.name, rule))
+            read.problems.append(Problem(path.name, Rule.FILE_OF_NO_TABLE))
             continue
         if table in newest:
             read.problems.append(Problem(newest[table].name, Rule.FILE_SUPERSEDED))
@@ -89,70 +106,23 @@ def read_delivery(files: list[Path], form: Format) -> ReadDelivery:
 
 def read_table(raw: bytes, file: str, definition: TableFormat) -> ReadTable:
     """Read one file as `definition` says. Raises TableRejected."""
-    data = as_utf8(raw)
-    headings, delimiter = _header(data, file, definition)
-    columns = _columns(headings, file, definition)
+    data, form = open_text(raw, file, definition)
+    columns = _columns(form.headings, file, definition)
     notes = [
         Problem(file, Rule.COLUMN_MISSING, column=column.name)
         for column in definition.columns
-        if column.name not in columns.values()
+        if column.name not in columns.values() and column.missing is not Policy.IGNORE
     ]
     notes += [
         # The heading is the sender's word for a column, no value: it may be told.
-        Problem(file, Rule.COLUMN_UNKNOWN, column=heading[:60])
-        for place, heading in enumerate(headings)
-        if heading and place not in columns
+        Problem(file, Rule.COLUMN_UNKNOWN, row=1, line=1, column=heading[:60])
+        for place, heading in enumerate(form.headings)
+        if heading and place not in columns and definition.policy_for_new(heading) is not Policy.IGNORE
     ]
-    rows = _parse(data, file, delimiter, len(headings))
-    return _Rows(file, definition, headings, columns).judge(rows, notes)
+    return _Rows(form, definition, columns).judge(cells_of(data, form), notes)
 
 
-# ── bytes ────────────────────────────────────────────────────────────────────
-
-
-def as_utf8(raw: bytes) -> bytes:
-    """The file's text as UTF-8 without BOM. What is no UTF-8 is read as Windows-1252, line by line, so
-    that a file of mixed encodings keeps both kinds of lines right."""
-    raw = raw.removeprefix(b"\xef\xbb\xbf")
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return b"\n".join(map(_line_as_utf8, raw.split(b"\n")))
-    return raw
-
-
-def _line_as_utf8(line: bytes) -> bytes:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return line.decode("cp1252", errors="replace").encode()
-    return line
-
-
-def _header(data: bytes, file: str, definition: TableFormat) -> tuple[list[str], str]:
-    """The headings, and the delimiter under which most of them are columns that we know."""
-    if not data.strip():
-        raise TableRejected(Problem(file, Rule.FILE_EMPTY))
-    first_line = data[:MAX_HEADER_BYTES].split(b"\n", 1)[0].rstrip(b"\r")
-    if len(first_line) >= MAX_HEADER_BYTES - 1:
-        raise TableRejected(Problem(file, Rule.TOO_MANY_COLUMNS, row=1))
-    line = first_line.decode("utf-8", errors="replace").replace("\x00", "")
-    best: tuple[int, list[str], str] = (-1, [], ";")
-    for delimiter in DELIMITERS:
-        try:
-            headings = next(csv.reader([line], delimiter=delimiter))
-        except (csv.Error, StopIteration):
-            continue
-        known = sum(1 for heading in headings if definition.column_headed(heading))
-        if known > best[0]:
-            best = (known, headings, delimiter)
-    _, headings, delimiter = best
-    if len(headings) > MAX_COLUMNS:
-        raise TableRejected(Problem(file, Rule.TOO_MANY_COLUMNS, row=1))
-    return [normalised(heading) for heading in headings], delimiter
-
-
-def _columns(headings: list[str], file: str, definition: TableFormat) -> dict[int, str]:
+def _columns(headings: tuple[str, ...], file: str, definition: TableFormat) -> dict[int, str]:
     """Place in the file → our column. Raises TableRejected where that is not clear, or a key is missing."""
     found: dict[int, str] = {}
     exact = {heading for heading in headings if heading in definition.names}
@@ -161,60 +131,12 @@ def _columns(headings: list[str], file: str, definition: TableFormat) -> dict[in
         if column is None or (column.name in exact and heading != column.name):
             continue  # the column stands there under its own name; a namesake by alias is an unknown one
         if column.name in found.values():
-            raise TableRejected(Problem(file, Rule.COLUMN_TWICE, row=1, column=column.name))
+            raise TableRejected(Problem(file, Rule.COLUMN_TWICE, row=1, line=1, column=column.name))
         found[place] = column.name
     for name in definition.key:
         if name not in found.values():
-            raise TableRejected(Problem(file, Rule.KEY_COLUMN_MISSING, row=1, column=name))
+            raise TableRejected(Problem(file, Rule.KEY_COLUMN_MISSING, row=1, line=1, column=name))
     return found
-
-
-def _parse(data: bytes, file: str, delimiter: str, width: int) -> pl.DataFrame:
-    """Cells as text: `c0` ... `c{width-1}`, then `end`, which holds the mark unless the row is ragged."""
-    body = data.split(b"\n", 1)[1] if b"\n" in data else b""
-    body = body.replace(b"\r\n", b"\n").removesuffix(b"\n")
-    names = [f"c{place}" for place in range(width)]
-    if not body:
-        return pl.DataFrame(schema=dict.fromkeys(("row", *names, "end"), pl.String))
-    marked = body.replace(b"\n", f"{delimiter}{_END}\n".encode()) + f"{delimiter}{_END}\n".encode()
-    try:
-        frame = _read_csv(marked, delimiter, names, quote='"')
-    except pl.exceptions.PolarsError:
-        # A quote that never closes, or text behind a closing one: take quotes as ordinary characters, and
-        # let the rows that needed them be rejected one by one.
-        try:
-            frame = _without_quotes(_read_csv(marked, delimiter, names, quote=None), names)
-        except pl.exceptions.PolarsError as error:
-            raise TableRejected(Problem(file, Rule.FILE_UNREADABLE)) from error
-    # A quoted line break got the mark too.
-    inside = f"{delimiter}{_END}\n"
-    broken = [name for name in names if frame[name].str.contains(inside, literal=True).any()]
-    return frame.with_columns(pl.col(name).str.replace_all(inside, "\n", literal=True) for name in broken)
-
-
-def _read_csv(data: bytes, delimiter: str, names: list[str], *, quote: str | None) -> pl.DataFrame:
-    return pl.read_csv(
-        data,
-        has_header=False,
-        separator=delimiter,
-        quote_char=quote,
-        schema=dict.fromkeys([*names, "end", "beyond"], pl.String),
-        missing_columns="insert",
-        truncate_ragged_lines=True,
-        empty_string_is_null=False,
-    ).with_row_index("row", offset=2)
-
-
-def _without_quotes(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """Undo the quotes around whole cells. A quote on one side only makes the cell unreadable."""
-    fixed: list[pl.Expr] = []
-    for name in names:
-        cell = pl.col(name)
-        whole = cell.str.contains(r'(?s)^".*"$') & (cell.str.len_bytes() >= 2)
-        inner = cell.str.slice(1, cell.str.len_chars() - 2).str.replace_all('""', '"', literal=True)
-        lone = cell.str.starts_with('"') | cell.str.ends_with('"')
-        fixed.append(pl.when(whole).then(inner).when(lone).then(pl.lit("\x00")).otherwise(cell).alias(name))
-    return frame.with_columns(fixed)
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────
@@ -224,9 +146,8 @@ def _without_quotes(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
 class _Rows:
     """Judges the rows of one file."""
 
-    file: str
+    form: FileForm
     definition: TableFormat
-    headings: list[str]
     columns: dict[int, str]
 
     def judge(self, cells: pl.DataFrame, notes: list[Problem]) -> ReadTable:
@@ -235,19 +156,33 @@ class _Rows:
         frame = frame.with_columns(check.alias(name) for name, (check, _, _) in checks.items())
         problems, count = list(notes), len(notes)
         for name, (_, rule, column) in checks.items():
+            if rule is Rule.CELL_UNREADABLE and self._column(column).unreadable is Policy.IGNORE:
+                continue
             found = frame.filter(pl.col(name))
             count += found.height
-            kept = found["row"].head(max(KEPT_PROBLEMS - len(problems), 0)).to_list()
-            problems += [Problem(self.file, rule, row, column) for row in kept]
+            problems += self._said(found.head(max(KEPT_PROBLEMS - len(problems), 0)), rule, column)
+        cut_off = self._is_cut_off(frame)
+        if cut_off:
+            problems.append(Problem(self.form.file, Rule.FILE_CUT_OFF))
+            count += 1
         rejecting = [name for name, (_, rule, _) in checks.items() if rule is not Rule.CELL_UNREADABLE]
         rejected = frame.filter(pl.any_horizontal(rejecting))
         good = frame.filter(~pl.any_horizontal(rejecting))
         known_keys = rejected.filter(~pl.col("no_key") & ~pl.col("key_twice"))["key"]
         return ReadTable(
             table=self.definition.table,
-            file=self.file,
+            file=self.form.file,
             frame=self._finished(good, checks),
+            places=good.select("row", "line"),
+            form=self.form,
             delivered=tuple(sorted(self.columns.values())),
+            new_columns=tuple(self.form.headings[place] for place in self._extra_places()),
+            filled=self._counted(good, lambda column: pl.col(f"raw:{column.name}").is_not_null()),
+            unreadable=self._counted(
+                good,
+                lambda column: pl.col(f"raw:{column.name}").is_not_null() & pl.col(column.name).is_null(),
+            ),
+            cut_off=cut_off,
             rejected=rejected.height,
             rejected_keys=tuple(known_keys.unique().to_list()),
             every_row_has_key=not rejected["no_key"].any(),
@@ -255,23 +190,43 @@ class _Rows:
             problem_count=count,
         )
 
+    def _said(self, found: pl.DataFrame, rule: Rule, column: str | None) -> list[Problem]:
+        """A problem of each row, with the kind of value that stood there."""
+        raws = found[f"raw:{column}"].to_list() if f"raw:{column}" in found.columns else None
+        return [
+            Problem(self.form.file, rule, row, column, line, value_class(raws[place]) if raws else None)
+            for place, (row, line) in enumerate(found.select("row", "line").iter_rows())
+        ]
+
+    def _is_cut_off(self, frame: pl.DataFrame) -> bool:
+        """Whether the last line ends before its last cell, and without a line end."""
+        return frame.height > 0 and bool(frame["too_short"][-1]) and not self.form.ended
+
+    def _counted(self, good: pl.DataFrame, holds: Callable[[Column], pl.Expr]) -> dict[str, int]:
+        """In how many rows something holds for a column, for each one delivered."""
+        counts = good.select(holds(column).sum().alias(column.name) for column in self._delivered())
+        return counts.row(0, named=True)
+
+    def _column(self, name: str | None) -> Column:
+        return next(column for column in self.definition.columns if column.name == name)
+
     def _typed(self, cells: pl.DataFrame) -> pl.DataFrame:
         """Blank lines gone; per known column the delivered text (`raw:x`) and the canonical one (`x`)."""
-        width = len(self.headings)
-        blank = (pl.col("c0") == (_END if width > 0 else "")) if width > 1 else (pl.col("c0") == "")
+        width = len(self.form.headings)
+        blank = (pl.col("c0") == (END if width > 0 else "")) if width > 1 else (pl.col("c0") == "")
         cells = cells.filter(~(blank & (pl.col("c1") == "") if width > 1 else blank))
         raws = [stripped(pl.col(f"c{place}")).alias(f"raw:{name}") for place, name in self.columns.items()]
         extras = [
-            stripped(pl.col(f"c{place}")).alias(f"extra:{self.headings[place]}")
+            stripped(pl.col(f"c{place}")).alias(f"extra:{self.form.headings[place]}")
             for place in self._extra_places()
         ]
         ends = [
-            (
-                (pl.col("end") != _END) & pl.any_horizontal(pl.col(f"c{i}") == _END for i in range(width))
-            ).alias("short"),
-            (pl.col("end") != _END).alias("ragged"),
+            ((pl.col("end") != END) & pl.any_horizontal(pl.col(f"c{i}") == END for i in range(width))).alias(
+                "short"
+            ),
+            (pl.col("end") != END).alias("ragged"),
         ]
-        frame = cells.select("row", *raws, *extras, *ends)
+        frame = cells.select("row", "line", *raws, *extras, *ends)
         frame = frame.with_columns(
             CANONICAL[column.type](pl.col(f"raw:{column.name}")).alias(column.name)
             for column in self._delivered()
@@ -279,10 +234,11 @@ class _Rows:
         return frame.with_columns(pl.concat_str(self.definition.key, separator=":").alias("key"))
 
     def _extra_places(self) -> list[int]:
-        """Places of columns that the format does not know; of equal headings the first."""
+        """Places of columns that the format does not know, and that are kept; of equal headings the first."""
         places: dict[str, int] = {}
-        for place, heading in enumerate(self.headings):
-            if heading and place not in self.columns:
+        for place, heading in enumerate(self.form.headings):
+            ignored = self.definition.policy_for_new(heading) is Policy.IGNORE
+            if heading and place not in self.columns and not ignored:
                 places.setdefault(heading, place)
         return list(places.values())
 
@@ -293,12 +249,13 @@ class _Rows:
         """Name of the check → (true where broken, rule, column)."""
         whole = ~pl.col("ragged")
         no_key = ~pl.col("key").str.contains(_KEY_PATTERN).fill_null(value=False)
+        key = self.definition.key[0] if len(self.definition.key) == 1 else None
         last_of_key = pl.col("row") == pl.col("row").max().over("key")
         checks: dict[str, tuple[pl.Expr, Rule, str | None]] = {
             "too_short": (pl.col("ragged") & pl.col("short"), Rule.ROW_TOO_SHORT, None),
             "too_long": (pl.col("ragged") & ~pl.col("short"), Rule.ROW_TOO_LONG, None),
-            "no_key": (no_key, Rule.KEY_UNREADABLE, None),
-            "key_twice": (whole & ~no_key & ~last_of_key, Rule.KEY_TWICE, None),
+            "no_key": (no_key, Rule.KEY_UNREADABLE, key),
+            "key_twice": (whole & ~no_key & ~last_of_key, Rule.KEY_TWICE, key),
         }
         for column in self._delivered():
             value, raw = pl.col(column.name), pl.col(f"raw:{column.name}")

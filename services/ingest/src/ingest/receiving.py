@@ -1,4 +1,5 @@
-"""The receiving half: one replica serves FTP under a lease, and watches the homes for complete deliveries.
+"""The receiving half: one replica serves FTP and SFTP under a lease, and watches the homes for complete
+deliveries.
 
 A delivery begins with the first file in a home: its row (state `receiving`) gives it its id and the moment
 it began. When it is complete its files are moved into its own folder, and the row becomes `waiting`. Both
@@ -7,9 +8,11 @@ steps can be repeated: after a crash between them the files are found in the hom
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import cast
 
 import structlog
@@ -24,14 +27,17 @@ from contracts.ids import TenantId, Uuid, new_id
 from contracts.names import Outcome, Table
 from contracts.rpc.ingest import DeliveryState
 from contracts.subjects import SYSTEM_TENANT
-from ingest import ftp_server, store
+from ingest import archives, ftp_server, store
 from ingest.completeness import Complete, Patience, ReceivedFile, is_complete
+from ingest.failed_logins import FailedLogins
+from ingest.format_overrides import Formats
 from ingest.ftp_users import Users
 from ingest.importing import Importer, cause_of
 from ingest.settings import IngestSettings
 from ingest.spool import Spool, SpooledFile
 from ingest.table_format import Format
 from ingest.tables import DeliveryRow
+from ingest.uploading import Uploads
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -41,31 +47,34 @@ LEASE = "receiving"
 
 @dataclass(slots=True)
 class _Seen:
-    """How a file looked, and since when it has looked like that (monotonic seconds)."""
+    """How a file looked, since when it has looked like that (monotonic seconds), and what it brings (None:
+    not looked into yet)."""
 
     size: int
     changed_ns: int
     since: float
+    tables: frozenset[Table] | None = None
 
 
 @dataclass(slots=True)
 class Receiver:
     """Receives files and hands complete deliveries to the importer.
 
-    `settled` is set once this replica serves FTP, or knows that another one does.
+    `settled` is set once this replica serves, or knows that another one does.
     """
 
     base: Foundation
     settings: IngestSettings
-    form: Format
+    formats: Formats
     spool: Spool
     importer: Importer
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     _receiving: dict[TenantId, DeliveryRow] = field(default_factory=dict[TenantId, DeliveryRow])
-    _seen: dict[tuple[TenantId, str], _Seen] = field(default_factory=dict[tuple[TenantId, str], _Seen])
+    _seen: dict[tuple[TenantId, Path], _Seen] = field(default_factory=dict[tuple[TenantId, Path], _Seen])
+    _warned: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
 
     async def run(self) -> None:
-        """Receive whenever the lease is ours, for ever. Raises OSError if the FTP port is taken."""
+        """Receive whenever the lease is ours, for ever. Raises OSError if a port is taken."""
         while True:
             try:
                 if lease := await self._take():
@@ -88,28 +97,48 @@ class Receiver:
             )  # fmt: skip
 
     async def _receive(self, lease: Lease) -> None:
-        """Serve FTP and watch the homes until the lease is lost."""
+        """Serve FTP and SFTP, and watch the homes until the lease is lost."""
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
-        users = Users(self.settings.database_all_tenants_url)
         await self._remember_receiving()
 
         def on_change() -> None:
             with suppress(RuntimeError):  # the loop has ended: so will the server
                 loop.call_soon_threadsafe(changed.set)
 
-        with ftp_server.serving(self.settings, users.recognise, self.spool, on_change) as is_alive:
+        with self._serving(on_change) as are_alive:
             self.settled.set()
             try:
                 while True:
-                    if not is_alive():
-                        raise RuntimeError("the FTP server's thread has ended")
+                    if not are_alive():
+                        raise RuntimeError("a server's thread has ended")
                     lease = await self._keep(lease)
                     changed.clear()
                     await self._watch()
                     await pause(changed, POLL_SECONDS)
             finally:
-                users.close()
                 await self._give_back(lease)
+
+    @contextmanager
+    def _serving(self, on_change: Callable[[], None]) -> Generator[Callable[[], bool]]:
+        """Serve FTP, and SFTP if it has a port; gives a function that says whether all servers are alive."""
+        settings, url = self.settings, self.settings.database_all_tenants_url
+        failed_logins = FailedLogins(
+            settings.ftp_failed_login_seconds, settings.failed_logins_to_block, settings.failed_logins_block
+        )
+        with ExitStack() as stack:
+            uploads = Uploads(settings, self.spool, "ftp", on_change)
+            servers = [stack.enter_context(ftp_server.serving(settings, Users(url), uploads, failed_logins))]
+            if (port := settings.sftp_port) is not None:
+                # Here, because asyncssh costs memory, and most installations serve no SFTP.
+                from ingest import sftp_server  # noqa: PLC0415
+
+                uploads = Uploads(settings, self.spool, "sftp", on_change)
+                servers.append(
+                    stack.enter_context(
+                        sftp_server.serving(settings, port, Users(url), uploads, failed_logins)
+                    )
+                )
+            yield lambda: all(is_alive() for is_alive in servers)
 
     async def _keep(self, lease: Lease) -> Lease:
         """Extend the lease when a third of it has passed. Raises LeaseLost."""
@@ -136,36 +165,52 @@ class Receiver:
         """Look at every home that holds files, and at every delivery that has begun."""
         with_files = await asyncio.to_thread(lambda: list(self.spool.tenants_with_files()))
         for tenant in {*with_files, *self._receiving}:
-            await self._look_at(tenant)
+            try:
+                await self._look_at(tenant)
+            except OSError as error:  # a full disk, a folder that we may not write to: the others go on
+                self._warn_once("receiving.cannot_take", f"{tenant}: {error.strerror}")
+        for folder in await asyncio.to_thread(self.spool.strangers):
+            self._warn_once("watch_dir.no_such_team", folder)
+
+    def _warn_once(self, event: str, what: str) -> None:
+        if (event, what) not in self._warned:
+            self._warned.add((event, what))
+            log.warning(event, what=what)
 
     async def _look_at(self, tenant: TenantId) -> None:
         begun = self._receiving.get(tenant)
         known = Uuid(begun.id) if begun else None
+        form = await self.formats.of(tenant)
         spooled = await asyncio.to_thread(self.spool.files, tenant, known)
         if not spooled:
             return
         delivery = begun or await self._begin(tenant)
         complete = is_complete(
-            [self._as_received(tenant, file) for file in spooled],
+            await asyncio.to_thread(lambda: [self._as_received(tenant, file, form) for file in spooled]),
             list(Table),
             started=delivery.received_from,
             now=datetime.now(UTC),
             patience=Patience(timedelta(seconds=self.settings.quiet_seconds), self.settings.waiting_time),
+            by_marker=bool(self.settings.marker_pattern),
         )
         if complete is not None:
             await self._hand_over(tenant, delivery, complete)
 
-    def _as_received(self, tenant: TenantId, file: SpooledFile) -> ReceivedFile:
-        now, key = time.monotonic(), (tenant, file.name)
+    def _as_received(self, tenant: TenantId, file: SpooledFile, form: Format) -> ReceivedFile:
+        now, key = time.monotonic(), (tenant, file.path)
         seen = self._seen.get(key)
         if seen is None or (seen.size, seen.changed_ns) != (file.size, file.changed_ns):
             seen = self._seen[key] = _Seen(file.size, file.changed_ns, now)
+        if seen.tables is None and not file.unfinished:
+            names = archives.names_in(file.path) if archives.is_archive(file.name) else [file.name]
+            seen.tables = frozenset(filter(None, map(form.table_of, names)))
         return ReceivedFile(
             name=file.name,
-            table=self.form.table_of(file.name),
+            tables=seen.tables or frozenset(),
             size=file.size,
             quiet_for=timedelta(seconds=now - seen.since),
             unfinished=file.unfinished,
+            is_marker=self.settings.is_marker(file.name),
         )
 
     async def _begin(self, tenant: TenantId) -> DeliveryRow:

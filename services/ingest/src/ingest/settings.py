@@ -3,6 +3,7 @@
 import os
 import socket
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -32,6 +33,11 @@ class IngestSettings(ServiceSettings):
     spool_dir: Path = Field(
         description="homes of the FTP users and files of deliveries; one for all replicas"
     )
+    watch_dir: Path | None = Field(
+        default=None,
+        description="files in `<watch_dir>/<team>/` are taken like those that came by FTP, and moved away; "
+        "for teams whose way in was set up",
+    )
     ftp_host: str = Field(default="127.0.0.1", description="address that the FTP server listens on")
     ftp_port: int = Field(default=2121, ge=0, le=65535)
     ftp_public_host: str | None = Field(
@@ -44,13 +50,65 @@ class IngestSettings(ServiceSettings):
     ftp_max_connections: int = Field(default=100, ge=1)
     ftp_max_connections_per_address: int = Field(default=20, ge=1)
     ftp_idle_seconds: int = Field(default=300, ge=1, description="a silent connection is closed after this")
+    ftp_tls_certificate: Path | None = Field(
+        default=None,
+        description="PEM file of the certificate and its chain, read at start; unset: a self-signed one, "
+        "made once in `spool_dir`",
+    )
+    ftp_tls_key: Path | None = Field(
+        default=None, description="PEM file of its private key; unset: it is in the certificate's file"
+    )
+    ftp_plain_allowed: bool = Field(
+        default=False,
+        description="whether a new FTP user may come without TLS, where the admin who makes it does not say",
+    )
     ftp_failed_login_seconds: float = Field(
         default=3.0,
         ge=0,
-        description="delay after a failed login; doubles with each further one of an address",
+        description="delay after a failed login (SFTP too); doubles with each further one of an address",
+    )
+    sftp_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="port of the SFTP server, at `ftp_host`; unset: there is none",
+    )
+    sftp_host_key: Path | None = Field(
+        default=None,
+        description="file of its private host key; unset: an Ed25519 one, made once in `spool_dir`",
+    )
+    failed_logins_to_block: int = Field(
+        default=20, ge=1, description="so many failed logins in a row block an address (IPv6: its /64)"
+    )
+    failed_logins_block: Duration = Field(
+        default=timedelta(minutes=15), description="for so long after the last one"
     )
 
+    upload_file_bytes: int = Field(
+        default=4 * 1024**3, ge=1, description="size of one file; what sends more is cut off"
+    )
+    upload_home_files: int = Field(default=500, ge=1, description="files in a home at once")
+    upload_home_bytes: int = Field(
+        default=8 * 1024**3, ge=1, description="size of the files in a home together"
+    )
+    upload_bytes_per_second: int | None = Field(
+        default=None, ge=1024, description="how fast one connection may send; unset: as fast as it can"
+    )
+
+    archive_bytes: int = Field(
+        default=8 * 1024**3, ge=1, description="size of what the archives of a delivery hold, unpacked"
+    )
+    archive_ratio: float = Field(
+        default=200.0, ge=1, description="how many times larger than packed; not judged below 10 MiB"
+    )
+    archive_entries: int = Field(default=100, ge=1, description="files in one archive")
+
     format_name: str = Field(default="dailyup-1", description="which file of `ingest/formats` applies")
+    marker_pattern: str = Field(
+        default="",
+        description="name pattern of a file that says that the delivery is complete (`*.done`); unset: it is "
+        "when all tables are there",
+    )
     quiet_seconds: float = Field(
         default=10.0, ge=0, description="a file whose size stood still this long is complete"
     )
@@ -67,6 +125,21 @@ class IngestSettings(ServiceSettings):
     )
     gone_limit_floor: int = Field(
         default=20, ge=0, description="losing this many rows never holds a delivery"
+    )
+    fill_limit_points: float = Field(
+        default=10.0,
+        ge=0,
+        le=100,
+        description="a column filled in so many percent of the rows less than before holds the delivery",
+    )
+    fill_limit_floor: int = Field(
+        default=20, ge=0, description="so many cells of a column that are emptied never hold a delivery"
+    )
+    rejected_limit_percent: float = Field(
+        default=5.0, ge=0, le=100, description="a table of which more rows are unreadable makes nothing gone"
+    )
+    rejected_limit_floor: int = Field(
+        default=20, ge=0, description="up to so many unreadable rows, a table is taken for whole"
     )
     overdue_after: Duration = Field(
         default=timedelta(hours=26), description="without a delivery for so long, a person is asked for"
@@ -125,10 +198,14 @@ class IngestSettings(ServiceSettings):
             raise ValueError("write the passive ports as `60000-60100`")
         return value
 
-    @field_validator("spool_dir")
+    @field_validator("spool_dir", "watch_dir")
     @classmethod
-    def _is_absolute(cls, value: Path) -> Path:
-        return value.absolute()  # pyftpdlib changes the working directory while it answers CWD
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        return value and value.absolute()  # pyftpdlib changes the working directory while it answers CWD
+
+    def is_marker(self, name: str) -> bool:
+        """Whether a file of this name says that its delivery is complete."""
+        return bool(self.marker_pattern) and fnmatchcase(name.lower(), self.marker_pattern.lower())
 
     @property
     def stop_list_folder(self) -> Path:

@@ -3,20 +3,40 @@
     <spool>/<tenant>/incoming/<file>           the home of the tenant's FTP user
     <spool>/<tenant>/uploading/<file>          an empty marker: the upload of that file is not finished
     <spool>/<tenant>/deliveries/<id>/<file>    the files of one delivery
+    <watched>/<tenant>/<file>                  where others may put files without FTP
 
 The markers survive a killed process, so that a file that was cut off is never taken for a whole one.
 """
 
+import errno
+import os
 import shutil
+import stat
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from contracts.ids import TenantId, Uuid
 
 UNFINISHED_SUFFIX = ".unfinished"
 """Ends the name of a file in a delivery's folder whose upload was never completed."""
+
+LONGEST_NAME_BYTES = 200
+"""Leaves room for what we add to a name; file systems take 255."""
+
+
+def is_allowed(name: str) -> bool:
+    """Whether a file may be called that: one part of a path, printable, not hidden, not too long."""
+    return (
+        bool(name)
+        and not name.startswith(".")
+        and "/" not in name
+        and name.isprintable()
+        and len(name.encode(errors="surrogateescape")) <= LONGEST_NAME_BYTES
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +55,15 @@ class SpooledFile:
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """All homes and deliveries below one directory."""
+    """All homes and deliveries below one directory. `watched` has a second home for every tenant.
+
+    The lock keeps a file from being moved between its mark and its opening: a delivery never gets a file
+    that somebody has just begun to write. One process receives, so the lock need not be seen by others.
+    """
 
     root: Path
+    watched: Path | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def incoming(self, tenant: TenantId) -> Path:
         return self.root / tenant / "incoming"
@@ -51,23 +77,31 @@ class Spool:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.incoming(tenant)
 
+    def create_delivery(self, tenant: TenantId, delivery: Uuid) -> Path:
+        """Make a delivery's folder if it is missing; returns it."""
+        folder = self.delivery(tenant, delivery)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
     def tenants_with_files(self) -> Iterator[TenantId]:
-        """Tenants in whose home something lies."""
-        for tenant in self._tenants():
-            home = self.incoming(tenant)
-            if home.is_dir() and any(home.iterdir()):
+        """Tenants in whose home or watched folder something lies."""
+        for tenant in _tenants_in(self.root):
+            if any(folder.is_dir() and any(folder.iterdir()) for folder in self._homes(tenant)):
                 yield tenant
 
-    def _tenants(self) -> Iterator[TenantId]:
-        for folder in self.root.iterdir() if self.root.is_dir() else ():
-            try:
-                yield TenantId(folder.name)
-            except ValueError:
-                continue  # no tenant's
+    def strangers(self) -> set[str]:
+        """Folders in the watched directory of no tenant who was set up: nobody takes their files."""
+        if self.watched is None or not self.watched.is_dir():
+            return set()
+        folders = {folder.name for folder in self.watched.iterdir() if folder.is_dir()}
+        return folders - set(_tenants_in(self.root))
+
+    def _homes(self, tenant: TenantId) -> list[Path]:
+        return [self.incoming(tenant), *([self.watched / tenant] if self.watched else [])]
 
     def deliveries(self, only: TenantId | None = None) -> Iterator[tuple[TenantId, Uuid]]:
         """Deliveries whose files are still there, of one tenant or of all."""
-        for tenant in [only] if only else self._tenants():
+        for tenant in [only] if only else _tenants_in(self.root):
             folder = self.root / tenant / "deliveries"
             for delivery in folder.iterdir() if folder.is_dir() else ():
                 try:
@@ -84,40 +118,83 @@ class Spool:
         shutil.rmtree(self.delivery(tenant, delivery))
 
     def files(self, tenant: TenantId, delivery: Uuid | None) -> list[SpooledFile]:
-        """The files of a delivery that is being received: those in the home, and those moved already."""
-        folders = [self.incoming(tenant)]
+        """The files of a delivery that is being received: those in the home and in the watched folder, and
+        those moved already."""
+        folders = self._homes(tenant)
         if delivery is not None:
             folders.append(self.delivery(tenant, delivery))
-        return [file for folder in folders if folder.is_dir() for file in self._in(tenant, folder)]
+        return [file for folder in folders for file in self._in(tenant, folder)]
 
     def _in(self, tenant: TenantId, folder: Path) -> Iterator[SpooledFile]:
-        for path in sorted(folder.iterdir()):
-            if path.is_symlink() or not path.is_file():
-                continue  # nobody can make these by FTP
-            about = path.stat()
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            try:
+                about = path.lstat()
+            except FileNotFoundError:
+                continue  # a new one takes its place just now
+            if not stat.S_ISREG(about.st_mode) or not is_allowed(path.name):
+                continue  # links and the like nobody can make by FTP; hidden files are on their way
             unfinished = folder == self.incoming(tenant) and self.is_unfinished(tenant, path.name)
             yield SpooledFile(path, about.st_size, about.st_mtime_ns, unfinished)
 
+    def has_files(self, tenant: TenantId, delivery: Uuid) -> bool:
+        """Whether the delivery's files are still there."""
+        folder = self.delivery(tenant, delivery)
+        return folder.is_dir() and any(folder.iterdir())
+
     def move_to_delivery(self, tenant: TenantId, delivery: Uuid) -> list[SpooledFile]:
-        """Move what lies in the home to the delivery's folder; returns all files there.
+        """Move what lies in the home and the watched folder to the delivery's folder; returns all files
+        there. Of two of the same name the newer one stays.
 
         Can be repeated after being cut off anywhere. Unfinished files are moved too, and stay marked.
         """
-        folder = self.delivery(tenant, delivery)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for file in list(self._in(tenant, self.incoming(tenant))):
-            name = f"{file.name}{UNFINISHED_SUFFIX}" if file.unfinished else file.name
-            file.path.rename(folder / name)
-            self.finish_upload(tenant, file.name)
+        folder = self.create_delivery(tenant, delivery)
+        found = [file for home in self._homes(tenant) for file in self._in(tenant, home)]
+        for file in sorted(found, key=lambda file: file.changed_ns):
+            if file.path.parent == self.incoming(tenant):
+                self._move(tenant, file, folder)
+            else:
+                _move_across(file.path, folder / file.name)
         return list(self._in(tenant, folder))
 
-    def begin_upload(self, tenant: TenantId, name: str) -> bool:
-        """Mark a file as unfinished; True if it was not so before."""
-        marker = self._markers(tenant) / name
-        if marker.exists():
+    def _move(self, tenant: TenantId, file: SpooledFile, folder: Path) -> None:
+        with self._lock:
+            unfinished = self.is_unfinished(tenant, file.name)
+            file.path.rename(folder / (f"{file.name}{UNFINISHED_SUFFIX}" if unfinished else file.name))
+            self.finish_upload(tenant, file.name)
+
+    def open_upload(self, tenant: TenantId, name: str, *, anew: bool, make: bool) -> tuple[BinaryIO, bool]:
+        """Mark a file as unfinished and open it for writing at its beginning, without a buffer; whether it
+        was marked before.
+
+        `anew` puts a new file in its place; what read the old one goes on reading that. Without `make` it
+        must be there. Raises OSError, FileNotFoundError among them.
+        """
+        path, marker = self.incoming(tenant) / name, self._markers(tenant) / name
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if make else 0)
+        with self._lock:
+            was_marked = marker.exists()
+            marker.touch()
+            try:
+                if anew:
+                    path.unlink(missing_ok=True)
+                return os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0), was_marked
+            except OSError:
+                if not was_marked:
+                    marker.unlink(missing_ok=True)
+                raise
+
+    def others_in_home(self, tenant: TenantId, name: str) -> tuple[int, int]:
+        """How many files lie in a home beside the one of that name, and how many bytes they have."""
+        sizes = [file.size for file in self._in(tenant, self.incoming(tenant)) if file.name != name]
+        return len(sizes), sum(sizes)
+
+    def is_in_home(self, tenant: TenantId, name: str, descriptor: int) -> bool:
+        """Whether the open file is the one of that name in the home."""
+        try:
+            there = (self.incoming(tenant) / name).lstat()
+        except FileNotFoundError:
             return False
-        marker.touch()
-        return True
+        return os.path.samestat(there, os.fstat(descriptor))
 
     def finish_upload(self, tenant: TenantId, name: str) -> None:
         (self._markers(tenant) / name).unlink(missing_ok=True)
@@ -127,3 +204,24 @@ class Spool:
 
     def _markers(self, tenant: TenantId) -> Path:
         return self.root / tenant / "uploading"
+
+
+def _tenants_in(root: Path) -> Iterator[TenantId]:
+    for folder in root.iterdir() if root.is_dir() else ():
+        try:
+            yield TenantId(folder.name)
+        except ValueError:
+            continue  # not made by us
+
+
+def _move_across(source: Path, target: Path) -> None:
+    """Move a file, to another file system too: never half of it under the target's name."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        new = target.with_name(f".{target.name}")
+        shutil.copy2(source, new)
+        new.rename(target)
+        source.unlink()

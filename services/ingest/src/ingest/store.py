@@ -14,10 +14,11 @@ from contracts.ids import TenantId, Uuid
 from contracts.names import Table
 from contracts.problems import NotFound
 from contracts.rpc.ingest import DeliveryState
+from contracts.rpc.ingest_format import FormatChanges
 from ingest.composing import WANTED_KEYS, composed_sql
 from ingest.guards import Before
 from ingest.table_format import Format
-from ingest.tables import DeliveredTableRow, DeliveryRow, FtpUserRow
+from ingest.tables import DeliveredTableRow, DeliveryRow, FormatOverrideRow, FtpUserRow
 
 SHOWN_DELIVERIES = 90
 KEPT_PROBLEMS = 1000
@@ -91,6 +92,42 @@ async def change_delivery(session: AsyncSession, delivery: Uuid | str, **values:
     await session.exec(update(DeliveryRow).where(col(DeliveryRow.id) == str(delivery)).values(**values))
 
 
+async def is_superseded(session: AsyncSession, delivery: DeliveryRow) -> bool:
+    """Whether a delivery that began later was imported."""
+    later = select(DeliveryRow.id).where(
+        DeliveryRow.tenant == delivery.tenant,
+        col(DeliveryRow.state).in_([DeliveryState.IMPORTED, DeliveryState.IMPORTED_WITH_WARNINGS]),
+        DeliveryRow.received_from > delivery.received_from,
+    )
+    return (await session.exec(later.limit(1))).first() is not None
+
+
+async def delivery_to_decide_on(session: AsyncSession, delivery: Uuid) -> DeliveryRow | None:
+    """The delivery, locked until the transaction ends: of two decisions the second sees the first."""
+    statement = select(DeliveryRow).where(DeliveryRow.id == str(delivery)).with_for_update()
+    return (await session.exec(statement)).first()
+
+
+async def format_changes(session: AsyncSession, tenant: TenantId) -> FormatChanges:
+    """How the tenant's files differ from the built-in format."""
+    row = await session.get(FormatOverrideRow, tenant)
+    return FormatChanges.model_validate(row.changes) if row else FormatChanges()
+
+
+async def living_keys(
+    session: AsyncSession, table: Table, *, tenant: TenantId, of: Sequence[str]
+) -> set[str]:
+    """Those of the keys that are stored and not gone."""
+    rows = await fetch_all(
+        session,
+        f"SELECT key FROM {table} WHERE tenant = :tenant AND gone_since IS NULL "  # noqa: S608 (an enum)
+        "AND key = ANY(CAST(:keys AS text[]))",
+        tenant=tenant,
+        keys=list(of),
+    )
+    return {row["key"] for row in rows}
+
+
 async def newest_deliveries(session: AsyncSession, tenant: TenantId) -> Sequence[DeliveryRow]:
     statement = (
         select(DeliveryRow)
@@ -110,7 +147,7 @@ async def delivered_tables(session: AsyncSession, tenant: TenantId) -> dict[Tabl
 async def stored_before(session: AsyncSession, tenant: TenantId) -> dict[Table, Before]:
     """Living rows and last delivered columns per table; tables never delivered are not there."""
     tables = await delivered_tables(session, tenant)
-    return {table: Before(row.rows, frozenset(row.columns)) for table, row in tables.items()}
+    return {table: Before(row.rows, frozenset(row.columns), row.filled) for table, row in tables.items()}
 
 
 async def remember_table(
@@ -118,23 +155,24 @@ async def remember_table(
     table: Table,
     *,
     tenant: TenantId,
-    columns: Sequence[str],
+    filled: Mapping[str, int],
     counts: TableCounts,
     delivery: Uuid,
     as_of: datetime,
 ) -> None:
-    """Keep what this delivery brought of a table."""
+    """Keep what this delivery brought of a table. `filled` has every delivered column."""
     await run_sql(
         session,
         """
-        INSERT INTO delivered_table AS t (tenant, table_name, columns, rows, delivery, as_of)
-        VALUES (:tenant, :table, CAST(:columns AS text[]), :grown, :delivery, :as_of)
-        ON CONFLICT (tenant, table_name) DO UPDATE SET columns = excluded.columns,
+        INSERT INTO delivered_table AS t (tenant, table_name, columns, filled, rows, delivery, as_of)
+        VALUES (:tenant, :table, CAST(:columns AS text[]), CAST(:filled AS jsonb), :grown, :delivery, :as_of)
+        ON CONFLICT (tenant, table_name) DO UPDATE SET columns = excluded.columns, filled = excluded.filled,
             rows = t.rows + excluded.rows, delivery = excluded.delivery, as_of = excluded.as_of
         """,
         tenant=tenant,
         table=table.value,
-        columns=list(columns),
+        columns=sorted(filled),
+        filled=json.dumps(dict(filled)),
         grown=counts.new - counts.gone,
         delivery=delivery,
         as_of=as_of,

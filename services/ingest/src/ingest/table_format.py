@@ -7,24 +7,16 @@ columns with aliases, types, and references to lists.
 import importlib.resources
 import re
 import tomllib
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.names import Table
+from contracts.rpc.ingest_format import ColumnType, Policy
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 """Our name of a column. Safe in SQL text by its form."""
-
-
-class ColumnType(StrEnum):
-    TEXT = "text"
-    DATE = "date"
-    DECIMAL = "decimal"
-    BOOLEAN = "boolean"
-    TIMESTAMP = "timestamp"
 
 
 class _Data(BaseModel):
@@ -37,6 +29,14 @@ class Column(_Data):
     required: bool = False
     aliases: tuple[str, ...] = ()
     references: Table | None = None
+    belongs_to: Table | None = None
+    missing: Policy | None = None
+    unreadable: Policy = Policy.KEEP_RAW
+
+    @property
+    def points_to(self) -> Table | None:
+        """The table that has the key which stands here."""
+        return self.references or self.belongs_to
 
     def is_headed(self, heading: str) -> bool:
         """Whether `heading`, normalised, is this column's name or one of its aliases."""
@@ -50,6 +50,7 @@ class TableFormat(_Data):
     files: tuple[str, ...]
     key: tuple[Identifier, ...]
     columns: tuple[Column, ...]
+    new_columns: dict[str, Policy] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _key_is_required(self) -> "TableFormat":
@@ -66,6 +67,10 @@ class TableFormat(_Data):
         """The column that a heading in a file stands for."""
         wanted = normalised(heading)
         return next((column for column in self.columns if column.is_headed(wanted)), None)
+
+    def policy_for_new(self, heading: str) -> Policy:
+        """What to do with a column that is none of ours; `heading` normalised."""
+        return self.new_columns.get(heading) or self.new_columns.get("*") or Policy.KEEP_RAW
 
 
 class Format(_Data):

@@ -36,6 +36,7 @@ class FtpUserRow(Base, table=True):
     user_name: str
     salt: str
     password_hash: str
+    plain_allowed: bool = Field(default=False, sa_type=Boolean)
     created_at: datetime = Field(default_factory=_now, sa_type=_MOMENT)
 
 
@@ -60,11 +61,15 @@ class DeliveryRow(Base, table=True):
     problems: list[dict[str, Any]] = Field(default_factory=list, sa_type=_JSON)
     problem_count: int = 0
     reason: str | None = None
+    preview: dict[str, Any] = Field(default_factory=dict, sa_type=_JSON)
+    released_at: datetime | None = Field(default=None, sa_type=_MOMENT)
+    released_by: str | None = None
     progress: dict[str, dict[str, Any]] = Field(default_factory=dict, sa_type=_JSON)
 
 
 class DeliveredTableRow(Base, table=True):
-    """What the newest imported delivery brought of one table: its columns, rows, and state as of when."""
+    """What the newest imported delivery brought of one table: its columns, in how many of its rows each was
+    filled, the rows now stored, and state as of when."""
 
     __tablename__ = "delivered_table"  # pyright: ignore[reportAssignmentType]
 
@@ -72,8 +77,20 @@ class DeliveredTableRow(Base, table=True):
     table_name: str = Field(primary_key=True)
     columns: list[str] = Field(sa_type=_NAMES)
     rows: int
+    filled: dict[str, int] = Field(default_factory=dict, sa_type=_JSON)
     delivery: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
     as_of: datetime = Field(sa_type=_MOMENT)
+
+
+class FormatOverrideRow(Base, table=True):
+    """How a tenant's files differ from the built-in format: `contracts.rpc.ingest_format.FormatChanges`."""
+
+    __tablename__ = "format_override"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    changes: dict[str, Any] = Field(sa_type=_JSON)
+    changed_at: datetime = Field(sa_type=_MOMENT)
+    changed_by: str
 
 
 class ObjectVersionRow(Base, table=True):

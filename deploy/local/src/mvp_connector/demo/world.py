@@ -134,7 +134,7 @@ class Sandbox:
         """blau direkt pushes the state of now; it tries again while the FTP server is away."""
         target = {
             "protocol": "ftp", "host": self.stack.ftp_host, "port": ftp["port"],
-            "user": ftp["user"], "password": ftp["password"], "tls": False,
+            "user": ftp["user"], "password": ftp["password"], "tls": True,
         }  # fmt: skip
         order = {"hauptvermittler": hauptvermittler, "target": target}
         return await self.ask("POST", "/blaudirekt/deliveries", json=order)

@@ -8,9 +8,13 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from contracts.actor import Role
 from contracts.events import (
+    DeliveryRejected,
+    DeliveryReleased,
+    DeliveryUploaded,
     FtpUserCreated,
     KundeForgotten,
     KundeInformed,
+    ObjectAction,
     SentAgain,
     StopLifted,
     TableCounts,
@@ -19,16 +23,29 @@ from contracts.events import (
 from contracts.ids import AmeiseKey, Kundennummer, Uuid
 from contracts.names import Service, Table
 from contracts.rpc import Empty, Rpc, RpcModel
+from contracts.rpc.ingest_format import FORMAT_RPCS
 from contracts.work import CHUNK_SIZE, KeyVersion
 
 
+class SetUpFtp(RpcModel):
+    """`plain_allowed`: whether blau direkt may come without TLS; None: as before, or as the setting says."""
+
+    plain_allowed: bool | None = None
+
+
 class FtpAccess(RpcModel):
-    """How blau direkt reaches us. `password` is there only in the reply that made it."""
+    """How blau direkt reaches us. `password` is there only in the reply that made it.
+
+    `plain_allowed`: it may come without TLS, so anybody on the way can read the Kunden. `sftp_port`: the same
+    user may come by SFTP there.
+    """
 
     host: str
     port: int
     user: str
     password: str | None = None
+    plain_allowed: bool = False
+    sftp_port: int | None = None
 
 
 class DeliveryState(StrEnum):
@@ -38,7 +55,15 @@ class DeliveryState(StrEnum):
     IMPORTED = "imported"
     IMPORTED_WITH_WARNINGS = "imported_with_warnings"
     HELD = "held"
+    REJECTED = "rejected"
     FAILED = "failed"
+
+
+class TablePreview(RpcModel):
+    """What a held delivery would do to one table: rows by what would become of them, and keys of a few."""
+
+    counts: TableCounts
+    keys: dict[ObjectAction, tuple[AmeiseKey, ...]] = Field(default_factory=dict)
 
 
 class TableState(StrEnum):
@@ -65,7 +90,10 @@ class TableStatus(RpcModel):
 
 
 class DeliveryStatus(RpcModel):
-    """`received_from` to `started_at` it came and waited, from there to `finished_at` it was imported."""
+    """`received_from` to `started_at` it came and waited, from there to `finished_at` it was imported.
+
+    `superseded`: held, and a newer delivery was imported since, so that it can only be rejected.
+    """
 
     id: Uuid
     state: DeliveryState
@@ -79,6 +107,25 @@ class DeliveryStatus(RpcModel):
     counts: dict[Table, TableCounts] = Field(default_factory=dict)
     problems: int = 0
     reason: str | None = None
+    superseded: bool = False
+
+
+class DeliveryRequest(RpcModel):
+    """Which delivery a question or decision is about."""
+
+    delivery: Uuid
+
+
+class DeliveryPreview(RpcModel):
+    """Why a delivery is held, and what would change if it were released; tables without change are left out.
+
+    `superseded`: a newer delivery was imported since, so that it can only be rejected.
+    """
+
+    delivery: Uuid
+    reasons: tuple[str, ...]
+    superseded: bool
+    tables: dict[Table, TablePreview]
 
 
 class DailyUpStatus(RpcModel):
@@ -91,10 +138,6 @@ class DailyUpStatus(RpcModel):
         default_factory=dict, description="the newest delivery, table by table"
     )
     overdue_since: datetime | None = Field(default=None, description="the next delivery should be here since")
-
-
-class DeliveryRequest(RpcModel):
-    delivery: Uuid
 
 
 class ReportedProblem(RpcModel):
@@ -154,8 +197,33 @@ class Objects(RpcModel):
     objects: tuple[ComposedObject, ...]
 
 
+class UploadedFile(RpcModel):
+    """A file that lies in the bucket `uploads` under `streams.object_name(tenant, object)`."""
+
+    object: Uuid
+    name: str = Field(
+        description="the file's name, by which its table is found", min_length=1, max_length=200
+    )
+
+
+class UploadRequest(RpcModel):
+    """Files that a person uploads, or one archive: they become one delivery, which waits for its import at
+    once. `delivery` is its new id: asked twice, it is still one."""
+
+    delivery: Uuid
+    files: tuple[UploadedFile, ...] = Field(min_length=1, max_length=50)
+
+
+class UploadReply(RpcModel):
+    """What was taken."""
+
+    delivery: Uuid
+    files: int
+    bytes_: int
+
+
 Bucket = Annotated[str, StringConstraints(pattern="^[0-9a-f]{1,3}$")]
-"""The first hex digits of the MD5 of a key."""
+"""The first hex digits of a key's MD5."""
 
 
 class DigestRequest(RpcModel):
@@ -166,7 +234,7 @@ class DigestRequest(RpcModel):
 
 
 class BucketDigest(RpcModel):
-    """The objects whose key's MD5 begins with `bucket`.
+    """The objects whose key's MD5 begins with the hex digits `bucket`.
 
     `digest` is the MD5 of the hex MD5s of `{key} {version} {gone}` (gone as `true` or `false`), joined
     without a separator in the order of the keys' bytes.
@@ -276,7 +344,7 @@ class Information(RpcModel):
 
 
 SET_UP_FTP = Rpc(
-    Service.INGEST, "set_up_ftp", Empty, FtpAccess,
+    Service.INGEST, "set_up_ftp", SetUpFtp, FtpAccess,
     callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(FtpUserCreated,),
 )  # fmt: skip
 STATUS = Rpc(
@@ -290,6 +358,23 @@ OBJECTS = Rpc(
 SEND_AGAIN = Rpc(
     Service.INGEST, "send_again", SendAgainRequest, SendAgainReply,
     callers=frozenset({Service.SYNC}), role=Role.ADMIN, events=(SentAgain,), timeout=timedelta(seconds=60),
+)  # fmt: skip
+UPLOAD = Rpc(
+    Service.INGEST, "upload", UploadRequest, UploadReply,
+    callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(DeliveryUploaded,),
+    timeout=timedelta(seconds=60),
+)  # fmt: skip
+PREVIEW_DELIVERY = Rpc(
+    Service.INGEST, "preview_delivery", DeliveryRequest, DeliveryPreview,
+    callers=frozenset({Service.GATEWAY}), silent_because="only looks",
+)  # fmt: skip
+RELEASE_DELIVERY = Rpc(
+    Service.INGEST, "release_delivery", DeliveryRequest, DeliveryStatus,
+    callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(DeliveryReleased,),
+)  # fmt: skip
+REJECT_DELIVERY = Rpc(
+    Service.INGEST, "reject_delivery", DeliveryRequest, DeliveryStatus,
+    callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, events=(DeliveryRejected,),
 )  # fmt: skip
 DIGEST = Rpc(
     Service.INGEST, "digest", DigestRequest, Digest,
@@ -333,6 +418,7 @@ INFORM = Rpc(
     timeout=timedelta(minutes=1),
 )  # fmt: skip
 RPCS = (
-    SET_UP_FTP, STATUS, DELIVERY_REPORT, OBJECTS, OBJECT_AS_OF, DIGEST, BUCKETS, SEND_AGAIN, DOWNLOAD,
-    DOWNLOAD_PROBLEMS, FORGET, LIFT_STOP, INFORM,
+    SET_UP_FTP, STATUS, DELIVERY_REPORT, OBJECTS, OBJECT_AS_OF, DIGEST, BUCKETS, SEND_AGAIN, UPLOAD, DOWNLOAD,
+    DOWNLOAD_PROBLEMS, PREVIEW_DELIVERY, RELEASE_DELIVERY, REJECT_DELIVERY, FORGET, LIFT_STOP, INFORM,
+    *FORMAT_RPCS,
 )  # fmt: skip

@@ -9,9 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from contracts.events import SignedIn, TenantCreated, WebhookEndpointCreated
 from contracts.ids import PipelineId, Uuid
 from contracts.problems import Conflict, Invalid
-from contracts.rpc import Empty
 from contracts.rpc.auth import START_CONNECTION, StartConnection
-from contracts.rpc.ingest import SET_UP_FTP
+from contracts.rpc.ingest import REJECT_DELIVERY, RELEASE_DELIVERY, SET_UP_FTP, DeliveryRequest, SetUpFtp
 from contracts.rpc.sync import (
     CREATE_DEFAULT_PIPELINES,
     RETRY_PARKED,
@@ -85,8 +84,23 @@ async def connect(request: Request, asking: PageAsking) -> Response:
 
 @router.post("/teams/{tenant}/dailyup", openapi_extra=tells(SET_UP_FTP))
 async def set_up_ftp(request: Request, asking: PageAsking) -> Response:
-    access = await asking.call(SET_UP_FTP, Empty())
+    wanted = SetUpFtp(plain_allowed="plain_allowed" in await _typed(request))
+    access = await asking.call(SET_UP_FTP, wanted)
     return rendering.page(request, "ftp_access.html", team=asking, access=access)
+
+
+@router.post("/teams/{tenant}/deliveries/{delivery}/release", openapi_extra=tells(RELEASE_DELIVERY))
+async def release_delivery(request: Request, asking: PageAsking, delivery: Uuid) -> Response:
+    await asking.call(RELEASE_DELIVERY, DeliveryRequest(delivery=delivery))
+    leave_note(request, "Die Lieferung ist freigegeben und wird importiert.")
+    return RedirectResponse(f"/teams/{asking.tenant}", status_code=303)
+
+
+@router.post("/teams/{tenant}/deliveries/{delivery}/reject", openapi_extra=tells(REJECT_DELIVERY))
+async def reject_delivery(request: Request, asking: PageAsking, delivery: Uuid) -> Response:
+    await asking.call(REJECT_DELIVERY, DeliveryRequest(delivery=delivery))
+    leave_note(request, "Die Lieferung ist abgelehnt.")
+    return RedirectResponse(f"/teams/{asking.tenant}", status_code=303)
 
 
 @router.post("/teams/{tenant}/pipelines/defaults", openapi_extra=tells(CREATE_DEFAULT_PIPELINES))

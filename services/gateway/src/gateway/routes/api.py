@@ -21,12 +21,28 @@ from contracts.rpc.auth import (
 from contracts.rpc.ingest import (
     DELIVERY_REPORT,
     DOWNLOAD,
+    PREVIEW_DELIVERY,
+    REJECT_DELIVERY,
+    RELEASE_DELIVERY,
     SET_UP_FTP,
     STATUS,
     DailyUpStatus,
+    DeliveryPreview,
     DeliveryReport,
     DeliveryRequest,
+    DeliveryStatus,
     FtpAccess,
+    SetUpFtp,
+)
+from contracts.rpc.ingest_format import (
+    DRY_RUN,
+    GET_FORMAT,
+    SET_FORMAT,
+    DryRun,
+    FormatChanges,
+    FormatView,
+    SampleRead,
+    SetFormat,
 )
 from contracts.rpc.sync import (
     CREATE_DEFAULT_PIPELINES,
@@ -53,7 +69,7 @@ from gateway.models import (
     WebhookAccess,
 )
 from gateway.parts import PartsOf
-from gateway.routes import tells
+from gateway.routes import silent, tells
 from gateway.signing_in import basic_scheme, require_basic
 
 _PROBLEM: dict[int | str, dict[str, Any]] = {
@@ -106,9 +122,9 @@ async def list_connections(asking: ApiAsking) -> Connections:
 
 
 @router.post("/{tenant}/dailyup/ftp", openapi_extra=tells(SET_UP_FTP))
-async def set_up_ftp(asking: ApiAsking) -> FtpAccess:
+async def set_up_ftp(asking: ApiAsking, wanted: SetUpFtp | None = None) -> FtpAccess:
     """Make blau direkt's way in, or give it a new password: it is answered this once."""
-    return await asking.call(SET_UP_FTP, Empty())
+    return await asking.call(SET_UP_FTP, wanted or SetUpFtp())
 
 
 @router.get("/{tenant}/dailyup")
@@ -117,25 +133,61 @@ async def dailyup(asking: ApiAsking) -> DailyUpStatus:
     return await asking.call(STATUS, Empty())
 
 
+@router.get("/{tenant}/deliveries/{delivery}/preview")
+async def preview_delivery(asking: ApiAsking, delivery: Uuid) -> DeliveryPreview:
+    """Why a delivery is held, and what would change if it were released."""
+    return await asking.call(PREVIEW_DELIVERY, DeliveryRequest(delivery=delivery))
+
+
+@router.post("/{tenant}/deliveries/{delivery}/release", openapi_extra=tells(RELEASE_DELIVERY))
+async def release_delivery(asking: ApiAsking, delivery: Uuid) -> DeliveryStatus:
+    """Have a held delivery imported with the guards off."""
+    return await asking.call(RELEASE_DELIVERY, DeliveryRequest(delivery=delivery))
+
+
+@router.post("/{tenant}/deliveries/{delivery}/reject", openapi_extra=tells(REJECT_DELIVERY))
+async def reject_delivery(asking: ApiAsking, delivery: Uuid) -> DeliveryStatus:
+    """Let a held delivery have no effect, now and later."""
+    return await asking.call(REJECT_DELIVERY, DeliveryRequest(delivery=delivery))
+
+
+@router.get("/{tenant}/dailyup/format")
+async def get_format(asking: ApiAsking) -> FormatView:
+    """What is expected of the team's files."""
+    return await asking.call(GET_FORMAT, Empty())
+
+
+@router.put("/{tenant}/dailyup/format", openapi_extra=tells(SET_FORMAT))
+async def set_format(asking: ApiAsking, changes: FormatChanges) -> FormatView:
+    """Say how the team's files differ from the built-in format, in place of what was said before."""
+    return await asking.call(SET_FORMAT, SetFormat(changes=changes))
+
+
+@router.post("/{tenant}/dailyup/format/try", openapi_extra=silent("reads a sample and keeps nothing of it"))
+async def try_sample(asking: ApiAsking, sample: DryRun) -> SampleRead:
+    """What a sample file would give. Nothing of it is kept."""
+    return await asking.call(DRY_RUN, sample)
+
+
 _CSV: dict[str, Any] = {
     "response_class": StreamingResponse,
     "responses": {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 }
 
 
-@router.get("/tenants/{tenant}/tables/{table}.csv", openapi_extra=tells(DOWNLOAD), **_CSV)
+@router.get("/{tenant}/tables/{table}.csv", openapi_extra=tells(DOWNLOAD), **_CSV)
 async def download_table(asking: ApiAsking, table: Table) -> StreamingResponse:
     """A table's stored rows as CSV for a German Excel."""
     return await downloads.table(asking, table)
 
 
-@router.get("/tenants/{tenant}/deliveries/{delivery}")
+@router.get("/{tenant}/deliveries/{delivery}")
 async def delivery_report(asking: ApiAsking, delivery: Uuid) -> DeliveryReport:
     """One delivery with its first 1,000 problems."""
     return await asking.call(DELIVERY_REPORT, DeliveryRequest(delivery=delivery))
 
 
-@router.get("/tenants/{tenant}/deliveries/{delivery}/problems.csv", **_CSV)
+@router.get("/{tenant}/deliveries/{delivery}/problems.csv", **_CSV)
 async def download_problems(asking: ApiAsking, delivery: Uuid) -> StreamingResponse:
     """All problems of a delivery as CSV."""
     return await downloads.problems(asking, delivery)

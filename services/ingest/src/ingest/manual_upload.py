@@ -1,0 +1,118 @@
+"""A delivery that a person uploads: its files come by the object store; it waits for its import at once."""
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from nats.errors import Error as NatsError
+from nats.js.errors import ObjectNotFoundError
+from nats.js.object_store import ObjectStore
+
+from chassis.cause import Cause
+from chassis.process import Foundation
+from contracts.events import DeliveryUploaded
+from contracts.ids import TenantId, Uuid
+from contracts.problems import Invalid, NotFound, Unavailable
+from contracts.rpc.ingest import DeliveryState, UploadedFile, UploadReply
+from contracts.streams import UPLOADS, object_name
+from ingest.importing import Importer
+from ingest.settings import IngestSettings
+from ingest.spool import Spool, is_allowed
+from ingest.tables import DeliveryRow
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+FETCH_SECONDS = 50
+"""All files of an upload; the caller waits a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManualUpload:
+    """Takes uploads."""
+
+    base: Foundation
+    settings: IngestSettings
+    spool: Spool
+    importer: Importer
+
+    async def __call__(
+        self, cause: Cause, tenant: TenantId, delivery: Uuid, files: tuple[UploadedFile, ...]
+    ) -> UploadReply:
+        """Fetch the files into a delivery of their own. May be repeated.
+
+        Raises Invalid, NotFound, Unavailable.
+        """
+        names = {file.name for file in files}
+        if len(names) < len(files) or not all(map(is_allowed, names)):
+            raise Invalid("Ein Dateiname kommt doppelt vor oder ist nicht zulässig.")
+        if taken := await self._taken(tenant, delivery):
+            return taken
+        folder = await asyncio.to_thread(self.spool.create_delivery, tenant, delivery)
+        store = await self.base.broker.js.object_store(UPLOADS.name)
+        try:
+            bytes_ = await self._fetch(store, tenant, files, folder)
+        except BaseException:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            raise
+        now = datetime.now(UTC)
+        row = DeliveryRow(
+            id=delivery, tenant=tenant, state=DeliveryState.WAITING, correlationid=cause.correlationid,
+            received_from=now, as_of=now - self.settings.as_of_lag, files=len(files), bytes_=bytes_,
+        )  # fmt: skip
+        async with self.base.database.tenant(tenant) as session:
+            session.add(row)
+            told = DeliveryUploaded(delivery=delivery, files=len(files), bytes_=bytes_)
+            await self.base.outbox.tell(session, cause, told)
+        log.info("delivery.uploaded", delivery=delivery, files=len(files), bytes=bytes_)
+        self.importer.wake.set()
+        await self._forget(store, tenant, files)
+        return UploadReply(delivery=delivery, files=len(files), bytes_=bytes_)
+
+    async def _taken(self, tenant: TenantId, delivery: Uuid) -> UploadReply | None:
+        """What was answered when this was asked before."""
+        async with self.base.database.tenant(tenant) as session:
+            row = await session.get(DeliveryRow, delivery)
+        return UploadReply(delivery=delivery, files=row.files, bytes_=row.bytes_) if row else None
+
+    async def _fetch(
+        self, store: ObjectStore, tenant: TenantId, files: tuple[UploadedFile, ...], folder: Path
+    ) -> int:
+        """Write the objects to files; returns how many bytes they have.
+
+        Raises Invalid, NotFound, Unavailable.
+        """
+        left = self.settings.upload_home_bytes
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                for file in files:
+                    most = min(left, self.settings.upload_file_bytes)
+                    left -= await self._fetch_one(
+                        store, object_name(tenant, file.object), folder / file.name, most
+                    )
+        except (NatsError, TimeoutError) as error:
+            raise Unavailable(
+                "Der Zwischenspeicher antwortet nicht.", remedy="Später noch einmal."
+            ) from error
+        return self.settings.upload_home_bytes - left
+
+    async def _fetch_one(self, store: ObjectStore, name: str, path: Path, most: int) -> int:
+        try:
+            size = (await store.get_info(name)).size or 0
+            if size > most:
+                raise Invalid(f"{path.name} ist zu groß: {size} Bytes.")
+            with path.open("wb") as out:
+                await store.get(name, writeinto=out)
+        except ObjectNotFoundError as error:
+            raise NotFound(f"{path.name} ist nicht mehr da.", remedy="Noch einmal hochladen.") from error
+        return size
+
+    async def _forget(self, store: ObjectStore, tenant: TenantId, files: tuple[UploadedFile, ...]) -> None:
+        """Take the objects away at once; where that fails, their time does it."""
+        try:
+            for object_ in {file.object for file in files}:
+                await store.delete(object_name(tenant, object_))
+        except (NatsError, TimeoutError) as error:
+            log.info("upload.objects_left", error=type(error).__name__)

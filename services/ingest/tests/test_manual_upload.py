@@ -1,0 +1,75 @@
+"""A delivery that a person uploads."""
+
+import gzip
+from typing import Any
+
+import pytest
+from nats.js.errors import ObjectNotFoundError
+
+from contracts.actor import Role
+from contracts.ids import TenantId, new_id
+from contracts.names import Table
+from contracts.problems import Forbidden, Invalid, NotFound
+from contracts.rpc.ingest import UPLOAD, DeliveryState, UploadedFile, UploadRequest
+from contracts.streams import UPLOADS, object_name
+
+
+async def put(ingest: Any, tenant: TenantId, files: dict[str, bytes]) -> tuple[UploadedFile, ...]:
+    """Put files into the object store, as the gateway does."""
+    store = await ingest.client.jetstream().object_store(UPLOADS.name)
+    found = []
+    for name, content in files.items():
+        found.append(UploadedFile(object=new_id(), name=name))
+        await store.put(object_name(tenant, found[-1].object), content)
+    return tuple(found)
+
+
+async def upload(ingest: Any, request: UploadRequest, *, tenant: TenantId, role: Role = Role.ADMIN) -> Any:
+    return await ingest.call(UPLOAD, request, tenant=tenant, role=role)
+
+
+def spooled(ingest: Any) -> list[str]:
+    return [path.name for path in ingest.settings.spool_dir.rglob("*") if path.is_file()]
+
+
+async def test_uploaded_files_are_a_delivery_of_their_own(ingest: Any, kit: Any) -> None:
+    files = kit.a_book(2).files()
+    files |= {"kunden.csv.gz": gzip.compress(files.pop("DEMO01_20261124_kunden.csv"))}
+    request = UploadRequest(delivery=new_id(), files=await put(ingest, kit.tenant, files))
+    taken = await upload(ingest, request, tenant=kit.tenant)
+    assert (taken.delivery, taken.files) == (request.delivery, 13)
+    assert taken.bytes_ == sum(map(len, files.values()))
+    delivery = await ingest.ended(1)
+    assert (delivery.id, delivery.state) == (request.delivery, DeliveryState.IMPORTED)
+    assert delivery.counts[Table.KUNDE].new == 2
+    [told] = [event for event in await ingest.events() if event.type == "delivery_uploaded"]
+    assert (told.actor_id, told.data["delivery"]) == ("anna", request.delivery)
+    store = await ingest.client.jetstream().object_store(UPLOADS.name)
+    with pytest.raises(ObjectNotFoundError):
+        await store.get_info(object_name(kit.tenant, request.files[0].object))
+    assert await upload(ingest, request, tenant=kit.tenant) == taken, "asked twice, it is still one"
+    assert len(await ingest.deliveries()) == 1
+
+
+async def test_an_upload_that_cannot_be_taken_leaves_nothing_behind(start: Any, kit: Any) -> None:
+    async with start(upload_file_bytes=100) as ingest:
+        good, large = await put(ingest, kit.tenant, {"sparten.csv": b"id;text", "kunden.csv": bytes(101)})
+        missing = UploadedFile(object=new_id(), name="kunden.csv")
+        for files, problem in (
+            ((good, large), Invalid),
+            ((good, missing), NotFound),
+            ((good, good), Invalid),
+            ((good.model_copy(update={"name": "../sparten.csv"}),), Invalid),
+        ):
+            with pytest.raises(problem):
+                await upload(ingest, UploadRequest(delivery=new_id(), files=files), tenant=kit.tenant)
+        assert spooled(ingest) == []
+        assert await ingest.deliveries() == ()
+
+
+async def test_nobody_uploads_another_tenants_files_or_without_the_right(ingest: Any, kit: Any) -> None:
+    request = UploadRequest(delivery=new_id(), files=await put(ingest, kit.tenant, {"kunden.csv": b"x"}))
+    with pytest.raises(NotFound):
+        await upload(ingest, request, tenant=TenantId("hamburg"))
+    with pytest.raises(Forbidden):
+        await upload(ingest, request, tenant=kit.tenant, role=Role.USER)
