@@ -183,6 +183,9 @@ async def test_a_reference_that_points_nowhere_is_a_warning_with_its_line(ingest
     book.vertrag("7002", "5000000001", sparte_id="999")
     delivery = await ingest.deliver(book.files())
     assert (delivery.state, delivery.problems) == (DeliveryState.IMPORTED_WITH_WARNINGS, 2)
+    assert delivery.reason == (
+        "2 problems; vertrag.kunde_id points nowhere in 1 rows; vertrag.sparte_id points nowhere in 1 rows"
+    )
     [[problems]] = await ingest.sql("SELECT problems FROM delivery")
     about = {"file": "DEMO01_20261124_vertraege.csv", "rule": "points_nowhere"}
     assert problems == [
@@ -203,6 +206,11 @@ async def test_what_a_delivery_leaves_out_is_pointed_to_all_the_same(
     lay_down(book.files(without=(Table.KUNDE, Table.SPARTE)))
     async with start(waiting_time=timedelta(0)) as ingest:
         assert (await ingest.ended(2)).state is DeliveryState.IMPORTED
+    book.vertrag("7001", "5999999999")
+    lay_down(book.files(without=(Table.KUNDE, Table.SPARTE)))
+    async with start(waiting_time=timedelta(0)) as ingest:
+        delivery = await ingest.ended(3)
+        assert delivery.reason == "1 problems; vertrag.kunde_id points nowhere in 1 rows"
 
 
 async def test_many_unreadable_rows_make_nothing_gone(ingest: Any, kit: Any) -> None:

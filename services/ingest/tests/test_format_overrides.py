@@ -189,3 +189,15 @@ async def test_a_dry_run_keeps_and_tells_nothing(ingest: Any) -> None:
         await ingest.call(DRY_RUN, DryRun(file="kunden.csv", content="kein Base64"), role=Role.ADMIN)
     for table in ("outbox", "delivery", "format_override"):
         assert await ingest.sql(f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+async def test_changes_that_a_newer_release_does_not_fit_stop_no_delivery(ingest: Any, kit: Any) -> None:
+    await ingest.set_up()
+    await ingest.sql(
+        "INSERT INTO format_override VALUES (%s, %s, now(), 'anna')",
+        kit.tenant,
+        '{"tables": {"kunde": {"columns": {"gibt_es_nicht_mehr": {}}}}}',
+    )
+    assert (await ingest.deliver(kit.a_book(1).files())).state is DeliveryState.IMPORTED
+    with pytest.raises(Invalid, match="gibt_es_nicht_mehr"):
+        await ingest.call(GET_FORMAT, Empty(), role=Role.ADMIN)

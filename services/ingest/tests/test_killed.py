@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from chassis.database import run_sql
+from contracts.actor import Role
 from contracts.names import Table
-from contracts.rpc.ingest import DeliveryState
+from contracts.rpc.ingest import RELEASE_DELIVERY, DeliveryAsked, DeliveryState
 from ingest import importing, merging, store, versions
 from ingest.spool import Spool
 
@@ -76,6 +77,40 @@ async def test_a_killed_process_changes_nothing_about_the_end(
     ]
 
 
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (store, "change_delivery"),  # released, not taken
+        (merging, "stage"),  # taken
+        (importing.leases, "check"),  # everything written, nothing committed
+        (importing.leases, "give_back"),  # committed
+    ],
+)
+async def test_a_process_killed_while_it_imports_a_released_delivery_changes_nothing_about_the_end(
+    start: Any, lay_down: Any, kit: Any, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    book = kit.a_book(2)
+    lay_down(book.files())
+    async with start() as ingest:
+        await ingest.ended(1)
+        book.tables[Table.VERTRAG].clear()
+        await ingest.push(book.files())
+        held = await ingest.ended(2)
+        assert held.state is DeliveryState.HELD
+        await ingest.work()
+        with monkeypatch.context() as patched:
+            kill_at_call(patched, owner, name)
+            await ingest.call(RELEASE_DELIVERY, DeliveryAsked(delivery=held.id), role=Role.ADMIN)
+            await ingest.base.stopping.wait()
+    async with start() as ingest:
+        delivery = await ingest.ended(2)
+        assert (delivery.state, delivery.counts[Table.VERTRAG].gone) == (DeliveryState.IMPORTED, 2)
+        told, events = await told_by(ingest)
+    assert told == [(Table.VERTRAG, "1001", True), (Table.VERTRAG, "1002", True)]
+    assert events[-2:] == ["objects_compared", "delivery_imported"]
+    assert events.count("delivery_released") == 1
+
+
 async def test_a_delivery_that_always_ends_the_process_fails_at_last(
     start: Any, lay_down: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,3 +170,59 @@ async def test_a_stop_in_order_is_no_attempt_and_the_next_start_goes_on(
     async with start() as ingest:
         assert (await ingest.ended(1)).state is DeliveryState.IMPORTED
         assert await ingest.sql("SELECT attempts FROM delivery") == [(1,)]
+
+
+async def test_postgresql_killed_in_the_middle_of_a_merge_is_no_end(
+    start: Any, lay_down: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = merging.apply, iter(range(1_000))
+
+    async def cut_off(session: Any, *args: Any, **more: Any) -> None:
+        if next(calls) == 2:  # two tables are written
+            await run_sql(session, "SELECT pg_terminate_backend(pg_backend_pid())")
+        await real(session, *args, **more)
+
+    lay_down(kit.a_book(2).files())
+    monkeypatch.setattr(merging, "apply", cut_off)
+    async with start() as ingest:
+        delivery = await ingest.ended(1)
+        assert (delivery.state, delivery.counts[Table.KUNDE].new) == (DeliveryState.IMPORTED, 2)
+        told, events = await told_by(ingest)
+    assert len(told) == len(set(told)) == 17
+    assert events.count("delivery_imported") == 1
+
+
+async def test_a_full_disk_fails_the_delivery_leaves_what_is_stored_and_the_next_one_works(
+    start: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def disk_full(session: Any, *_: Any, **__: Any) -> None:
+        await run_sql(session, "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$")
+
+    book = kit.a_book(2)
+    async with start() as ingest:
+        await ingest.deliver(book.files())
+        await ingest.work()
+        book.tables[Table.KUNDE][0]["nachname"] = "Schmidt"
+        with monkeypatch.context() as patched:
+            patched.setattr(versions, "tell", disk_full)
+            delivery = await ingest.deliver(book.files())
+        assert (delivery.state, delivery.reason) == (DeliveryState.FAILED, "OperationalError; see the log")
+        one = "5000000001"
+        assert (await ingest.objects(Table.KUNDE, one))[one].fields["nachname"] != "Schmidt"
+        assert await ingest.work() == []
+        assert (await ingest.deliver(book.files())).state is DeliveryState.IMPORTED
+        assert (await ingest.objects(Table.KUNDE, one))[one].fields["nachname"] == "Schmidt"
+
+
+async def test_a_clock_that_was_put_back_stops_no_delivery(ingest: Any, kit: Any) -> None:
+    """The delivery before this one bears a time that has not come yet."""
+    book = kit.a_book(2)
+    await ingest.deliver(book.files())
+    await ingest.sql("UPDATE delivery SET received_from = received_from + interval '1 day'")
+    book.tables[Table.KUNDE][0]["nachname"] = "Schmidt"
+    await ingest.push(book.files())
+    await ingest.ended(2)
+    states = await ingest.sql("SELECT state FROM delivery")
+    assert states == [("imported",), ("imported",)]
+    one = "5000000001"
+    assert (await ingest.objects(Table.KUNDE, one))[one].fields["nachname"] == "Schmidt"

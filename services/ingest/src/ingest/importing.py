@@ -328,7 +328,7 @@ class Importer:
             delivery=current.delivery,
             counts=counts,
             outcome=Outcome.WARNING if warned else Outcome.OK,
-            reason=f"{read.problem_count()} problems" if warned else None,
+            reason="; ".join((f"{read.problem_count()} problems", *read.notes)) if warned else None,
             duration_ms=duration_ms,
         )
         await self._end(session, current, state, told, read, counts)

@@ -70,6 +70,8 @@ class ReadDelivery:
     problems: list[Problem] = field(default_factory=list[Problem])
     unfinished: set[Table] = field(default_factory=set[Table])
     """Tables of which a file did not come whole."""
+    notes: list[str] = field(default_factory=list[str])
+    """What to say of the delivery as a whole beside the number of its problems."""
 
     def all_problems(self) -> list[Problem]:
         return [*self.problems, *(problem for read in self.tables.values() for problem in read.problems)]

@@ -19,14 +19,13 @@ from ingest.table_format import Column, Format
 
 async def report_dangling(
     session: AsyncSession, read: ReadDelivery, form: Format, *, tenant: TenantId, whole: Collection[Table]
-) -> dict[str, int]:
-    """Add a problem for each row that points nowhere; returns how many there are per `table.column`.
+) -> None:
+    """Add to `read` a problem for each row that points nowhere, and a note for each column with such rows.
 
     `whole` are the tables of the delivery whose absent rows are gone. Before the merge. What points to a
     table that never came is not judged.
     """
     ever = {*read.tables, *await store.delivered_tables(session, tenant)}
-    found: dict[str, int] = {}
     for table, read_table in list(read.tables.items()):
         for column in form[table].columns:
             target = column.points_to
@@ -35,13 +34,12 @@ async def report_dangling(
             keys = await asyncio.to_thread(_not_delivered, read.tables, read_table, column.name, target)
             if len(keys) and target not in whole:
                 stored = await store.living_keys(session, target, tenant=tenant, of=keys.to_list())
-                keys = keys.filter(~keys.is_in(list(stored)))
+                keys = keys.filter(~keys.is_in(pl.Series(list(stored), dtype=pl.String).implode()))
             if len(keys):
                 rows = await asyncio.to_thread(_rows_with, read_table, column, keys)
-                found[f"{table}.{column.name}"] = rows.height
+                read.notes.append(f"{table}.{column.name} points nowhere in {rows.height} rows")
                 said = _said(read_table.file, column.name, rows)
                 read.tables[table] = read.tables[table].with_problems(said, rows.height)
-    return found
 
 
 def _not_delivered(
