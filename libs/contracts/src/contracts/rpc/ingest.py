@@ -141,12 +141,14 @@ class DailyUpStatus(RpcModel):
 
 
 class ReportedProblem(RpcModel):
-    """What was found wrong, never with the value. `row` counts records, the header being 1."""
+    """What was found wrong; of a value only its class. `row` counts records, `line` lines."""
 
     file: str
     rule: str
     row: int | None = None
+    line: int | None = None
     column: str | None = None
+    value: str | None = None
 
 
 class DeliveryReport(RpcModel):
