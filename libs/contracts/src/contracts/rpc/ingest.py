@@ -141,12 +141,14 @@ class DailyUpStatus(RpcModel):
 
 
 class ReportedProblem(RpcModel):
-    """What was found wrong, never with the value. `row` counts records, the header being 1."""
+    """What was found wrong; of a value only its class. `row` counts records, `line` lines."""
 
     file: str
     rule: str
     row: int | None = None
+    line: int | None = None
     column: str | None = None
+    value: str | None = None
 
 
 class DeliveryReport(RpcModel):
@@ -234,7 +236,7 @@ class DigestRequest(RpcModel):
 
 
 class BucketDigest(RpcModel):
-    """The objects whose key's MD5 begins with `bucket`.
+    """The objects whose key's MD5 begins with the hex digits `bucket`.
 
     `digest` is the MD5 of the hex MD5s of `{key} {version} {gone}` (gone as `true` or `false`), joined
     without a separator in the order of the keys' bytes.
