@@ -44,6 +44,8 @@ def sample(kind: type[EventData]) -> EventData:
         values["counts"] = {"wrong token": {"192.0.2.0/24": 3}}
     if kind is events.SentAgain:
         values["counts"] = {"kunde": 3}
+    if kind is events.FormatChanged:
+        values["tables"] = ("kunde",)
     return kind(**values)
 
 

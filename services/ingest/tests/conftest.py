@@ -4,7 +4,6 @@ import asyncio
 import csv
 import ftplib
 import io
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -40,6 +39,7 @@ from ingest.app import running
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
 from ingest.table_format import load_format
+from mvp_connector.ports import free_ports
 
 FORMAT = load_format("dailyup-1")
 TENANT = TenantId("berlin")
@@ -258,12 +258,6 @@ async def until(condition: Callable[[], Any]) -> Any:
     return result
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def kit() -> SimpleNamespace:
     """The builders, for test modules (which are imported apart from this one)."""
@@ -294,7 +288,7 @@ def settings(nats_url: str, urls: Any, tmp_path: Path, certificate: Path) -> Ing
         "database_url": urls.runtime,
         "database_all_tenants_url": urls.all_tenants,
         "spool_dir": tmp_path / "spool",
-        "ftp_port": _free_port(),
+        "ftp_port": free_ports(1)[0],
         "ftp_tls_certificate": certificate,
         "ftp_failed_login_seconds": 0.05,
         "quiet_seconds": 0.0,

@@ -77,7 +77,7 @@ async def test_a_cut_transfer_is_waited_for_and_can_be_resumed(ingest: Any, kit:
         ftp = kit.logged_in(ingest.access[kit.tenant])
         ftp.voidcmd("TYPE I")
         data = ftp.transfercmd(f"STOR {name}")
-        data.sendall(content[:100])
+        data.sendall(content[: content.index(b"\n") + 1])  # it ends like a whole file
         ftp.sock.shutdown(2)
         ftp.close()
         data.close()
@@ -100,12 +100,23 @@ async def test_a_cut_transfer_is_waited_for_and_can_be_resumed(ingest: Any, kit:
     def resume() -> None:
         with kit.logged_in(ingest.access[kit.tenant]) as ftp:
             ftp.voidcmd("TYPE I")
-            there = ftp.size(name) or 0  # what the server had read when it noticed: up to 100 bytes
+            there = ftp.size(name) or 0  # what the server had read when it noticed
             ftp.storbinary(f"STOR {name}", io.BytesIO(content[there:]), rest=there)
 
     await asyncio.to_thread(resume)
     delivery = await ingest.ended(1)
     assert (delivery.state, delivery.counts[Table.KUNDE].new) == (DeliveryState.IMPORTED, 2)
+
+
+async def test_a_file_that_ends_in_order_is_whole_wherever_it_ends(ingest: Any, kit: Any) -> None:
+    files = kit.a_book(2).files()
+    name = next(name for name in files if name.endswith("_kunden.csv"))
+    await ingest.push({other: files[other] for other in files if other != name})
+    with kit.logged_in(ingest.access[kit.tenant]) as ftp:
+        send = io.BytesIO(files[name].removesuffix(b"\r\n"))
+        await asyncio.to_thread(ftp.storbinary, f"STOR {name}", send)
+        delivery = await ingest.ended(1)  # the client says nothing more, and is still there
+        assert (delivery.state, delivery.counts[Table.KUNDE].new) == (DeliveryState.IMPORTED, 2)
 
 
 async def test_an_append_within_the_quiet_time_goes_on_where_the_file_ends(start: Any, kit: Any) -> None:

@@ -213,7 +213,7 @@ async def test_an_id_that_no_list_holds_makes_its_text_unknown(ingest: Any, kit:
 
 
 async def test_a_kunde_is_as_old_as_the_oldest_table_that_it_is_made_of(start: Any, kit: Any) -> None:
-    async with start(waiting_time=timedelta(0)) as ingest:
+    async with start(waiting_time=timedelta(0), quiet_seconds=1.5) as ingest:
         book = kit.a_book(1)
         first = await ingest.deliver(book.files())
         book.tables[Table.KUNDE][0]["nachname"] = "Schmidt"
@@ -231,7 +231,7 @@ async def test_kontaktdaten_that_were_never_delivered_are_unknown_and_become_kno
     book = kit.Book()
     book.kunde("5000000001")
     lay_down(book.files(without=(Table.KUNDENKOMMUNIKATION,)))
-    async with start(waiting_time=timedelta(0)) as ingest:
+    async with start(waiting_time=timedelta(0), quiet_seconds=1.5) as ingest:
         delivery = await ingest.ended(1)
         assert delivery.missing == (Table.KUNDENKOMMUNIKATION,)
         kunde = (await ingest.objects(Table.KUNDE, "5000000001"))["5000000001"]

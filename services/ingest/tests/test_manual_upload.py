@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from nats.js.errors import ObjectNotFoundError
 
+from chassis.outbox import Outbox
 from contracts.actor import Role
 from contracts.ids import TenantId, new_id
 from contracts.names import Table
-from contracts.problems import Forbidden, Invalid, NotFound
+from contracts.problems import Forbidden, Internal, Invalid, NotFound
 from contracts.rpc.ingest import UPLOAD, DeliveryState, UploadedFile, UploadRequest
 from contracts.streams import UPLOADS, object_name
 
@@ -73,3 +74,21 @@ async def test_nobody_uploads_another_tenants_files_or_without_the_right(ingest:
         await upload(ingest, request, tenant=TenantId("hamburg"))
     with pytest.raises(Forbidden):
         await upload(ingest, request, tenant=kit.tenant, role=Role.USER)
+
+
+async def test_an_upload_that_broke_off_can_be_asked_for_again(
+    ingest: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = await put(ingest, kit.tenant, kit.a_book(1).files())
+    request = UploadRequest(delivery=new_id(), files=files)
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Outbox, "tell", broken)
+        with pytest.raises(Internal):
+            await upload(ingest, request, tenant=kit.tenant)
+    assert await ingest.deliveries() == (), "what is not told has not happened"
+    await upload(ingest, request, tenant=kit.tenant)
+    assert (await ingest.ended(1)).state is DeliveryState.IMPORTED

@@ -42,7 +42,7 @@ async def test_files_that_trickle_in_are_one_delivery(start: Any, kit: Any) -> N
 
 
 async def test_what_has_not_come_in_the_waiting_time_is_told_as_missing(start: Any, kit: Any) -> None:
-    async with start(waiting_time=timedelta(seconds=1)) as ingest:
+    async with start(waiting_time=timedelta(0), quiet_seconds=1.5) as ingest:
         delivery = await ingest.deliver(kit.a_book(2).files(without=(Table.SPARTE,)))
         assert (delivery.missing, delivery.counts[Table.KUNDE].new) == ((Table.SPARTE,), 2)
 

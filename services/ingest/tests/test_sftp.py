@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,17 +14,12 @@ from structlog.testing import capture_logs
 
 from contracts.names import Table
 from contracts.rpc.ingest import DeliveryState, FtpAccess
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from mvp_connector.ports import free_ports
 
 
 @pytest.fixture
 async def ingest(start: Any) -> AsyncIterator[Any]:
-    async with start(sftp_port=free_port()) as service:
+    async with start(sftp_port=free_ports(1)[0]) as service:
         yield service
 
 
@@ -117,7 +111,7 @@ async def test_no_path_leaves_the_home(ingest: Any) -> None:
 
 
 async def test_wrong_passwords_are_refused_and_block_the_address_for_ftp_too(start: Any, kit: Any) -> None:
-    async with start(sftp_port=free_port(), failed_logins_to_block=2) as ingest:
+    async with start(sftp_port=free_ports(1)[0], failed_logins_to_block=2) as ingest:
         access = await ingest.set_up()
         for user in (access.user, "nobody"):
             with pytest.raises(asyncssh.PermissionDenied):
@@ -155,7 +149,7 @@ async def test_a_cut_transfer_is_waited_for_and_can_be_resumed(ingest: Any, kit:
 
 
 async def test_a_transfer_above_the_limit_is_cut_and_told(start: Any, kit: Any) -> None:
-    async with start(sftp_port=free_port(), upload_file_bytes=100_000) as ingest:
+    async with start(sftp_port=free_ports(1)[0], upload_file_bytes=100_000) as ingest:
         access = await ingest.set_up()
         async with logged_in(access) as sftp:
             with pytest.raises(asyncssh.SFTPFailure, match="larger than allowed"):
@@ -166,7 +160,7 @@ async def test_a_transfer_above_the_limit_is_cut_and_told(start: Any, kit: Any) 
 
 
 async def test_a_silent_connection_is_closed(start: Any) -> None:
-    async with start(sftp_port=free_port(), ftp_idle_seconds=1) as ingest:
+    async with start(sftp_port=free_ports(1)[0], ftp_idle_seconds=1) as ingest:
         connected = await connection(await ingest.set_up())
         await asyncio.wait_for(connected.wait_closed(), 20)
 
@@ -176,7 +170,7 @@ async def test_the_host_key_stays_the_same_and_may_be_given(start: Any, tmp_path
     given.write_private_key(tmp_path / "key")
     keys = []
     for own in (None, None, tmp_path / "key"):
-        port = free_port()
+        port = free_ports(1)[0]
         async with start(sftp_port=port, sftp_host_key=own):
             key = await asyncssh.get_server_host_key("127.0.0.1", port)
             keys.append(key.get_fingerprint())

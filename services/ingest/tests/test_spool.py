@@ -49,3 +49,14 @@ def test_moving_can_be_repeated_after_being_cut_off(tmp_path: Path) -> None:
     (home / "sparten.csv").write_bytes(b"def")
     moved = spool.move_to_delivery(TENANT, delivery)
     assert [file.name for file in moved] == ["kunden.csv", "sparten.csv"]
+
+
+def test_what_was_moved_is_on_the_disk_before_anybody_hears_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    (spool.create_home(TENANT) / "kunden.csv").write_bytes(b"abc")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    [moved] = spool.move_to_delivery(TENANT, new_id())
+    assert synced == [moved.path.stat().st_ino, moved.path.parent.stat().st_ino]

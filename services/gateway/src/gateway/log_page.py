@@ -129,7 +129,13 @@ def _details(data: dict[str, Any], changed: dict[str, Any]) -> list[str]:
     return words
 
 
-_COUNTED = {"new": "neu", "changed": "geändert", "gone": "entfallen", "rejected": "abgelehnt"}
+_COUNTED = {
+    "new": "neu",
+    "changed": "geändert",
+    "gone": "entfallen",
+    "rejected": "abgelehnt",
+    "stopped": "gesperrt",
+}
 
 
 def _object_words(changed: dict[str, Any]) -> str:

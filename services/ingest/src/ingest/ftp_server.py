@@ -135,6 +135,8 @@ class DataChannel(TLS_DTPHandler):
     """One data connection: at the allowed pace, and never ended without a word on the control connection."""
 
     bytes_per_second: ClassVar[int | None]
+    said_goodbye: bool | None = None
+    """Whether the client ended TLS in order before it closed, and so the file; None: it used no TLS."""
     _pace: Pace | None = None
     _asleep = False
 
@@ -173,6 +175,9 @@ class DataChannel(TLS_DTPHandler):
         return cast("ReceivedByFtp", self.file_obj)
 
     def close(self) -> None:
+        if self.said_goodbye is None and self._ssl_established:  # before our own goodbye blurs it
+            secured = cast("SSL.Connection", self.socket)
+            self.said_goodbye = bool(secured.get_shutdown() & SSL.RECEIVED_SHUTDOWN)
         if self.transfer_finished and self.receive and self.received.was_taken():
             self.transfer_finished = False
             self._resp = (_reply(Refusal.TAKEN), logger.debug)
@@ -251,19 +256,18 @@ class Handler(TLS_FTPHandler):
         log.warning("ftp.login_failed", address=self.remote_ip)
 
     def on_file_received(self, file: str) -> None:
-        """FTP ends a file by closing the data connection, and so does a client that dies. A file that ends
-        in the middle of a line is therefore whole only when the client goes on speaking."""
-        upload = self._upload()
-        if _ends_with_a_line(Path(file)):
-            upload.finish()
+        """FTP ends a file by closing the data connection, and so does a client that dies. With TLS a goodbye
+        tells the two apart, without it a line's end. Else the file is whole only when the client goes on
+        speaking."""
+        channel = cast("DataChannel", self.data_channel)
+        is_whole = _ends_with_a_line(Path(file)) if channel.said_goodbye is None else channel.said_goodbye
+        if is_whole:
+            channel.received.upload.finish()
         else:
-            self._in_doubt = upload
+            self._in_doubt = channel.received.upload
 
     def on_incomplete_file_received(self, file: str) -> None:  # noqa: ARG002
-        self._upload().cut_off()
-
-    def _upload(self) -> Upload:
-        return cast("DataChannel", self.data_channel).received.upload
+        cast("DataChannel", self.data_channel).received.upload.cut_off()
 
     def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
         if self._in_doubt is not None and cmd != "ABOR":

@@ -40,8 +40,7 @@ async def remember_changes(
         INSERT INTO history (tenant, table_name, key, changed_at, held_from, delivery, action, before, after,
                              unknown_before, gone_before)
         SELECT :tenant, '{table}', s.key, :now, s.changed_at, :delivery,
-               CASE WHEN d.action = 'gone' THEN 'gone' WHEN s.gone_since IS NULL THEN 'changed'
-                    ELSE 'back' END,
+               CASE WHEN d.back THEN 'back' ELSE d.action END,
                CASE WHEN i.key IS NULL THEN '{{}}'
                     ELSE jsonb_build_object({before}, 'extra', s.extra) - same.names - s.unknown END,
                CASE WHEN i.key IS NULL THEN '{{}}'
@@ -51,6 +50,7 @@ async def remember_changes(
         LEFT JOIN incoming_{table} i ON i.key = d.key
         CROSS JOIN LATERAL (SELECT array_remove(CAST(ARRAY[
             {same}, CASE WHEN i.extra = s.extra THEN 'extra' END] AS text[]), NULL) AS names) same
+        WHERE d.action <> 'new' OR d.back
         """,
         tenant=tenant,
         delivery=delivery,

@@ -50,10 +50,11 @@ class ManualUpload:
             raise Invalid("Ein Dateiname kommt doppelt vor oder ist nicht zulässig.")
         if taken := await self._taken(tenant, delivery):
             return taken
-        folder = await asyncio.to_thread(self.spool.create_delivery, tenant, delivery)
         store = await self.base.broker.js.object_store(UPLOADS.name)
+        folder = await asyncio.to_thread(self.spool.create_delivery, tenant, delivery)
         try:
             bytes_ = await self._fetch(store, tenant, files, folder)
+            await asyncio.to_thread(self.spool.settled, tenant, delivery)
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             raise

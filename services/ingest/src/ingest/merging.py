@@ -66,10 +66,10 @@ async def compare(
     whole: bool,
     left_out: int,
 ) -> TableCounts:
-    """Put the keys that differ into the temporary table `delta_<table>` (key, action) and count them.
+    """Put the keys that differ into the temporary table `delta_<table>` (key, action, back) and count them.
 
-    `action` is new (also: back again), changed or gone. The key of a rejected row is not gone; and nothing
-    is in a table that did not come `whole`. `left_out` rows were taken out after loading.
+    `action` is new (with `back`: it was gone before), changed or gone. The key of a rejected row is not gone;
+    and nothing is in a table that did not come `whole`. `left_out` rows were taken out after loading.
     """
     table = definition.table
     differs = " OR ".join(
@@ -83,7 +83,8 @@ async def compare(
         f"""
         CREATE TEMPORARY TABLE delta_{table} ON COMMIT DROP AS
         SELECT i.key,
-               CASE WHEN s.key IS NULL OR s.gone_since IS NOT NULL THEN 'new' ELSE 'changed' END AS action
+               CASE WHEN s.key IS NULL OR s.gone_since IS NOT NULL THEN 'new' ELSE 'changed' END AS action,
+               s.gone_since IS NOT NULL AS back
         FROM incoming_{table} i LEFT JOIN {table} s ON s.tenant = :tenant AND s.key = i.key
         WHERE s.key IS NULL OR s.gone_since IS NOT NULL
            OR (s.row_hash <> i.row_hash AND (i.extra IS DISTINCT FROM s.extra OR {differs}))
@@ -94,8 +95,8 @@ async def compare(
         await run_sql(
             session,
             f"""
-            INSERT INTO delta_{table} (key, action)
-            SELECT s.key, 'gone' FROM {table} s
+            INSERT INTO delta_{table} (key, action, back)
+            SELECT s.key, 'gone', false FROM {table} s
             WHERE s.tenant = :tenant AND s.gone_since IS NULL
               AND NOT EXISTS (SELECT FROM incoming_{table} i WHERE i.key = s.key)
               AND NOT s.key = ANY(CAST(:rejected AS text[]))

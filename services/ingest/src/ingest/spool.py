@@ -143,7 +143,7 @@ class Spool:
 
     def move_to_delivery(self, tenant: TenantId, delivery: Uuid) -> list[SpooledFile]:
         """Move what lies in the home and the watched folder to the delivery's folder; returns all files
-        there. Of two of the same name the newer one stays.
+        there. Of two of the same name the newer one stays. When it returns, a power cut loses none of them.
 
         Can be repeated after being cut off anywhere. Unfinished files are moved too, and stay marked.
         """
@@ -154,7 +154,15 @@ class Spool:
                 self._move(tenant, file, folder)
             else:
                 _move_across(file.path, folder / file.name)
-        return list(self._in(tenant, folder))
+        return self.settled(tenant, delivery)
+
+    def settled(self, tenant: TenantId, delivery: Uuid) -> list[SpooledFile]:
+        """The files in a delivery's folder, once a power cut would lose none of them."""
+        folder = self.delivery(tenant, delivery)
+        files = list(self._in(tenant, folder))
+        for path in (*(file.path for file in files), folder):
+            _sync(path)
+        return files
 
     def _move(self, tenant: TenantId, file: SpooledFile, folder: Path) -> None:
         with self._lock:
@@ -225,3 +233,12 @@ def _move_across(source: Path, target: Path) -> None:
         shutil.copy2(source, new)
         new.rename(target)
         source.unlink()
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
