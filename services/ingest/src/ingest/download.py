@@ -36,7 +36,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 ROWS_AT_ONCE = 5000
 _BERLIN = ZoneInfo("Europe/Berlin")
 
-PROBLEM_COLUMNS = ("file", "row", "column", "rule")
+PROBLEM_COLUMNS = ("file", "row", "line", "column", "value", "rule")
 
 
 @dataclass(frozen=True, slots=True)
