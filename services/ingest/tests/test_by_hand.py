@@ -1,6 +1,7 @@
 """`ingest import`, as an operator types it."""
 
 import asyncio
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,8 @@ async def test_a_folder_is_imported_as_one_delivery(
     for words in ("kunde", "cell_unreadable", "date-like", "geburtsdatum", "imported_with_warnings"):
         assert words in result.output
     assert "31.2.1980" not in result.output
-    received = next(event for event in await ingest.events() if event.type == "delivery_received")
-    assert received.actor_id == "operator"
+    uploaded = next(event for event in await ingest.events() if event.type == "delivery_uploaded")
+    assert uploaded.actor_id == "operator"
 
 
 async def test_a_dry_run_shows_and_keeps_nothing(ingest: Any, kit: Any, typed: Any, tmp_path: Path) -> None:
@@ -64,6 +65,22 @@ async def test_a_dry_run_shows_and_keeps_nothing(ingest: Any, kit: Any, typed: A
         assert words in result.output
     assert await ingest.deliveries() == ()
     assert list((Spool(ingest.settings.spool_dir).root / kit.tenant / "deliveries").iterdir()) == []
+
+
+async def test_an_archive_is_one_delivery_and_can_be_tried(
+    ingest: Any, kit: Any, typed: Any, tmp_path: Path
+) -> None:
+    await ingest.set_up()
+    path = tmp_path / "dailyup.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in kit.a_book(2).files().items():
+            archive.writestr(name, content)
+    result = await typed("import", str(path), "--tenant", kit.tenant, "--dry-run")
+    assert (result.exit_code, "DEMO01_20261124_kunden.csv" in result.output) == (0, True)
+    result = await typed("import", str(path), "--tenant", kit.tenant)
+    assert result.exit_code == 0, result.output
+    [delivery] = await ingest.deliveries()
+    assert (delivery.state, delivery.missing) == (DeliveryState.IMPORTED, ())
 
 
 async def test_a_held_delivery_ends_the_command_with_a_failure(

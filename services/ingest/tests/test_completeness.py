@@ -85,3 +85,9 @@ def test_also_with_a_marker_all_must_be_quiet_and_whole() -> None:
 def test_a_marker_that_never_comes_is_waited_for_until_the_waiting_time_is_over() -> None:
     both = file(Table.SPARTE), file(Table.KUNDE)
     assert judged(*both, by_marker=True, after=timedelta(minutes=60)) == Complete(())
+
+
+def test_a_clock_that_was_put_back_only_makes_a_missing_table_be_waited_for_longer() -> None:
+    yesterday = timedelta(days=-1)
+    assert judged(file(Table.SPARTE), file(Table.KUNDE), after=yesterday) == Complete(())
+    assert judged(file(Table.KUNDE), after=yesterday) is None

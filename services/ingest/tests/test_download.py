@@ -81,7 +81,8 @@ async def test_all_problems_are_a_file_and_the_first_are_in_the_report(
     made = await ingest.call(DOWNLOAD_PROBLEMS, DeliveryRequest(delivery=delivery.id))
 
     assert (report.delivery.problems, len(report.problems)) == (3, 2)
-    assert (report.problems[0].rule, report.problems[0].row) == ("cell_unreadable", 2)
+    first = report.problems[0]
+    assert (first.rule, first.row, first.line, first.value) == ("cell_unreadable", 2, 2, "text")
     rows = rows_of(await content(ingest, made, kit.tenant))
     assert [(row["row"], row["column"]) for row in rows] == [(n, "geburtsdatum") for n in ("2", "3", "4")]
     assert "gestern" not in str(rows)

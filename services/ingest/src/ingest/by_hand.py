@@ -10,21 +10,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from chassis.cause import Cause
 from chassis.database import Database
 from chassis.outbox import Outbox
 from contracts.actor import ActorKind
-from contracts.events import DeliveryReceived
+from contracts.events import DeliveryUploaded
 from contracts.ids import TenantId, Uuid, new_id
-from contracts.names import Outcome, Table
+from contracts.names import Table
 from contracts.problems import Invalid, NotFound
 from contracts.rpc.ingest import DeliveryState
-from contracts.rpc.ingest_format import SampleRead
-from ingest import store
+from contracts.rpc.ingest_format import ProblemFound, SampleRead
+from ingest import archives, store
+from ingest.archives import ArchiveLimits, unpacked
 from ingest.format_overrides import Formats
 from ingest.settings import IngestSettings
-from ingest.spool import Spool
+from ingest.spool import Spool, is_allowed
 from ingest.table_format import Format
 from ingest.tables import DeliveryRow
 
@@ -44,12 +46,12 @@ class ByHand:
     outbox: Outbox
     spool: Spool
 
-    async def try_out(self, tenant: TenantId, files: Sequence[Path]) -> list[tuple[Path, SampleRead]]:
-        """What each file would give. Raises NotFound for a tenant that ingest does not know."""
-        from ingest.dry_run import try_out  # noqa: PLC0415 (polars, only when there is something to read)
-
-        form = await self._format(tenant)
-        return [(file, try_out(file.read_bytes(), file.name, form)) for file in files]
+    async def try_out(self, tenant: TenantId, files: Sequence[Path]) -> list[tuple[str, SampleRead]]:
+        """What each file would give, those of archives too, by name. Raises NotFound for a tenant that
+        ingest does not know."""
+        form, of = await self._format(tenant), self.settings
+        limits = ArchiveLimits(of.archive_bytes, of.archive_ratio, of.archive_entries)
+        return await asyncio.to_thread(_samples, files, form, limits)
 
     async def hand_in(
         self, tenant: TenantId, files: Sequence[Path], *, copied: Callable[[Path], None]
@@ -57,7 +59,7 @@ class ByHand:
         """Put the files into the queue as one delivery. Raises NotFound for a tenant that ingest does not
         know, and OSError where a file cannot be copied: then nothing is left of it."""
         form, delivery = await self._format(tenant), new_id()
-        folder = self.spool.delivery(tenant, delivery)
+        folder = self.spool.create_delivery(tenant, delivery)
         try:
             await asyncio.to_thread(_copy, files, folder, copied)
             await self._enqueue(tenant, delivery, files, form)
@@ -84,7 +86,7 @@ class ByHand:
         return await self.formats.of(tenant)
 
     async def _enqueue(self, tenant: TenantId, delivery: Uuid, files: Sequence[Path], form: Format) -> None:
-        brought = {form.table_of(file.name) for file in files}
+        brought = {form.table_of(name) for file in files for name in _names(file)}
         missing = tuple(table for table in Table if table not in brought)
         now, bytes_ = datetime.now(UTC), sum(file.stat().st_size for file in files)
         row = DeliveryRow(
@@ -92,10 +94,7 @@ class ByHand:
             received_from=now, as_of=now - self.settings.as_of_lag, files=len(files), bytes_=bytes_,
             missing=list(missing),
         )  # fmt: skip
-        told = DeliveryReceived(
-            delivery=delivery, files=len(files), bytes_=bytes_, missing=missing,
-            outcome=Outcome.WARNING if missing else Outcome.OK,
-        )  # fmt: skip
+        told = DeliveryUploaded(delivery=delivery, files=len(files), bytes_=bytes_)
         cause = Cause(tenant, ActorKind.SERVICE, OPERATOR, Uuid(row.correlationid))
         async with self.database.tenant(tenant) as session:
             session.add(row)
@@ -103,15 +102,31 @@ class ByHand:
 
 
 def files_at(path: Path) -> list[Path]:
-    """The file, or the files of the folder. Raises Invalid if there is none."""
-    files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
-    if not files or not all(file.is_file() for file in files):
+    """The file, or the files of the folder, hidden ones aside. Raises Invalid if there is none."""
+    inside = sorted(path.iterdir()) if path.is_dir() else [path]
+    files = [file for file in inside if file.is_file() and is_allowed(file.name)]
+    if not files:
         raise Invalid(f"{path} is no file, and no folder with files")
     return files
 
 
 def _copy(files: Sequence[Path], folder: Path, copied: Callable[[Path], None]) -> None:
-    folder.mkdir(mode=0o700, parents=True)
     for file in files:
         shutil.copyfile(file, folder / file.name)
         copied(file)
+
+
+def _names(file: Path) -> list[str]:
+    return archives.names_in(file) if archives.is_archive(file.name) else [file.name]
+
+
+def _samples(files: Sequence[Path], form: Format, limits: ArchiveLimits) -> list[tuple[str, SampleRead]]:
+    from ingest.dry_run import try_out  # noqa: PLC0415 (polars, only when there is something to read)
+
+    with TemporaryDirectory() as folder:
+        for file in files:
+            (Path(folder) / file.name).symlink_to(file.resolve())
+        with unpacked(Path(folder), limits) as contents:
+            samples = [(file.name, try_out(file.read_bytes(), file.name, form)) for file in contents.files]
+    refused = [ProblemFound.model_validate(problem.as_json()) for problem in contents.problems]
+    return samples + [(fault.file, SampleRead(problems=(fault,), problem_count=1)) for fault in refused]

@@ -14,8 +14,8 @@ from contracts.rpc.ingest import (
     DeliveryState,
     DeliveryStatus,
     Objects,
-    ReportedProblem,
 )
+from contracts.rpc.ingest_format import ProblemFound
 from ingest import store
 from ingest.access import shown
 from ingest.composing import CHILDREN_OF_KUNDE, check_is_object_table
@@ -57,7 +57,7 @@ class Looking:
         return DeliveryReport(
             delivery=shown_delivery(row, superseded=superseded),
             tables=table_states(row, self.form),
-            problems=tuple(ReportedProblem.model_validate(problem) for problem in row.problems),
+            problems=tuple(ProblemFound.model_validate(problem) for problem in row.problems),
         )
 
     async def objects(self, tenant: TenantId, table: Table, keys: Sequence[AmeiseKey]) -> Objects:

@@ -25,12 +25,12 @@ def progress(console: Console, files: Sequence[Path]) -> Generator[tuple[Progres
         yield bar, bar.add_task(f"copying {len(files)} files", total=total)
 
 
-def of_samples(samples: Sequence[tuple[Path, SampleRead]]) -> Grid:
+def of_samples(samples: Sequence[tuple[str, SampleRead]]) -> Grid:
     """One line per file: what it would give."""
     grid = _grid("file", "table", "encoding", "delimiter", numbers=("rows", "rejected", "problems"))
     for file, seen in samples:
         grid.add_row(
-            escape(file.name), seen.table or "none", seen.encoding or "", repr(seen.delimiter or ""),
+            escape(file), seen.table or "none", seen.encoding or "", repr(seen.delimiter or ""),
             str(seen.rows), str(seen.rejected), str(seen.problem_count),
         )  # fmt: skip
     return grid

@@ -23,7 +23,7 @@ from contracts.events import (
 from contracts.ids import AmeiseKey, Kundennummer, Uuid
 from contracts.names import Service, Table
 from contracts.rpc import Empty, Rpc, RpcModel
-from contracts.rpc.ingest_format import FORMAT_RPCS
+from contracts.rpc.ingest_format import FORMAT_RPCS, ProblemFound
 from contracts.work import CHUNK_SIZE, KeyVersion
 
 
@@ -140,23 +140,12 @@ class DailyUpStatus(RpcModel):
     overdue_since: datetime | None = Field(default=None, description="the next delivery should be here since")
 
 
-class ReportedProblem(RpcModel):
-    """What was found wrong; of a value only its class. `row` counts records, `line` lines."""
-
-    file: str
-    rule: str
-    row: int | None = None
-    line: int | None = None
-    column: str | None = None
-    value: str | None = None
-
-
 class DeliveryReport(RpcModel):
     """A delivery with its first 1,000 problems; `delivery.problems` says how many there are."""
 
     delivery: DeliveryStatus
     tables: dict[Table, TableStatus]
-    problems: tuple[ReportedProblem, ...]
+    problems: tuple[ProblemFound, ...]
 
 
 class DownloadRequest(RpcModel):
