@@ -12,15 +12,18 @@ from gateway.asking import Asking
 
 async def table(asking: Asking, table: Table) -> StreamingResponse:
     """The stored rows of a table as CSV."""
-    return _as_file(asking, await asking.call(DOWNLOAD, DownloadRequest(table=table)))
+    return as_file(asking, await asking.call(DOWNLOAD, DownloadRequest(table=table)))
 
 
 async def problems(asking: Asking, delivery: Uuid) -> StreamingResponse:
     """The problems of a delivery as CSV."""
-    return _as_file(asking, await asking.call(DOWNLOAD_PROBLEMS, DeliveryRequest(delivery=delivery)))
+    return as_file(asking, await asking.call(DOWNLOAD_PROBLEMS, DeliveryRequest(delivery=delivery)))
 
 
-def _as_file(asking: Asking, made: Download) -> StreamingResponse:
+def as_file(
+    asking: Asking, made: Download, *, media_type: str = "text/csv; charset=utf-8"
+) -> StreamingResponse:
+    """A file that ingest made, as an attachment."""
     pieces = objects.read(asking.parts.base.broker.js, DOWNLOADS, asking.tenant, made.object)
     headers = {
         "Content-Disposition": f'attachment; filename="{made.file_name}"',
@@ -28,4 +31,4 @@ def _as_file(asking: Asking, made: Download) -> StreamingResponse:
         "Content-Length": str(made.size),
         "Cache-Control": "no-store",
     }
-    return StreamingResponse(pieces, media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(pieces, media_type=media_type, headers=headers)

@@ -6,8 +6,25 @@ why there is none (`x-silent-because`); a test walks all of them.
 
 from typing import Any
 
+from fastapi import APIRouter, Depends
+
 from contracts.events import EventData
+from contracts.problems import ProblemDetails
 from contracts.rpc import Rpc
+from gateway.signing_in import basic_scheme
+
+_PROBLEM: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "model": ProblemDetails,
+        "content": {"application/problem+json": {}},
+        "description": "a problem (RFC 9457)",
+    }
+}
+
+
+def admin_router(tag: str) -> APIRouter:
+    """Of a part of the admin's API: HTTP Basic, JSON, problems."""
+    return APIRouter(prefix="/api", tags=[tag], responses=_PROBLEM, dependencies=[Depends(basic_scheme)])
 
 
 def tells(*events: type[EventData] | Rpc[Any, Any]) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from contracts.events import TenantCreated, WebhookEndpointCreated
 from contracts.ids import PipelineId, TenantId, Uuid
 from contracts.names import Table
-from contracts.problems import ProblemDetails
 from contracts.rpc import Empty
 from contracts.rpc.audit import COUNT, SEARCH, CountLog, LogCounts, LogPage, SearchLog
 from contracts.rpc.auth import (
@@ -69,19 +68,10 @@ from gateway.models import (
     WebhookAccess,
 )
 from gateway.parts import PartsOf
-from gateway.routes import silent, tells
-from gateway.signing_in import basic_scheme, require_basic
+from gateway.routes import admin_router, silent, tells
+from gateway.signing_in import require_basic
 
-_PROBLEM: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "model": ProblemDetails,
-        "content": {"application/problem+json": {}},
-        "description": "a problem (RFC 9457)",
-    }
-}
-router = APIRouter(
-    prefix="/api", tags=["Verwaltung"], responses=_PROBLEM, dependencies=[Depends(basic_scheme)]
-)
+router = admin_router("Verwaltung")
 _admin_only = [Depends(require_basic)]
 
 
