@@ -11,12 +11,13 @@ from contracts.events import (
     EPOCH_HEADER,
     NUMBER_HEADER,
     Event,
+    KundeForgotten,
     ObjectChange,
     ObjectsCompared,
     PipelinesCreated,
     WrittenToZoho,
 )
-from contracts.ids import new_id
+from contracts.ids import Kundennummer, new_id
 
 KUNDE = {"table": "kunde", "key": "500001234", "action": "updated", "fields": ("nachname", "plz")}
 VERTRAG = {"table": "vertrag", "key": "77001", "action": "created"}
@@ -37,6 +38,11 @@ def test_a_kunde_written_to_zoho_is_found_by_what_it_is_about(event_of: Callable
     assert body["kundennummer"] == ["500001234"]
     assert body["fields"] == ["nachname", "plz"]
     assert (body["sequence"], body["epoch"], body["number"]) == (7, 1, 3)
+
+
+def test_a_forgotten_kunde_is_found_by_his_number(event_of: Callable[..., Event]) -> None:
+    body = body_of(event_of(KundeForgotten(kunde=Kundennummer("500001234"), counts={"kunde": 1})))
+    assert (body["kundennummer"], body["key"]) == (["500001234"], ["500001234"])
 
 
 def test_the_objects_of_a_chunk_become_arrays_without_repeats(event_of: Callable[..., Event]) -> None:

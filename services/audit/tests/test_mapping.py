@@ -1,7 +1,6 @@
 """The strict template takes a document of every event that there is, and nothing unknown."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
 from opensearchpy import AsyncOpenSearch
@@ -10,43 +9,10 @@ from pydantic import SecretStr
 from audit.documents import Document, Place, document_of
 from audit.event_index import EventIndex, Refusal, StoreUnavailable
 from audit.mapping import Fill, Marker
+from contract.examples import example
 from contracts import events
-from contracts.events import EVENT_TYPES, Event, EventData, ObjectChange, TableCounts
+from contracts.events import EVENT_TYPES, Event
 from contracts.ids import new_id
-
-CHANGE = ObjectChange(table="vertrag", key="77001", action="updated", fields=("beitrag_netto",))
-VALUES: dict[str, Any] = {
-    "pipeline": "3",
-    "pipelines": ("3", "4"),
-    "zoho_id": "5123456000000123456",
-    "module": "Contacts",
-    "object": CHANGE,
-    "objects": (CHANGE, CHANGE),
-    "counts": {"kunde": TableCounts(new=1)},
-    "delivery": new_id(),
-    "connection": new_id(),
-    "system": "zoho",
-    "account": "20098765432",
-    "user": "nord-1",
-    "files": 13,
-    "bytes_": 5,
-    "stream": "EVENTS",
-    "sequence": 4,
-    "type_": "written_to_zoho",
-    "reason": "zwei Verträge wurden gelöscht",
-    "duration_ms": 12.5,
-}
-
-
-def sample(kind: type[EventData]) -> EventData:
-    values = {name: VALUES[name] for name in kind.model_fields if name in VALUES}
-    if kind is events.RequestsRefused:
-        values["counts"] = {"wrong token": {"192.0.2.0/24": 3}}
-    if kind is events.SentAgain:
-        values["counts"] = {"kunde": 3}
-    if kind is events.FormatChanged:
-        values["tables"] = ("kunde",)
-    return kind(**values)
 
 
 @pytest.fixture
@@ -62,14 +28,14 @@ async def index(
 async def test_every_event_has_a_document_that_the_index_takes(
     index: EventIndex, event_of: Callable[..., Event]
 ) -> None:
-    documents = [document_of(event_of(sample(kind)), Place(1, 1, 1)) for kind in EVENT_TYPES]
+    documents = [document_of(event_of(example(kind)), Place(1, 1, 1)) for kind in EVENT_TYPES]
     assert await index.write(documents, store="s1") == []
 
 
 async def test_an_unknown_field_is_refused_and_the_others_are_not(
     index: EventIndex, event_of: Callable[..., Event]
 ) -> None:
-    good = document_of(event_of(sample(events.SignedIn)), Place(1))
+    good = document_of(event_of(events.SignedIn()), Place(1))
     bad = Document(new_id(), good.month, good.body | {"colour": "blue"})
     ((refusal),) = await index.write([bad, good], store="s1")
     assert refusal == Refusal(bad, "the index refuses it: strict_dynamic_mapping_exception")
@@ -84,6 +50,6 @@ async def test_a_marker_is_read_as_it_was_put(index: EventIndex) -> None:
 async def test_writing_into_another_store_than_the_one_meant_counts_as_unavailable(
     index: EventIndex, event_of: Callable[..., Event]
 ) -> None:
-    document = document_of(event_of(sample(events.SignedIn)), Place(1))
+    document = document_of(event_of(events.SignedIn()), Place(1))
     with pytest.raises(StoreUnavailable):
         await index.write([document], store="the one before its restart")

@@ -4,15 +4,18 @@ from contracts.actor import ActorKind
 from contracts.events import (
     DeliveryImported,
     EventData,
+    FormatChanged,
+    KundeForgotten,
     ObjectAction,
     ObjectChange,
     ObjectsCompared,
     SentAgain,
     TableCounts,
+    TableDownloaded,
     TokenRefreshed,
     new_event,
 )
-from contracts.ids import AmeiseKey, TenantId, new_id
+from contracts.ids import AmeiseKey, Kundennummer, TenantId, new_id
 from contracts.names import Outcome, Service, System, Table
 from gateway.log_page import LogForm, LogLine, line_of
 
@@ -49,6 +52,20 @@ def test_what_a_delivery_brought_and_what_was_sent_again_is_counted_by_table():
     assert imported.details == "Kunden: 3 neu, 2 geändert; Verträge: 1 entfallen, 4 abgelehnt"
     sent = line(SentAgain(counts={Table.KUNDE: 1000, Table.VERTRAG: 0}), Service.INGEST)
     assert sent.details == "Kunden: 1000; Verträge: 0"
+
+
+def test_what_left_the_system_or_was_fitted_is_named():
+    taken = line(TableDownloaded(table=Table.KUNDE, rows=1000), Service.INGEST)
+    assert taken.details == "Kunden: 1000 Zeilen"
+    fitted = line(FormatChanged(tables=(Table.KUNDE, Table.VERTRAG)), Service.INGEST)
+    assert fitted.details == "Kunden, Verträge"
+
+
+def test_a_forgotten_kunde_is_named_by_his_number():
+    shown = line(
+        KundeForgotten(kunde=Kundennummer("5001"), counts={"kunde": 1, "vertrag": 2}), Service.INGEST
+    )
+    assert (shown.key, shown.details) == ("5001", "Kunden: 1; Verträge: 2")
 
 
 def test_the_system_and_the_reason_are_told():

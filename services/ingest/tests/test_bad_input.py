@@ -236,4 +236,4 @@ async def test_an_emptied_column_holds_the_delivery(ingest: Any, kit: Any) -> No
         row["plz"] = ""
     delivery = await ingest.deliver(book.files())
     assert delivery.state is DeliveryState.HELD
-    assert delivery.reason == "kunde: column plz is filled in 0% of the rows, 100% before"
+    assert delivery.reason == "kunde: Spalte plz ist in 0% der Zeilen gefüllt, zuvor in 100%"

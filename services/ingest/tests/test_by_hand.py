@@ -91,7 +91,7 @@ async def test_a_held_delivery_ends_the_command_with_a_failure(
     book.tables[Table.VERTRAG].clear()
     result = await typed("import", laid(tmp_path / "files", book.files()), "--tenant", kit.tenant)
     assert result.exit_code == 1
-    assert "held (vertrag: empty, though 3 rows are stored)" in result.output
+    assert "held (vertrag: leer, obwohl 3 Zeilen gespeichert sind)" in result.output
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,23 @@ from pydantic import SecretStr
 
 from chassis import leases, objects
 from contracts.actor import Role
+from contracts.events import ObjectAction
 from contracts.ids import Kundennummer, Uuid
 from contracts.names import Table
 from contracts.problems import Conflict, Forbidden, NotFound
-from contracts.rpc.ingest import DOWNLOAD, FORGET, INFORM, LIFT_STOP, Download, DownloadRequest, KundeRequest
+from contracts.rpc.ingest import (
+    DOWNLOAD,
+    FORGET,
+    INFORM,
+    LIFT_STOP,
+    PREVIEW_DELIVERY,
+    RELEASE_DELIVERY,
+    DeliveryRequest,
+    DeliveryState,
+    Download,
+    DownloadRequest,
+    KundeRequest,
+)
 from contracts.streams import DOWNLOADS
 from ingest import importing
 
@@ -91,6 +104,29 @@ async def test_a_forgotten_kunde_is_nowhere_and_does_not_come_back(start: Any, k
         back = await ingest.deliver(book.files())
         assert (back.counts[Table.KUNDE].new, back.counts[Table.VERTRAG].new) == (1, 1)
         assert set(await ingest.objects(Table.KUNDE, ANNA.kunde)) == {ANNA.kunde}
+
+
+async def test_a_held_delivery_forgets_him_too_and_can_still_be_released(start: Any, kit: Any) -> None:
+    async with start(stop_list_key=KEY) as ingest:
+        book = a_book_with_anna(kit)
+        await ingest.deliver(book.files())
+        book.tables[Table.KUNDE][0]["nachname"] = "Schmidt"
+        book.tables[Table.KUNDE][1]["nachname"] = "Schmidt"
+        book.tables[Table.KUNDENDETAIL].clear()
+        held = await ingest.deliver(book.files())
+        assert held.state is DeliveryState.HELD
+
+        await ingest.call(FORGET, ANNA, role=Role.ADMIN)
+
+        assert ANNA.kunde not in (await everything_stored(ingest)).split("\noutbox:")[0]
+        request = DeliveryRequest(delivery=held.id)
+        preview = await ingest.call(PREVIEW_DELIVERY, request, role=Role.ADMIN)
+        assert preview.tables[Table.KUNDE].keys == {ObjectAction.UPDATED: ("5000000002",)}
+        await ingest.call(RELEASE_DELIVERY, request, role=Role.ADMIN)
+        released = await ingest.ended(2)
+        assert released.state in (DeliveryState.IMPORTED, DeliveryState.IMPORTED_WITH_WARNINGS)
+        kunden = await ingest.objects(Table.KUNDE, ANNA.kunde, "5000000002")
+        assert {key: kunde.fields["nachname"] for key, kunde in kunden.items()} == {"5000000002": "Schmidt"}
 
 
 async def test_while_an_import_runs_nobody_is_forgotten(

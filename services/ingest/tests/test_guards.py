@@ -38,20 +38,20 @@ def test_few_rows_may_go(old: int, gone: int) -> None:
 
 
 def test_a_shrunken_table_holds_the_delivery() -> None:
-    assert reasons(1000, 899, gone=101) == ["kunde: 101 of 1000 rows are missing"]
+    assert reasons(1000, 899, gone=101) == ["kunde: 101 von 1000 Zeilen fehlen"]
 
 
 def test_exchanged_keys_hold_the_delivery_though_the_number_of_rows_is_the_same() -> None:
-    assert reasons(1000, 1000, gone=1000) == ["kunde: 1000 of 1000 rows are missing"]
+    assert reasons(1000, 1000, gone=1000) == ["kunde: 1000 von 1000 Zeilen fehlen"]
 
 
 def test_an_emptied_table_holds_the_delivery_however_small() -> None:
-    assert reasons(3, 0, gone=3) == ["kunde: empty, though 3 rows are stored"]
+    assert reasons(3, 0, gone=3) == ["kunde: leer, obwohl 3 Zeilen gespeichert sind"]
 
 
 def test_a_lost_column_holds_the_delivery() -> None:
     found = reasons(3, 3, gone=0, columns=frozenset({"id"}))
-    assert found == ["kunde: column text is missing, it used to be delivered"]
+    assert found == ["kunde: Spalte text fehlt, bisher kam sie"]
 
 
 def test_a_first_delivery_passes() -> None:
@@ -74,8 +74,8 @@ def test_a_column_may_lose_a_few_of_its_values(rows: int, before: int, now: int)
 
 
 def test_a_column_that_is_emptied_holds_the_delivery() -> None:
-    assert emptied(1000, 900, 799) == ["kunde: column text is filled in 80% of the rows, 90% before"]
-    assert emptied(21, 21, 0) == ["kunde: column text is filled in 0% of the rows, 100% before"]
+    assert emptied(1000, 900, 799) == ["kunde: Spalte text ist in 80% der Zeilen gefüllt, zuvor in 90%"]
+    assert emptied(21, 21, 0) == ["kunde: Spalte text ist in 0% der Zeilen gefüllt, zuvor in 100%"]
 
 
 def test_fewer_rows_are_no_emptied_column() -> None:
@@ -97,22 +97,22 @@ def test_a_missing_column_passes_where_somebody_said_so_and_holds_where_somebody
     only_id = frozenset({"id"})
     for policy in (Policy.KEEP_RAW, Policy.IGNORE):
         assert held_by(a_table(missing=policy), columns=only_id) == []
-    assert held_by(a_table(missing=Policy.HOLD), columns=only_id) == ["kunde: column text is missing"]
+    assert held_by(a_table(missing=Policy.HOLD), columns=only_id) == ["kunde: Spalte text fehlt"]
 
 
 def test_a_new_column_holds_only_where_somebody_said_so() -> None:
     brings = {"new_columns": ("mehr", "rabatt")}
     assert held_by(TABLE, **brings) == []
-    assert held_by(a_table(new={"rabatt": Policy.HOLD}), **brings) == ["kunde: column rabatt is new"]
+    assert held_by(a_table(new={"rabatt": Policy.HOLD}), **brings) == ["kunde: Spalte rabatt ist neu"]
     all_but_one = a_table(new={"*": Policy.HOLD, "mehr": Policy.IGNORE})
-    assert held_by(all_but_one, **brings) == ["kunde: column rabatt is new"]
+    assert held_by(all_but_one, **brings) == ["kunde: Spalte rabatt ist neu"]
 
 
 def test_a_column_that_cannot_be_read_any_more_holds_only_where_somebody_said_so() -> None:
     brings = {"unreadable": {"text": 21}}
     assert held_by(TABLE, **brings) == []
     table = a_table(unreadable=Policy.HOLD)
-    assert held_by(table, **brings) == ["kunde: column text cannot be read in 21 of 100 rows"]
+    assert held_by(table, **brings) == ["kunde: Spalte text ist in 21 von 100 Zeilen unlesbar"]
     assert held_by(table, unreadable={"text": 20}) == []
 
 

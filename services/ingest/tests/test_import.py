@@ -253,7 +253,7 @@ async def test_an_emptied_table_holds_the_delivery_and_nothing_is_visible(ingest
     book.tables[Table.KUNDE][0]["nachname"] = "Schmidt"
     delivery = await ingest.deliver(book.files())
     assert delivery.state is DeliveryState.HELD
-    assert delivery.reason == "vertrag: empty, though 3 rows are stored"
+    assert delivery.reason == "vertrag: leer, obwohl 3 Zeilen gespeichert sind"
     assert await ingest.work() == []
     assert (await ingest.objects(Table.KUNDE, "5000000001"))["5000000001"].fields["nachname"] != "Schmidt"
     assert (await ingest.events())[-1].type == "delivery_held"
@@ -264,7 +264,7 @@ async def test_a_shrunken_table_holds_the_delivery(ingest: Any, kit: Any) -> Non
     await ingest.deliver(book.files())
     del book.tables[Table.KUNDE][30:]
     delivery = await ingest.deliver(book.files())
-    assert (delivery.state, delivery.reason) == (DeliveryState.HELD, "kunde: 30 of 60 rows are missing")
+    assert (delivery.state, delivery.reason) == (DeliveryState.HELD, "kunde: 30 von 60 Zeilen fehlen")
 
 
 async def test_a_lost_column_holds_the_delivery(ingest: Any, kit: Any) -> None:
@@ -275,7 +275,7 @@ async def test_a_lost_column_holds_the_delivery(ingest: Any, kit: Any) -> None:
     files[name] = files[name].replace(b"nachname", b"familienname")
     delivery = await ingest.deliver(files)
     assert delivery.state is DeliveryState.HELD
-    assert delivery.reason == "kunde: column nachname is missing, it used to be delivered"
+    assert delivery.reason == "kunde: Spalte nachname fehlt, bisher kam sie"
 
 
 async def test_a_delivery_without_a_readable_file_fails_and_the_next_one_works(ingest: Any, kit: Any) -> None:

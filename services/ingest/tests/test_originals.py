@@ -70,6 +70,13 @@ def test_what_cannot_be_understood_goes_as_a_whole(tmp_path: Path, name: str, co
     assert after_removal(tmp_path, name, content) == (None, Removed(files=1))
 
 
+def test_archives_that_are_still_to_be_imported_stay(tmp_path: Path) -> None:
+    (tmp_path / "lieferung.zip").write_bytes(b"PK")
+    (tmp_path / ".unpacked" / "0").mkdir(parents=True)
+    assert remove_kunden(tmp_path, FORM, {ANNA}, keep_archives=True) == Removed()
+    assert [path.name for path in tmp_path.iterdir()] == ["lieferung.zip"]
+
+
 def test_several_kunden_go_at_once(tmp_path: Path) -> None:
     file = tmp_path / "kunden.csv"
     file.write_bytes(b"ameise_id;ort\n1001;A\n1002;B\n1003;C\n")

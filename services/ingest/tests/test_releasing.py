@@ -50,7 +50,7 @@ async def released(ingest: Any, kit: Any, delivery: Any) -> Any:
 async def test_a_preview_says_what_would_change_by_keys_alone(ingest: Any, kit: Any) -> None:
     _, delivery = await a_held_delivery(ingest, kit)
     preview = await ingest.call(PREVIEW_DELIVERY, DeliveryRequest(delivery=delivery.id))
-    assert preview.reasons == ("vertrag: empty, though 3 rows are stored",)
+    assert preview.reasons == ("vertrag: leer, obwohl 3 Zeilen gespeichert sind",)
     assert not preview.superseded
     assert set(preview.tables) == {Table.KUNDE, Table.VERTRAG}
     assert preview.tables[Table.KUNDE].keys == {

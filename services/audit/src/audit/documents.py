@@ -65,11 +65,17 @@ def document_of(event: Event, place: Place) -> Document:
         "sequence": place.sequence,
         **{name: event.data.get(name) for name in _SAME_NAME},
         "pipeline": _listed(event.data.get("pipeline")) + _listed(event.data.get("pipelines")),
-        **_objects(_listed(event.data.get("object")) + _listed(event.data.get("objects"))),
+        **_objects([*_listed(event.data.get("object")), *_listed(event.data.get("objects")), *_kunde(event)]),
         "event": event.model_dump(mode="json", exclude_none=True),
     }
     known = {name: value for name, value in body.items() if value is not None and value != []}
     return Document(event.id, f"{time.astimezone(UTC):%Y.%m}", known)
+
+
+def _kunde(event: Event) -> list[dict[str, Any]]:
+    """The Kunde whom an event is about as a whole: found by his number like what changed in him."""
+    kunde = event.data.get("kunde")
+    return [{"table": Table.KUNDE.value, "key": kunde}] if isinstance(kunde, str) else []
 
 
 def _objects(objects: list[Any]) -> dict[str, list[Any]]:

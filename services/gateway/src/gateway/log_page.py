@@ -103,7 +103,7 @@ def line_of(event: Event) -> LogLine:
         outcome=_member(Outcome, data.get("outcome")) or Outcome.OK,
         actor=label(event.actor_kind),
         object=_object_words(changed),
-        key=changed.get("key"),
+        key=changed.get("key") or data.get("kunde"),
         zoho_id=data.get("zoho_id"),
         details="; ".join(_details(data, changed)),
         correlationid=event.correlationid,
@@ -122,6 +122,10 @@ def _details(data: dict[str, Any], changed: dict[str, Any]) -> list[str]:
         words.append(_objects_words(objects))
     if counts := _counts_words(_mapping(data.get("counts"))):
         words.append(counts)
+    if table := _member(Table, data.get("table")):
+        words.append(f"{label(table)}: {data.get('rows')} Zeilen")
+    if tables := [label(table) for name in data.get("tables") or () if (table := _member(Table, name))]:
+        words.append(", ".join(tables))
     if files := data.get("files"):
         words.append(f"{files} Dateien")
     if pipeline := data.get("pipeline"):

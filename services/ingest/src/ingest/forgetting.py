@@ -22,7 +22,7 @@ from contracts.names import Service, Table
 from contracts.problems import Conflict, NotFound
 from contracts.rpc.ingest import ForgetReceipt
 from contracts.streams import DOWNLOADS
-from ingest import importing
+from ingest import importing, store
 from ingest.format_overrides import Formats
 from ingest.originals import Removed, remove_kunden
 from ingest.settings import IngestSettings
@@ -106,9 +106,15 @@ class Forgetting:
     async def _remove_from_originals(self, tenant: TenantId, kunde: Kundennummer) -> Removed:
         form = await self.formats.of(tenant)
 
+        async with self.base.database.tenant(tenant) as session:
+            waiting = await store.deliveries_to_import(session, tenant)
+
         def remove() -> Removed:
-            folders = [self.spool.delivery(tenant, delivery) for _, delivery in self.spool.deliveries(tenant)]
-            return sum((remove_kunden(folder, form, {kunde}) for folder in folders), start=Removed())
+            removed = Removed()
+            for _, delivery in self.spool.deliveries(tenant):
+                folder = self.spool.delivery(tenant, delivery)
+                removed += remove_kunden(folder, form, {kunde}, keep_archives=delivery in waiting)
+            return removed
 
         return await asyncio.to_thread(remove)
 
@@ -126,12 +132,12 @@ async def _erase(session: AsyncSession, tenant: TenantId, kunde: Kundennummer) -
         )
         erased[table.value] = len(rows)
         about = {"tenant": tenant, "table": table.value}
-        keys = list({*(row["key"] for row in rows), *([kunde] if table is Table.KUNDE else [])})
+        keys: set[str] = {row["key"] for row in rows} | ({kunde} if table is Table.KUNDE else set())
         erased["object_version"] += await run_sql(
             session,
             "DELETE FROM object_version WHERE tenant = :tenant AND table_name = :table "
             "AND key = ANY(CAST(:keys AS text[]))",
-            keys=keys,
+            keys=list(keys),
             **about,
         )
         # Also of rows that were his once, and are another's now.
@@ -140,8 +146,9 @@ async def _erase(session: AsyncSession, tenant: TenantId, kunde: Kundennummer) -
             "DELETE FROM history WHERE tenant = :tenant AND table_name = :table "
             "AND (key = ANY(CAST(:keys AS text[])) "
             "OR before ->> CAST(:column AS text) = :kunde OR after ->> CAST(:column AS text) = :kunde)",
-            keys=keys, column=column, kunde=kunde, **about,
+            keys=list(keys), column=column, kunde=kunde, **about,
         )  # fmt: skip
+        await _forget_previews(session, tenant, table, keys)
         await run_sql(
             session,
             "UPDATE delivered_table SET rows = rows - :living WHERE tenant = :tenant AND table_name = :table",
@@ -149,3 +156,22 @@ async def _erase(session: AsyncSession, tenant: TenantId, kunde: Kundennummer) -
             **about,
         )
     return erased
+
+
+async def _forget_previews(session: AsyncSession, tenant: TenantId, table: Table, keys: set[str]) -> None:
+    """The previews of held deliveries show some keys of each table."""
+    await run_sql(
+        session,
+        """
+        UPDATE delivery d SET preview = jsonb_set(d.preview, ARRAY['tables', :table, 'keys'], (
+            SELECT coalesce(jsonb_object_agg(action, shown), '{}')
+            FROM (SELECT a.key AS action, (SELECT coalesce(jsonb_agg(k), '[]')
+                                           FROM jsonb_array_elements_text(a.value) k
+                                           WHERE k <> ALL(CAST(:keys AS text[]))) AS shown
+                  FROM jsonb_each(d.preview -> 'tables' -> :table -> 'keys') a) kept))
+        WHERE d.tenant = :tenant AND d.preview -> 'tables' -> :table ? 'keys'
+        """,
+        tenant=tenant,
+        table=table.value,
+        keys=list(keys),
+    )

@@ -59,7 +59,7 @@ class Incoming:
 def reasons_to_hold(
     before: Mapping[Table, Before], incoming: Mapping[Table, Incoming], limits: Limits
 ) -> list[str]:
-    """Why a person must look at this delivery first, in words; empty if it may pass."""
+    """Why a person must look at this delivery first, in words for the admin; empty if it may pass."""
     return [
         f"{table}: {reason}"
         for table, new in incoming.items()
@@ -71,28 +71,28 @@ def _reasons(old: Before | None, new: Incoming, limits: Limits) -> Iterator[str]
     if old:
         yield from _of_rows(old, new, limits)
     if lost := sorted(_lost(old, new)):
-        yield f"column {', '.join(lost)} is missing, it used to be delivered"
+        yield f"Spalte {', '.join(lost)} fehlt, bisher kam sie"
     if asked := sorted(
         column.name
         for column in new.definition.columns
         if column.name not in new.columns and column.missing is Policy.HOLD
     ):
-        yield f"column {', '.join(asked)} is missing"
+        yield f"Spalte {', '.join(asked)} fehlt"
     if unknown := [h for h in new.new_columns if new.definition.policy_for_new(h) is Policy.HOLD]:
-        yield f"column {', '.join(heading[:60] for heading in unknown)} is new"
+        yield f"Spalte {', '.join(heading[:60] for heading in unknown)} ist neu"
     for column in new.definition.columns:
         bad, filled = new.unreadable.get(column.name, 0), new.filled.get(column.name, 0)
         if column.unreadable is Policy.HOLD and limits.emptied.is_passed_by(bad, of=filled):
-            yield f"column {column.name} cannot be read in {bad} of {filled} rows"
+            yield f"Spalte {column.name} ist in {bad} von {filled} Zeilen unlesbar"
         if old and (fall := _fall(old, new, column, limits.emptied)):
             yield fall
 
 
 def _of_rows(old: Before, new: Incoming, limits: Limits) -> Iterator[str]:
     if old.rows and not new.rows:
-        yield f"empty, though {old.rows} rows are stored"
+        yield f"leer, obwohl {old.rows} Zeilen gespeichert sind"
     elif limits.gone.is_passed_by(new.counts.gone, of=old.rows):
-        yield f"{new.counts.gone} of {old.rows} rows are missing"
+        yield f"{new.counts.gone} von {old.rows} Zeilen fehlen"
 
 
 def _lost(old: Before | None, new: Incoming) -> set[str]:
@@ -111,7 +111,7 @@ def _fall(old: Before, new: Incoming, column: Column, limit: Limit) -> str | Non
     was, is_ = old.filled[name] / before, new.filled[name] / now
     if not limit.is_passed_by((was - is_) * now, of=now):
         return None
-    return f"column {name} is filled in {is_:.0%} of the rows, {was:.0%} before"
+    return f"Spalte {name} ist in {is_:.0%} der Zeilen gefüllt, zuvor in {was:.0%}"
 
 
 def _rows(filled: Mapping[str, int]) -> int:

@@ -1,7 +1,8 @@
 """Takes Kunden out of files that were delivered, which stay for some days.
 
 A file that is read as a table loses their records and keeps all others byte for byte; a file that cannot be
-understood, or looked into, goes as a whole if it may name one of them.
+understood, or looked into, goes as a whole if it may name one of them. So do archives: a held delivery that
+came as one must be sent again.
 """
 
 import csv
@@ -15,10 +16,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from contracts.ids import Kundennummer
+from ingest.archives import is_archive
 from ingest.stopping import KUNDE_COLUMN
 from ingest.table_format import Format, TableFormat
 
-ARCHIVES = (".zip", ".gz")
 _DELIMITERS = (";", ",", "\t")
 _BOM = b"\xef\xbb\xbf"
 
@@ -34,11 +35,20 @@ class Removed:
         return Removed(self.rows + other.rows, self.files + other.files)
 
 
-def remove_kunden(folder: Path, form: Format, kunden: Collection[Kundennummer]) -> Removed:
-    """Take them out of all files of a folder. Cut off in the middle, it can be repeated."""
+def remove_kunden(
+    folder: Path, form: Format, kunden: Collection[Kundennummer], *, keep_archives: bool = False
+) -> Removed:
+    """Take them out of all files of a folder. Cut off in the middle, it can be repeated.
+
+    `keep_archives`: the delivery is still to be imported, which leaves them out and comes here afterwards.
+    """
     removed = Removed()
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in ARCHIVES:
+        if path.is_dir():
+            shutil.rmtree(path)  # unpacked by a process that was killed
+        elif is_archive(path.name):
+            if keep_archives:
+                continue
             path.unlink()
             removed += Removed(files=1)
         elif _names(path, kunden):

@@ -43,8 +43,9 @@ class Releasing:
             reasons=tuple(row.preview.get("reasons", ())),
             superseded=superseded,
             tables={
-                Table(table): TablePreview.model_validate(shown)
-                for table, shown in row.preview.get("tables", {}).items()
+                table: TablePreview.model_validate(shown)
+                for table in Table  # PostgreSQL's jsonb keeps no order
+                if (shown := row.preview.get("tables", {}).get(table))
             },
         )
 

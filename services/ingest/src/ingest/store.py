@@ -87,6 +87,15 @@ async def keep_problems(
     )
 
 
+async def deliveries_to_import(session: AsyncSession, tenant: TenantId) -> set[Uuid]:
+    """Deliveries whose files are still coming in, or wait for their import."""
+    to_do = [DeliveryState.RECEIVING, DeliveryState.WAITING, DeliveryState.IMPORTING]
+    ids = await session.exec(
+        select(DeliveryRow.id).where(DeliveryRow.tenant == tenant, col(DeliveryRow.state).in_(to_do))
+    )
+    return set(map(Uuid, ids))
+
+
 async def change_delivery(session: AsyncSession, delivery: Uuid | str, **values: Any) -> None:
     """Set columns of one delivery."""
     await session.exec(update(DeliveryRow).where(col(DeliveryRow.id) == str(delivery)).values(**values))
