@@ -146,6 +146,7 @@ def _service(folder: Path, urls: DatabaseUrls, nats_url: str) -> Generator[psuti
             "INGEST_FTP_PORT": str(ftp_port),
             "INGEST_HEALTH_PORT": str(health_port),
             "INGEST_QUIET_SECONDS": "0",
+            "INGEST_FTP_PLAIN_ALLOWED": "true",  # what is measured begins with the last byte
         },
         ready=HttpReady(f"http://127.0.0.1:{health_port}/health/ready"),
     )
