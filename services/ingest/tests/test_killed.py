@@ -9,7 +9,7 @@ import pytest
 from chassis.database import run_sql
 from contracts.actor import Role
 from contracts.names import Table
-from contracts.rpc.ingest import RELEASE_DELIVERY, DeliveryAsked, DeliveryState
+from contracts.rpc.ingest import RELEASE_DELIVERY, DeliveryRequest, DeliveryState
 from ingest import importing, merging, store, versions
 from ingest.spool import Spool
 
@@ -100,7 +100,7 @@ async def test_a_process_killed_while_it_imports_a_released_delivery_changes_not
         await ingest.work()
         with monkeypatch.context() as patched:
             kill_at_call(patched, owner, name)
-            await ingest.call(RELEASE_DELIVERY, DeliveryAsked(delivery=held.id), role=Role.ADMIN)
+            await ingest.call(RELEASE_DELIVERY, DeliveryRequest(delivery=held.id), role=Role.ADMIN)
             await ingest.base.stopping.wait()
     async with start() as ingest:
         delivery = await ingest.ended(2)
