@@ -132,11 +132,12 @@ class Importer:
         return True
 
     async def _put_back(self, current: Import, lease: Lease, died: int) -> None:
-        """Stopped in order, or PostgreSQL went away: this attempt does not count, if that can be said."""
+        """Stopped in order, or PostgreSQL went away: this attempt does not count, if that can be said. A
+        delivery that has ended stays as it is."""
         with suppress(Exception):
             async with self.base.database.tenant(current.tenant) as session:
                 await leases.check(session, lease)
-                await store.change_delivery(
+                await store.change_importing(
                     session, current.delivery, state=DeliveryState.WAITING, attempts=died
                 )
                 await leases.give_back(session, lease)
@@ -145,7 +146,7 @@ class Importer:
         """A fault of ours fails this delivery; it must not stop those behind it."""
         try:
             async with shown_progress(self.base.database, current.tenant, current.delivery) as progress:
-                await self._import(current, lease, progress)
+                left_out = await self._import(current, lease, progress)
         except LeaseLost:
             raise
         except Exception as error:
@@ -153,6 +154,18 @@ class Importer:
                 raise
             log.exception("import.failed")
             await self._fail(current, lease, f"{type(error).__name__}; see the log")
+        else:
+            if left_out:  # not before: an import that begins again must find the files as they came
+                await self._remove_from_files(current, left_out)
+
+    async def _remove_from_files(self, current: Import, kunden: set[Kundennummer]) -> None:
+        """Kunden who were left out go from the files too. The delivery has ended, whatever comes of this."""
+        try:
+            form = await self.formats.of(current.tenant)
+            folder = self.spool.delivery(current.tenant, current.delivery)
+            await asyncio.to_thread(remove_kunden, folder, form, kunden)
+        except Exception:
+            log.exception("originals.not_cleaned")
 
     @asynccontextmanager
     async def _holding(self, lease: Lease) -> AsyncGenerator[None]:
@@ -180,14 +193,15 @@ class Importer:
         async with self.base.database.tenant(lease.tenant) as session:
             await leases.give_back(session, lease)
 
-    async def _import(self, current: Import, lease: Lease, progress: Progress) -> None:
-        """Read the files, then in one transaction: compare, guard, merge, compose, tell."""
+    async def _import(self, current: Import, lease: Lease, progress: Progress) -> set[Kundennummer]:
+        """Read the files, then in one transaction: compare, guard, merge, compose, tell. Returns the Kunden
+        who were left out of what is stored now."""
         started = time.monotonic()
         form = await self.formats.of(current.tenant)
         read = await asyncio.to_thread(self._read, current, form)
         if not read.tables:
             await self._fail(current, lease, "no file could be read", read)
-            return
+            return set()
         progress.checked({table: found.rows for table, found in read.tables.items()})
         async with self.base.database.tenant(current.tenant) as session:
             timeout = int(self.settings.import_timeout.total_seconds() * 1000)
@@ -198,20 +212,19 @@ class Importer:
             else:
                 await self._merge(session, current, read, counts, (time.monotonic() - started) * 1000)
             await leases.check(session, lease)
-        if not reasons:
-            if left_out:  # not before: an import that begins again must find the files as they came
-                folder = self.spool.delivery(current.tenant, current.delivery)
-                await asyncio.to_thread(remove_kunden, folder, form, left_out)
-            deliveries_total.labels("imported").inc()
-            for table, count in counts.items():
-                for change, rows in count.model_dump().items():
-                    rows_total.labels(table, change).inc(rows)
-            log.info(
-                "delivery.imported",
-                seconds=round(time.monotonic() - started, 3),
-                rows=sum(read_table.rows for read_table in read.tables.values()),
-                problems=read.problem_count(),
-            )
+        if reasons:
+            return set()
+        deliveries_total.labels("imported").inc()
+        for table, count in counts.items():
+            for change, rows in count.model_dump().items():
+                rows_total.labels(table, change).inc(rows)
+        log.info(
+            "delivery.imported",
+            seconds=round(time.monotonic() - started, 3),
+            rows=sum(read_table.rows for read_table in read.tables.values()),
+            problems=read.problem_count(),
+        )
+        return left_out
 
     def _read(self, current: Import, form: Format) -> "ReadDelivery":
         # Here, because polars costs memory that a service that only waits does not need.
@@ -354,12 +367,13 @@ class Importer:
     async def _fail(
         self, current: Import, lease: Lease, reason: str, read: "ReadDelivery | None" = None
     ) -> None:
-        log.error("delivery.failed", reason=reason)
-        deliveries_total.labels("failed").inc()
         told = DeliveryFailed(delivery=current.delivery, reason=reason)
         async with self.base.database.tenant(current.tenant) as session:
-            await self._end(session, current, DeliveryState.FAILED, told, read)
+            ended = await self._end(session, current, DeliveryState.FAILED, told, read)
             await leases.check(session, lease)
+        if ended:
+            log.error("delivery.failed", reason=reason)
+            deliveries_total.labels("failed").inc()
 
     async def _end(
         self,
@@ -369,10 +383,10 @@ class Importer:
         told: EventData,
         read: "ReadDelivery | None",
         counts: dict[Table, TableCounts] | None = None,
-    ) -> None:
+    ) -> bool:
+        """False, and nothing is changed or told, if it has ended already: that stays its end."""
         problems = [problem.as_json() for problem in read.all_problems()] if read else []
-        await store.keep_problems(session, current.tenant, current.delivery, problems)
-        await store.change_delivery(
+        ended = await store.change_importing(
             session,
             current.delivery,
             state=state,
@@ -382,7 +396,10 @@ class Importer:
             problem_count=read.problem_count() if read else 0,
             reason=told.reason,
         )
-        await self.base.outbox.tell(session, current.cause, told)
+        if ended:
+            await store.keep_problems(session, current.tenant, current.delivery, problems)
+            await self.base.outbox.tell(session, current.cause, told)
+        return ended
 
 
 def _will_fail_again(error: Exception) -> bool:

@@ -92,6 +92,16 @@ async def change_delivery(session: AsyncSession, delivery: Uuid | str, **values:
     await session.exec(update(DeliveryRow).where(col(DeliveryRow.id) == str(delivery)).values(**values))
 
 
+async def change_importing(session: AsyncSession, delivery: Uuid | str, **values: Any) -> bool:
+    """Set columns of one delivery while it is being imported; False, and nothing, if it has ended."""
+    statement = (
+        update(DeliveryRow)
+        .where(col(DeliveryRow.id) == str(delivery), col(DeliveryRow.state) == DeliveryState.IMPORTING)
+        .values(**values)
+    )
+    return (await session.exec(statement)).rowcount == 1
+
+
 async def is_superseded(session: AsyncSession, delivery: DeliveryRow) -> bool:
     """Whether a delivery that began later was imported."""
     later = select(DeliveryRow.id).where(
