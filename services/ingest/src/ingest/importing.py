@@ -6,8 +6,7 @@ lets the lease run out, and the next one begins again from the files, to the sam
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -32,6 +31,7 @@ from ingest.archives import ArchiveLimits, unpacked
 from ingest.format_overrides import Formats
 from ingest.guards import Incoming, Limit, Limits, is_whole, reasons_to_hold
 from ingest.holding import preview_of
+from ingest.keeping import kept
 from ingest.originals import remove_kunden
 from ingest.problems import Problem, Rule
 from ingest.progress import Progress, shown_progress
@@ -88,23 +88,29 @@ class Importer:
                 await pause(self.wake, POLL_SECONDS)
 
     async def import_waiting(self) -> bool:
-        """Import one delivery of each tenant that has one waiting; whether there was any.
+        """Import one delivery, of the first tenant whose turn it is and whom no other replica serves;
+        whether there was any. Who comes meanwhile waits for this one alone: the queue is asked each time.
 
         The queue is looked at as the all-tenants role, because it asks which tenants have work; all else
         happens as one tenant.
         """
         async with self.base.all_tenants.unbound() as session:
             tenants = await store.tenants_with_work(session)
-        done = [await self._import_next_of(tenant) for tenant in tenants]
-        return any(done)
+        for tenant in tenants:
+            if await self._import_next_of(tenant):
+                return True
+        return False
 
     async def _import_next_of(self, tenant: TenantId) -> bool:
         async with self.base.database.tenant(tenant) as session:
             lease = await leases.take(
                 session, tenant, LEASE, owner=self.settings.replica, lasting=self.settings.import_lease
             )
-            delivery = await store.next_delivery(session, tenant) if lease else None
-            if lease is None or delivery is None:
+            if lease is None:
+                return False
+            delivery = await store.next_delivery(session, tenant)
+            if delivery is None:  # another replica was quicker
+                await leases.give_back(session, lease)
                 return False
             died = delivery.attempts  # processes that ended in the middle of it
             await store.change_delivery(
@@ -119,7 +125,7 @@ class Importer:
         current = Import(tenant, Uuid(delivery.id), delivery.as_of, cause_of(delivery), released)
         with current.cause.bound(delivery=delivery.id), import_seconds.time():
             try:
-                async with self._holding(lease):
+                async with kept(self.base.database, lease, lasting=self.settings.import_lease):
                     if died >= self.settings.import_attempts:
                         await self._fail(current, lease, f"not imported after {died} attempts")
                     else:
@@ -166,32 +172,6 @@ class Importer:
             await asyncio.to_thread(remove_kunden, folder, form, kunden)
         except Exception:
             log.exception("originals.not_cleaned")
-
-    @asynccontextmanager
-    async def _holding(self, lease: Lease) -> AsyncGenerator[None]:
-        """Extend the lease while the block runs; give it back after."""
-
-        async def extend() -> None:
-            while True:
-                await asyncio.sleep(self.settings.import_lease.total_seconds() / 3)
-                try:
-                    async with self.base.database.tenant(lease.tenant) as session:
-                        await leases.extend(session, lease, lasting=self.settings.import_lease)
-                except LeaseLost:
-                    return  # the import finds out before it commits
-                except Exception as error:
-                    if not is_unreachable(error):
-                        raise
-
-        task = asyncio.create_task(extend())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        async with self.base.database.tenant(lease.tenant) as session:
-            await leases.give_back(session, lease)
 
     async def _import(self, current: Import, lease: Lease, progress: Progress) -> set[Kundennummer]:
         """Read the files, then in one transaction: compare, guard, merge, compose, tell. Returns the Kunden
