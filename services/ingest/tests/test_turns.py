@@ -83,3 +83,13 @@ async def test_a_replica_that_came_too_late_for_a_delivery_keeps_no_lease(
     assert not await importer.import_waiting()
     async with importer.base.database.tenant(BERLIN) as session:
         assert await leases.take(session, BERLIN, importing.LEASE, owner="another", lasting=MINUTE)
+
+
+async def test_a_delivery_that_began_before_the_last_imported_one_fails(importer: Importer) -> None:
+    late = await a_delivery(importer, BERLIN, NOON)
+    await a_delivery(importer, BERLIN, NOON + MINUTE, DeliveryState.IMPORTED)
+    newest = await a_delivery(importer, BERLIN, NOON + 2 * MINUTE)
+    assert await importer.import_waiting()
+    assert await importer.import_waiting()
+    assert await reason(importer, BERLIN, late) == "a newer delivery was imported"
+    assert await reason(importer, BERLIN, newest) == "no file could be read", "it was tried"

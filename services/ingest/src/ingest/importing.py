@@ -51,6 +51,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 POLL_SECONDS = 2.0
 """How long a delivery that another replica received may go unnoticed."""
 LEASE = "import"
+SUPERSEDED = "a newer delivery was imported"
 _TOO_MUCH = frozenset({"57014", "53100", "53200", "53400"})
 """PostgreSQL's codes: the statement took too long; disk full, out of memory, above a configured limit."""
 
@@ -91,8 +92,7 @@ class Importer:
         """Import one delivery, of the first tenant whose turn it is and whom no other replica serves;
         whether there was any. Who comes meanwhile waits for this one alone: the queue is asked each time.
 
-        The queue is looked at as the all-tenants role, because it asks which tenants have work; all else
-        happens as one tenant.
+        The queue is asked as the all-tenants role; all else happens as one tenant.
         """
         async with self.base.all_tenants.unbound() as session:
             tenants = await store.tenants_with_work(session)
@@ -113,6 +113,7 @@ class Importer:
                 await leases.give_back(session, lease)
                 return False
             died = delivery.attempts  # processes that ended in the middle of it
+            hopeless = await self._hopeless(session, delivery)
             await store.change_delivery(
                 session,
                 delivery.id,
@@ -126,8 +127,8 @@ class Importer:
         with current.cause.bound(delivery=delivery.id), import_seconds.time():
             try:
                 async with kept(self.base.database, lease, lasting=self.settings.import_lease):
-                    if died >= self.settings.import_attempts:
-                        await self._fail(current, lease, f"not imported after {died} attempts")
+                    if hopeless:
+                        await self._fail(current, lease, hopeless)
                     else:
                         await self._import_or_fail(current, lease)
             except LeaseLost:
@@ -136,6 +137,14 @@ class Importer:
                 await self._put_back(current, lease, died)
                 raise
         return True
+
+    async def _hopeless(self, session: AsyncSession, delivery: DeliveryRow) -> str | None:
+        """Why it is not tried (again). Under the lease, nothing newer can be imported meanwhile."""
+        if delivery.attempts >= self.settings.import_attempts:
+            return f"not imported after {delivery.attempts} attempts"
+        if delivery.released_at is None and await store.is_superseded(session, delivery):
+            return SUPERSEDED
+        return None  # one that was released too late is held again, for the person who released it
 
     async def _put_back(self, current: Import, lease: Lease, died: int) -> None:
         """Stopped in order, or PostgreSQL went away: this attempt does not count, if that can be said. A
@@ -271,7 +280,8 @@ class Importer:
     ) -> list[str]:
         """Why the delivery must be held. One that a person released passes, unless it came too late."""
         if current.released:
-            return await self._too_late(session, current)
+            row = await session.get_one(DeliveryRow, current.delivery)
+            return [SUPERSEDED] if await store.is_superseded(session, row) else []
         before = await store.stored_before(session, current.tenant)
         incoming = {
             # A rejected row is there, though unreadable: it is no sign of an emptied table.
@@ -282,11 +292,6 @@ class Importer:
             for table, found in read.tables.items()
         }  # fmt: skip
         return reasons_to_hold(before, incoming, self._limits())
-
-    async def _too_late(self, session: AsyncSession, current: Import) -> list[str]:
-        """Released while a newer delivery was being imported: the older state must not win over it."""
-        row = await session.get_one(DeliveryRow, current.delivery)
-        return ["a newer delivery was imported"] if await store.is_superseded(session, row) else []
 
     async def _merge(
         self,

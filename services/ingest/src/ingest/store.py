@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlmodel import col, select, update
@@ -103,11 +103,13 @@ async def change_importing(session: AsyncSession, delivery: Uuid | str, **values
 
 
 async def is_superseded(session: AsyncSession, delivery: DeliveryRow) -> bool:
-    """Whether a delivery that began later was imported."""
+    """Whether a delivery that began later was imported. One that is to begin in the future does not count:
+    the clock was put back, and nobody knows which of the two is newer."""
     later = select(DeliveryRow.id).where(
         DeliveryRow.tenant == delivery.tenant,
         col(DeliveryRow.state).in_([DeliveryState.IMPORTED, DeliveryState.IMPORTED_WITH_WARNINGS]),
         DeliveryRow.received_from > delivery.received_from,
+        DeliveryRow.received_from <= datetime.now(UTC),
     )
     return (await session.exec(later.limit(1))).first() is not None
 
