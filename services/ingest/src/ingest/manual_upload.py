@@ -10,11 +10,12 @@ import structlog
 from nats.errors import Error as NatsError
 from nats.js.errors import ObjectNotFoundError
 from nats.js.object_store import ObjectStore
+from sqlalchemy.exc import IntegrityError
 
 from chassis.cause import Cause
 from chassis.process import Foundation
 from contracts.events import DeliveryUploaded
-from contracts.ids import TenantId, Uuid
+from contracts.ids import TenantId, Uuid, new_id
 from contracts.problems import Invalid, NotFound, Unavailable
 from contracts.rpc.ingest import DeliveryState, UploadedFile, UploadReply
 from contracts.streams import UPLOADS, object_name
@@ -51,26 +52,39 @@ class ManualUpload:
         if taken := await self._taken(tenant, delivery):
             return taken
         store = await self.base.broker.js.object_store(UPLOADS.name)
-        folder = await asyncio.to_thread(self.spool.create_delivery, tenant, delivery)
+        # Under an id of its own until it is taken: what is asked twice at once does not share a folder.
+        own = new_id()
+        folder = await asyncio.to_thread(self.spool.create_delivery, tenant, own)
         try:
             bytes_ = await self._fetch(store, tenant, files, folder)
-            await asyncio.to_thread(self.spool.settled, tenant, delivery)
-        except BaseException:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(self.spool.settled, tenant, own)
+            await self._enqueue(cause, tenant, delivery, own, files=len(files), bytes_=bytes_)
+        except (NotFound, IntegrityError):
+            if taken := await self._taken(tenant, delivery):  # asked twice at once, and the other was quicker
+                return taken
             raise
-        now = datetime.now(UTC)
-        row = DeliveryRow(
-            id=delivery, tenant=tenant, state=DeliveryState.WAITING, correlationid=cause.correlationid,
-            received_from=now, as_of=now - self.settings.as_of_lag, files=len(files), bytes_=bytes_,
-        )  # fmt: skip
-        async with self.base.database.tenant(tenant) as session:
-            session.add(row)
-            told = DeliveryUploaded(delivery=delivery, files=len(files), bytes_=bytes_)
-            await self.base.outbox.tell(session, cause, told)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         log.info("delivery.uploaded", delivery=delivery, files=len(files), bytes=bytes_)
         self.importer.wake.set()
         await self._forget(store, tenant, files)
         return UploadReply(delivery=delivery, files=len(files), bytes_=bytes_)
+
+    async def _enqueue(
+        self, cause: Cause, tenant: TenantId, delivery: Uuid, own: Uuid, *, files: int, bytes_: int
+    ) -> None:
+        """Let the delivery have the files under the id `own`. Raises IntegrityError if it is known."""
+        now = datetime.now(UTC)
+        row = DeliveryRow(
+            id=delivery, tenant=tenant, state=DeliveryState.WAITING, correlationid=cause.correlationid,
+            received_from=now, as_of=now - self.settings.as_of_lag, files=files, bytes_=bytes_,
+        )  # fmt: skip
+        async with self.base.database.tenant(tenant) as session:
+            session.add(row)
+            await session.flush()  # here a second call waits for the first one to end
+            told = DeliveryUploaded(delivery=delivery, files=files, bytes_=bytes_)
+            await self.base.outbox.tell(session, cause, told)
+            await asyncio.to_thread(self.spool.rename_delivery, tenant, own, delivery)
 
     async def _taken(self, tenant: TenantId, delivery: Uuid) -> UploadReply | None:
         """What was answered when this was asked before."""
