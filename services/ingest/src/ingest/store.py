@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -12,7 +13,7 @@ from chassis.database import fetch_all, run_sql
 from contracts.events import TableCounts
 from contracts.ids import TenantId, Uuid
 from contracts.names import Table
-from contracts.problems import NotFound
+from contracts.problems import Invalid, NotFound
 from contracts.rpc.ingest import DeliveryState
 from contracts.rpc.ingest_format import FormatChanges
 from ingest.composing import WANTED_KEYS, composed_sql
@@ -121,9 +122,13 @@ async def delivery_to_decide_on(session: AsyncSession, delivery: Uuid) -> Delive
 
 
 async def format_changes(session: AsyncSession, tenant: TenantId) -> FormatChanges:
-    """How the tenant's files differ from the built-in format."""
+    """How the tenant's files differ from the built-in format. Raises Invalid if an older release kept what
+    this one does not understand."""
     row = await session.get(FormatOverrideRow, tenant)
-    return FormatChanges.model_validate(row.changes) if row else FormatChanges()
+    try:
+        return FormatChanges.model_validate(row.changes) if row else FormatChanges()
+    except ValidationError as error:
+        raise Invalid("; ".join(fault["msg"] for fault in error.errors())) from error
 
 
 async def living_keys(
