@@ -13,8 +13,11 @@ from contracts.ids import TenantId, new_id
 from contracts.names import Table
 from contracts.problems import Forbidden, Internal, Invalid, NotFound
 from contracts.rpc.ingest import UPLOAD, DeliveryState, UploadedFile, UploadRequest
+from contracts.rpc.ingest_format import SET_FORMAT, FormatChanges, SetFormat, TableChange
 from contracts.streams import UPLOADS, object_name
 from ingest.manual_upload import ManualUpload
+
+PERSONEN = FormatChanges(tables={Table.KUNDE: TableChange(files=("personen*.csv",))})
 
 
 async def put(ingest: Any, tenant: TenantId, files: dict[str, bytes]) -> tuple[UploadedFile, ...]:
@@ -52,6 +55,20 @@ async def test_uploaded_files_are_a_delivery_of_their_own(ingest: Any, kit: Any)
         await store.get_info(object_name(kit.tenant, request.files[0].object))
     assert await upload(ingest, request, tenant=kit.tenant) == taken, "asked twice, it is still one"
     assert len(await ingest.deliveries()) == 1
+
+
+async def test_what_an_upload_does_not_bring_is_missing(ingest: Any, kit: Any) -> None:
+    """By the tenant's own names of files, and by what is in an archive."""
+    await ingest.call(SET_FORMAT, SetFormat(changes=PERSONEN), role=Role.ADMIN)
+    files = kit.a_book(1).files()
+    kunden, sparten = files["DEMO01_20261124_kunden.csv"], files["DEMO01_20261124_sparten.csv"]
+    brought = await put(
+        ingest, kit.tenant, {"personen.csv": kunden, "sparten.csv.gz": gzip.compress(sparten)}
+    )
+    await upload(ingest, UploadRequest(delivery=new_id(), files=brought), tenant=kit.tenant)
+    delivery = await ingest.ended(1)
+    assert set(Table) - set(delivery.missing) == {Table.KUNDE, Table.SPARTE}
+    assert delivery.missing == tuple(table for table in Table if table in delivery.missing)
 
 
 async def test_an_upload_that_cannot_be_taken_leaves_nothing_behind(start: Any, kit: Any) -> None:

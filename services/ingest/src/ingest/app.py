@@ -49,7 +49,7 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
             sending_again=SendingAgain(base.database, base.outbox),
             history=History(form, base.database),
             downloads=Downloads(form, base.database, base.outbox, base.broker),
-            upload=ManualUpload(base, settings, spool, importer),
+            upload=ManualUpload(base, settings, formats, spool, importer),
             releasing=Releasing(base.database, base.outbox, spool, importer.wake.set),
             formats=formats,
             forgetting=forgetting,

@@ -17,11 +17,12 @@ from chassis.outbox import Outbox
 from contracts.actor import ActorKind
 from contracts.events import DeliveryReceived
 from contracts.ids import TenantId, Uuid, new_id
-from contracts.names import Outcome, Table
+from contracts.names import Outcome
 from contracts.problems import Invalid, NotFound
 from contracts.rpc.ingest import DeliveryState
 from contracts.rpc.ingest_format import SampleRead
 from ingest import store
+from ingest.archives import names_in
 from ingest.format_overrides import Formats
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
@@ -84,8 +85,7 @@ class ByHand:
         return await self.formats.of(tenant)
 
     async def _enqueue(self, tenant: TenantId, delivery: Uuid, files: Sequence[Path], form: Format) -> None:
-        brought = {form.table_of(file.name) for file in files}
-        missing = tuple(table for table in Table if table not in brought)
+        missing = form.missing_in(name for file in files for name in names_in(file))
         now, bytes_ = datetime.now(UTC), sum(file.stat().st_size for file in files)
         row = DeliveryRow(
             id=delivery, tenant=tenant, state=DeliveryState.WAITING, correlationid=new_id(),

@@ -16,12 +16,16 @@ from chassis.cause import Cause
 from chassis.process import Foundation
 from contracts.events import DeliveryUploaded
 from contracts.ids import TenantId, Uuid, new_id
+from contracts.names import Table
 from contracts.problems import Invalid, NotFound, Unavailable
 from contracts.rpc.ingest import DeliveryState, UploadedFile, UploadReply
 from contracts.streams import UPLOADS, object_name
+from ingest.archives import names_in
+from ingest.format_overrides import Formats
 from ingest.importing import Importer
 from ingest.settings import IngestSettings
 from ingest.spool import Spool, is_allowed
+from ingest.table_format import Format
 from ingest.tables import DeliveryRow
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -36,6 +40,7 @@ class ManualUpload:
 
     base: Foundation
     settings: IngestSettings
+    formats: Formats
     spool: Spool
     importer: Importer
 
@@ -74,10 +79,13 @@ class ManualUpload:
         self, cause: Cause, tenant: TenantId, delivery: Uuid, own: Uuid, *, files: int, bytes_: int
     ) -> None:
         """Let the delivery have the files under the id `own`. Raises IntegrityError if it is known."""
+        form = await self.formats.of(tenant)
+        missing = await asyncio.to_thread(_missing, self.spool.delivery(tenant, own), form)
         now = datetime.now(UTC)
         row = DeliveryRow(
             id=delivery, tenant=tenant, state=DeliveryState.WAITING, correlationid=cause.correlationid,
             received_from=now, as_of=now - self.settings.as_of_lag, files=files, bytes_=bytes_,
+            missing=list(missing),
         )  # fmt: skip
         async with self.base.database.tenant(tenant) as session:
             session.add(row)
@@ -131,3 +139,7 @@ class ManualUpload:
                 await store.delete(object_name(tenant, object_))
         except (NatsError, TimeoutError) as error:
             log.info("upload.objects_left", error=type(error).__name__)
+
+
+def _missing(folder: Path, form: Format) -> tuple[Table, ...]:
+    return form.missing_in(name for file in folder.iterdir() for name in names_in(file))
