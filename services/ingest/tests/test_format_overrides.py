@@ -11,7 +11,7 @@ from contracts.ids import TenantId
 from contracts.names import Table
 from contracts.problems import Forbidden, Invalid
 from contracts.rpc import Empty
-from contracts.rpc.ingest import DeliveryState
+from contracts.rpc.ingest import STATUS, DeliveryState, TableState
 from contracts.rpc.ingest_format import (
     DRY_RUN,
     GET_FORMAT,
@@ -154,8 +154,12 @@ async def test_a_delivery_is_received_and_read_by_the_tenants_own_format(ingest:
     await ingest.call(SET_FORMAT, SetFormat(changes=CHANGES), role=Role.ADMIN)
     files = kit.a_book(1).files()
     kunden = files.pop("DEMO01_20261124_kunden.csv").replace(b"nachname", b"Familienname")
+    kunden = kunden.replace(b"2.1.1980", b"gestern")
     delivery = await ingest.deliver(files | {"personen-1.csv": kunden})
-    assert (delivery.state, delivery.missing) == (DeliveryState.IMPORTED, ())
+    assert (delivery.state, delivery.missing) == (DeliveryState.IMPORTED_WITH_WARNINGS, ())
+    tables = (await ingest.call(STATUS, Empty())).tables
+    warned = {table for table, now in tables.items() if now.state is TableState.IMPORTED_WITH_WARNINGS}
+    assert warned == {Table.KUNDE}, "its file is told by the tenant's own names"
     kunde = (await ingest.objects(Table.KUNDE, "5000000001"))["5000000001"]
     assert kunde.fields["nachname"] == "Müller 5000000001"
     [told] = [event for event in await ingest.events() if event.type == "format_changed"]

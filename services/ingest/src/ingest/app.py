@@ -44,7 +44,7 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
         register(
             base.broker.faststream,
             access=Access(settings, base.database, base.outbox, spool),
-            looking=Looking(settings, form, base.database),
+            looking=Looking(settings, formats, base.database),
             digests=Digests(base.database),
             sending_again=SendingAgain(base.database, base.outbox),
             history=History(form, base.database),
