@@ -141,12 +141,15 @@ class DailyUpStatus(RpcModel):
 
 
 class ReportedProblem(RpcModel):
-    """What was found wrong, never with the value. `row` counts records, the header being 1."""
+    """What was found wrong. `row` counts records, `line` lines; the header is 1. `value` is the class of what
+    stood there (`text`, `number`, ...), never the value."""
 
     file: str
     rule: str
     row: int | None = None
+    line: int | None = None
     column: str | None = None
+    value: str | None = None
 
 
 class DeliveryReport(RpcModel):
