@@ -1,5 +1,6 @@
 """The admin's API against stand-ins of the services behind it."""
 
+import base64
 import io
 import json
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from contracts.rpc.ingest import (
 from contracts.rpc.ingest_format import (
     DRY_RUN,
     GET_FORMAT,
+    MAX_SAMPLE_BYTES,
     SET_FORMAT,
     ColumnChange,
     FormatChanges,
@@ -413,7 +415,8 @@ async def test_the_format_of_the_files_is_shown_changed_and_tried(gateway, fake_
     assert [request.changes for request in fake_services.requests(SET_FORMAT)] == [changes]
     wrong = {"tables": {"kunde": {"colums": {}}}}
     assert (await admin.put(f"/api/{TENANT}/dailyup/format", json=wrong)).status_code == 422
-    sample = {"file": "kunden.csv", "content": "YQ=="}
+    largest = base64.b64encode(bytes(MAX_SAMPLE_BYTES)).decode()
+    sample = {"file": "kunden.csv", "content": largest, "changes": body}
     assert (await admin.post(f"/api/{TENANT}/dailyup/format/try", json=sample)).json()["rows"] == 3
 
 

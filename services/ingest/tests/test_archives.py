@@ -60,6 +60,7 @@ def test_files_of_archives_are_read_beside_the_others(tmp_path: Path) -> None:
     )  # fmt: skip
     assert names_in(tmp_path / "a.zip") == ["anreden.csv", "sparten.csv"]
     assert names_in(tmp_path / "LAENDER.CSV.GZ") == ["LAENDER.CSV"]
+    assert names_in(tmp_path / "kunden.csv") == ["kunden.csv"]
     with unpacked(tmp_path, LIMITS) as found:
         times = {path.name: path.stat().st_mtime for path in found.files}
     assert times["anreden.csv"] == 1000

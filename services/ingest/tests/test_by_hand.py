@@ -1,6 +1,7 @@
 """`ingest import`, as an operator types it."""
 
 import asyncio
+import gzip
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ async def test_a_folder_is_imported_as_one_delivery(
     await ingest.set_up()
     book = kit.a_book(3)
     book.tables[Table.KUNDE][0]["geburtsdatum"] = "31.2.1980"
-    path = laid(tmp_path / "files", book.files(without=(Table.LAND,)))
+    files = book.files(without=(Table.LAND,))
+    files["vertragsstatus.csv.gz"] = gzip.compress(files.pop("DEMO01_20261124_vertragsstatus.csv"))
+    path = laid(tmp_path / "files", files)
     result = await typed("import", path, "--tenant", kit.tenant)
     assert result.exit_code == 0, result.output
     [delivery] = await ingest.deliveries()

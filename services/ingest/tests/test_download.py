@@ -19,6 +19,7 @@ from contracts.rpc.ingest import (
     Download,
     DownloadRequest,
 )
+from contracts.rpc.ingest_format import ProblemFound
 from contracts.streams import DOWNLOADS
 
 
@@ -81,10 +82,18 @@ async def test_all_problems_are_a_file_and_the_first_are_in_the_report(
     made = await ingest.call(DOWNLOAD_PROBLEMS, DeliveryRequest(delivery=delivery.id))
 
     assert (report.delivery.problems, len(report.problems)) == (3, 2)
-    first = report.problems[0]
-    assert (first.rule, first.row, first.line, first.value) == ("cell_unreadable", 2, 2, "text")
+    name = "DEMO01_20261124_kunden.csv"
+    assert report.problems[0] == ProblemFound(
+        file=name, rule="cell_unreadable", row=2, line=2, column="geburtsdatum", value="text"
+    )
     rows = rows_of(await content(ingest, made, kit.tenant))
-    assert [(row["row"], row["column"]) for row in rows] == [(n, "geburtsdatum") for n in ("2", "3", "4")]
+    about = {
+        "datei": name,
+        "spalte": "geburtsdatum",
+        "regel": "cell_unreadable",
+        "wert_sieht_aus_wie": "text",
+    }
+    assert rows == [about | {"datensatz": n, "zeile": n} for n in ("2", "3", "4")]
     assert "gestern" not in str(rows)
 
 

@@ -5,13 +5,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from chassis.database import run_sql
 from contracts.actor import Role
+from contracts.ids import Kundennummer
 from contracts.names import Table
 from contracts.rpc.ingest import RELEASE_DELIVERY, DeliveryRequest, DeliveryState
 from ingest import importing, merging, store, versions
 from ingest.spool import Spool
+from ingest.stop_list import StopList
 
 
 class Killed(BaseException):
@@ -109,6 +112,35 @@ async def test_a_process_killed_while_it_imports_a_released_delivery_changes_not
     assert told == [(Table.VERTRAG, "1001", True), (Table.VERTRAG, "1002", True)]
     assert events[-2:] == ["objects_compared", "delivery_imported"]
     assert events.count("delivery_released") == 1
+
+
+async def test_what_goes_wrong_after_the_commit_changes_nothing_about_the_end(
+    start: Any, settings: Any, lay_down: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = importing.leases.give_back, iter(range(1_000))
+
+    def no_files(*_: Any) -> None:
+        raise PermissionError
+
+    async def cut_off(session: Any, lease: Any) -> None:
+        if next(calls) == 0:
+            await run_sql(session, "SELECT pg_terminate_backend(pg_backend_pid())")
+        await real(session, lease)
+
+    book = kit.a_book(3)
+    lay_down(book.files())
+    monkeypatch.setattr(importing, "remove_kunden", no_files)
+    monkeypatch.setattr(importing.leases, "give_back", cut_off)
+    key = SecretStr("a key only for this test")
+    StopList(settings.stop_list_folder, key).stop(kit.tenant, Kundennummer("5000000002"))
+    async with start(stop_list_key=key) as ingest:
+        await ingest.ended(1)
+        await ingest.deliver(book.files())
+        states = await ingest.sql("SELECT DISTINCT state FROM delivery")
+        assert states == [("imported",)]
+        _, events = await told_by(ingest)
+    assert next(calls) >= 2
+    assert (events.count("delivery_imported"), events.count("delivery_failed")) == (2, 0)
 
 
 async def test_a_delivery_that_always_ends_the_process_fails_at_last(

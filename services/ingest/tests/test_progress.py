@@ -49,6 +49,20 @@ def test_an_imported_delivery_tells_what_became_of_each_table() -> None:
     assert found[Table.LAND].state is TableState.FAILED
 
 
+def test_a_table_that_came_in_part_is_what_became_of_that_part() -> None:
+    """Its file was cut off, so that it counts as missing for who waits; and still it was read."""
+    importing = a_delivery(
+        DeliveryState.IMPORTING,
+        missing=["kunde", "sparte"],
+        progress={"kunde": {"state": "checking", "rows": 9}},
+    )
+    assert states(importing)[Table.KUNDE] == TableStatus(state=TableState.CHECKING, rows=9)
+    assert states(importing)[Table.SPARTE].state is TableState.MISSING
+    imported = a_delivery(DeliveryState.IMPORTED, missing=["kunde", "sparte"], counts={"kunde": COUNTS})
+    assert states(imported)[Table.KUNDE] == TableStatus(state=TableState.IMPORTED, rows=10)
+    assert states(imported)[Table.SPARTE].state is TableState.MISSING
+
+
 def test_an_import_tells_rows_and_percent() -> None:
     progress = Progress()
     progress.checked({Table.KUNDE: 200, Table.VERTRAG: 0})

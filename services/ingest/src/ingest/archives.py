@@ -72,7 +72,10 @@ def is_archive(name: str) -> bool:
 
 
 def names_in(path: Path) -> list[str]:
-    """Names of the files that an archive would give; none if it cannot be read (yet), or would be refused."""
+    """Names of the files that a file gives: its own, or those in an archive; none of one that cannot be read
+    (yet), or would be refused."""
+    if not is_archive(path.name):
+        return [path.name]
     if path.suffix.lower() == ".gz":
         return [path.stem]
     try:

@@ -18,12 +18,11 @@ from chassis.outbox import Outbox
 from contracts.actor import ActorKind
 from contracts.events import DeliveryUploaded
 from contracts.ids import TenantId, Uuid, new_id
-from contracts.names import Table
 from contracts.problems import Invalid, NotFound
 from contracts.rpc.ingest import DeliveryState
 from contracts.rpc.ingest_format import ProblemFound, SampleRead
-from ingest import archives, store
-from ingest.archives import ArchiveLimits, unpacked
+from ingest import store
+from ingest.archives import ArchiveLimits, names_in, unpacked
 from ingest.format_overrides import Formats
 from ingest.settings import IngestSettings
 from ingest.spool import Spool, is_allowed
@@ -86,8 +85,7 @@ class ByHand:
         return await self.formats.of(tenant)
 
     async def _enqueue(self, tenant: TenantId, delivery: Uuid, files: Sequence[Path], form: Format) -> None:
-        brought = {form.table_of(name) for file in files for name in _names(file)}
-        missing = tuple(table for table in Table if table not in brought)
+        missing = form.missing_in(name for file in files for name in names_in(file))
         now, bytes_ = datetime.now(UTC), sum(file.stat().st_size for file in files)
         row = DeliveryRow(
             id=delivery, tenant=tenant, state=DeliveryState.WAITING, correlationid=new_id(),
@@ -114,10 +112,6 @@ def _copy(files: Sequence[Path], folder: Path, copied: Callable[[Path], None]) -
     for file in files:
         shutil.copyfile(file, folder / file.name)
         copied(file)
-
-
-def _names(file: Path) -> list[str]:
-    return archives.names_in(file) if archives.is_archive(file.name) else [file.name]
 
 
 def _samples(files: Sequence[Path], form: Format, limits: ArchiveLimits) -> list[tuple[str, SampleRead]]:

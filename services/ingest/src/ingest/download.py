@@ -36,7 +36,11 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 ROWS_AT_ONCE = 5000
 _BERLIN = ZoneInfo("Europe/Berlin")
 
-PROBLEM_COLUMNS = ("file", "row", "line", "column", "value", "rule")
+PROBLEM_COLUMNS = {
+    "datei": "file", "datensatz": "row", "zeile": "line", "spalte": "column", "regel": "rule",
+    "wert_sieht_aus_wie": "value",
+}  # fmt: skip
+"""Heading → what of a problem stands below it. Of a value its class, never itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,12 @@ class Downloads:
 
     async def problems(self, tenant: TenantId, delivery: Uuid) -> Download:
         """All kept problems of a delivery. Raises NotFound."""
-        picked = ", ".join(f"problem ->> '{column}'" for column in PROBLEM_COLUMNS)
+        picked = ", ".join(f"problem ->> '{column}'" for column in PROBLEM_COLUMNS.values())
         query = f"SELECT {picked} FROM delivery_problem WHERE delivery = %(delivery)s ORDER BY position"
         async with self.database.tenant(tenant) as session:
             await store.delivery(session, tenant, delivery)
         name = f"{tenant}_{delivery}_problems.csv"
-        return await self._made(tenant, PROBLEM_COLUMNS, query, {"delivery": delivery}, name)
+        return await self._made(tenant, list(PROBLEM_COLUMNS), query, {"delivery": delivery}, name)
 
     async def _made(
         self, tenant: TenantId, header: Sequence[str], query: str, parameters: dict[str, Any], file_name: str

@@ -6,7 +6,7 @@ and their stored types stay: what is changed is how they are found in a file, an
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
@@ -44,20 +44,23 @@ class Formats:
     base: Format
     database: Database
     outbox: Outbox
+    _told: set[tuple[TenantId, str]] = field(default_factory=set[tuple[TenantId, str]])
 
     async def of(self, tenant: TenantId, *, trying: FormatChanges | None = None) -> Format:
         """The format that applies to the tenant's files; with `trying`, the one that would if that were set
         (raises Invalid)."""
         if trying is not None:
             return changed_format(self.base, trying)
-        async with self.database.tenant(tenant) as session:
-            changes = await store.format_changes(session, tenant)
         try:
+            async with self.database.tenant(tenant) as session:
+                changes = await store.format_changes(session, tenant)
             return changed_format(self.base, changes)
         except Invalid as fault:
             # They fitted when they were set: a newer release brought another built-in format. Deliveries of
             # other tenants must go on, and the guards stand before what is now read differently.
-            log.error("format.changes_do_not_fit", tenant=tenant, fault=fault.detail)  # noqa: TRY400
+            if (tenant, fault.detail) not in self._told:  # receiving asks twice a second
+                self._told.add((tenant, fault.detail))
+                log.error("format.changes_do_not_fit", tenant=tenant, fault=fault.detail)  # noqa: TRY400
             return self.base
 
     async def view(self, tenant: TenantId) -> FormatView:

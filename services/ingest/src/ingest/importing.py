@@ -6,8 +6,7 @@ lets the lease run out, and the next one begins again from the files, to the sam
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -32,6 +31,7 @@ from ingest.archives import ArchiveLimits, unpacked
 from ingest.format_overrides import Formats
 from ingest.guards import Incoming, Limit, Limits, is_whole, reasons_to_hold
 from ingest.holding import preview_of
+from ingest.keeping import kept
 from ingest.originals import remove_kunden
 from ingest.problems import Problem, Rule
 from ingest.progress import Progress, shown_progress
@@ -51,6 +51,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 POLL_SECONDS = 2.0
 """How long a delivery that another replica received may go unnoticed."""
 LEASE = "import"
+SUPERSEDED = "a newer delivery was imported"
 _TOO_MUCH = frozenset({"57014", "53100", "53200", "53400"})
 """PostgreSQL's codes: the statement took too long; disk full, out of memory, above a configured limit."""
 
@@ -88,25 +89,31 @@ class Importer:
                 await pause(self.wake, POLL_SECONDS)
 
     async def import_waiting(self) -> bool:
-        """Import one delivery of each tenant that has one waiting; whether there was any.
+        """Import one delivery, of the first tenant whose turn it is and whom no other replica serves;
+        whether there was any. Who comes meanwhile waits for this one alone: the queue is asked each time.
 
-        The queue is looked at as the all-tenants role, because it asks which tenants have work; all else
-        happens as one tenant.
+        The queue is asked as the all-tenants role; all else happens as one tenant.
         """
         async with self.base.all_tenants.unbound() as session:
             tenants = await store.tenants_with_work(session)
-        done = [await self._import_next_of(tenant) for tenant in tenants]
-        return any(done)
+        for tenant in tenants:
+            if await self._import_next_of(tenant):
+                return True
+        return False
 
     async def _import_next_of(self, tenant: TenantId) -> bool:
         async with self.base.database.tenant(tenant) as session:
             lease = await leases.take(
                 session, tenant, LEASE, owner=self.settings.replica, lasting=self.settings.import_lease
             )
-            delivery = await store.next_delivery(session, tenant) if lease else None
-            if lease is None or delivery is None:
+            if lease is None:
+                return False
+            delivery = await store.next_delivery(session, tenant)
+            if delivery is None:  # another replica was quicker
+                await leases.give_back(session, lease)
                 return False
             died = delivery.attempts  # processes that ended in the middle of it
+            hopeless = await self._hopeless(session, delivery)
             await store.change_delivery(
                 session,
                 delivery.id,
@@ -119,9 +126,9 @@ class Importer:
         current = Import(tenant, Uuid(delivery.id), delivery.as_of, cause_of(delivery), released)
         with current.cause.bound(delivery=delivery.id), import_seconds.time():
             try:
-                async with self._holding(lease):
-                    if died >= self.settings.import_attempts:
-                        await self._fail(current, lease, f"not imported after {died} attempts")
+                async with kept(self.base.database, lease, lasting=self.settings.import_lease):
+                    if hopeless:
+                        await self._fail(current, lease, hopeless)
                     else:
                         await self._import_or_fail(current, lease)
             except LeaseLost:
@@ -131,12 +138,21 @@ class Importer:
                 raise
         return True
 
+    async def _hopeless(self, session: AsyncSession, delivery: DeliveryRow) -> str | None:
+        """Why it is not tried (again). Under the lease, nothing newer can be imported meanwhile."""
+        if delivery.attempts >= self.settings.import_attempts:
+            return f"not imported after {delivery.attempts} attempts"
+        if delivery.released_at is None and await store.is_superseded(session, delivery):
+            return SUPERSEDED
+        return None  # one that was released too late is held again, for the person who released it
+
     async def _put_back(self, current: Import, lease: Lease, died: int) -> None:
-        """Stopped in order, or PostgreSQL went away: this attempt does not count, if that can be said."""
+        """Stopped in order, or PostgreSQL went away: this attempt does not count, if that can be said. A
+        delivery that has ended stays as it is."""
         with suppress(Exception):
             async with self.base.database.tenant(current.tenant) as session:
                 await leases.check(session, lease)
-                await store.change_delivery(
+                await store.change_importing(
                     session, current.delivery, state=DeliveryState.WAITING, attempts=died
                 )
                 await leases.give_back(session, lease)
@@ -145,7 +161,7 @@ class Importer:
         """A fault of ours fails this delivery; it must not stop those behind it."""
         try:
             async with shown_progress(self.base.database, current.tenant, current.delivery) as progress:
-                await self._import(current, lease, progress)
+                left_out = await self._import(current, lease, progress)
         except LeaseLost:
             raise
         except Exception as error:
@@ -153,41 +169,28 @@ class Importer:
                 raise
             log.exception("import.failed")
             await self._fail(current, lease, f"{type(error).__name__}; see the log")
+        else:
+            if left_out:  # not before: an import that begins again must find the files as they came
+                await self._remove_from_files(current, left_out)
 
-    @asynccontextmanager
-    async def _holding(self, lease: Lease) -> AsyncGenerator[None]:
-        """Extend the lease while the block runs; give it back after."""
-
-        async def extend() -> None:
-            while True:
-                await asyncio.sleep(self.settings.import_lease.total_seconds() / 3)
-                try:
-                    async with self.base.database.tenant(lease.tenant) as session:
-                        await leases.extend(session, lease, lasting=self.settings.import_lease)
-                except LeaseLost:
-                    return  # the import finds out before it commits
-                except Exception as error:
-                    if not is_unreachable(error):
-                        raise
-
-        task = asyncio.create_task(extend())
+    async def _remove_from_files(self, current: Import, kunden: set[Kundennummer]) -> None:
+        """Kunden who were left out go from the files too. The delivery has ended, whatever comes of this."""
         try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        async with self.base.database.tenant(lease.tenant) as session:
-            await leases.give_back(session, lease)
+            form = await self.formats.of(current.tenant)
+            folder = self.spool.delivery(current.tenant, current.delivery)
+            await asyncio.to_thread(remove_kunden, folder, form, kunden)
+        except Exception:
+            log.exception("originals.not_cleaned")
 
-    async def _import(self, current: Import, lease: Lease, progress: Progress) -> None:
-        """Read the files, then in one transaction: compare, guard, merge, compose, tell."""
+    async def _import(self, current: Import, lease: Lease, progress: Progress) -> set[Kundennummer]:
+        """Read the files, then in one transaction: compare, guard, merge, compose, tell. Returns the Kunden
+        who were left out of what is stored now."""
         started = time.monotonic()
         form = await self.formats.of(current.tenant)
         read = await asyncio.to_thread(self._read, current, form)
         if not read.tables:
             await self._fail(current, lease, "no file could be read", read)
-            return
+            return set()
         progress.checked({table: found.rows for table, found in read.tables.items()})
         async with self.base.database.tenant(current.tenant) as session:
             timeout = int(self.settings.import_timeout.total_seconds() * 1000)
@@ -198,20 +201,19 @@ class Importer:
             else:
                 await self._merge(session, current, read, counts, (time.monotonic() - started) * 1000)
             await leases.check(session, lease)
-        if not reasons:
-            if left_out:  # not before: an import that begins again must find the files as they came
-                folder = self.spool.delivery(current.tenant, current.delivery)
-                await asyncio.to_thread(remove_kunden, folder, form, left_out)
-            deliveries_total.labels("imported").inc()
-            for table, count in counts.items():
-                for change, rows in count.model_dump().items():
-                    rows_total.labels(table, change).inc(rows)
-            log.info(
-                "delivery.imported",
-                seconds=round(time.monotonic() - started, 3),
-                rows=sum(read_table.rows for read_table in read.tables.values()),
-                problems=read.problem_count(),
-            )
+        if reasons:
+            return set()
+        deliveries_total.labels("imported").inc()
+        for table, count in counts.items():
+            for change, rows in count.model_dump().items():
+                rows_total.labels(table, change).inc(rows)
+        log.info(
+            "delivery.imported",
+            seconds=round(time.monotonic() - started, 3),
+            rows=sum(read_table.rows for read_table in read.tables.values()),
+            problems=read.problem_count(),
+        )
+        return left_out
 
     def _read(self, current: Import, form: Format) -> "ReadDelivery":
         # Here, because polars costs memory that a service that only waits does not need.
@@ -278,7 +280,8 @@ class Importer:
     ) -> list[str]:
         """Why the delivery must be held. One that a person released passes, unless it came too late."""
         if current.released:
-            return await self._too_late(session, current)
+            row = await session.get_one(DeliveryRow, current.delivery)
+            return [SUPERSEDED] if await store.is_superseded(session, row) else []
         before = await store.stored_before(session, current.tenant)
         incoming = {
             # A rejected row is there, though unreadable: it is no sign of an emptied table.
@@ -289,11 +292,6 @@ class Importer:
             for table, found in read.tables.items()
         }  # fmt: skip
         return reasons_to_hold(before, incoming, self._limits())
-
-    async def _too_late(self, session: AsyncSession, current: Import) -> list[str]:
-        """Released while a newer delivery was being imported: the older state must not win over it."""
-        row = await session.get_one(DeliveryRow, current.delivery)
-        return ["a newer delivery was imported"] if await store.is_superseded(session, row) else []
 
     async def _merge(
         self,
@@ -354,12 +352,13 @@ class Importer:
     async def _fail(
         self, current: Import, lease: Lease, reason: str, read: "ReadDelivery | None" = None
     ) -> None:
-        log.error("delivery.failed", reason=reason)
-        deliveries_total.labels("failed").inc()
         told = DeliveryFailed(delivery=current.delivery, reason=reason)
         async with self.base.database.tenant(current.tenant) as session:
-            await self._end(session, current, DeliveryState.FAILED, told, read)
+            ended = await self._end(session, current, DeliveryState.FAILED, told, read)
             await leases.check(session, lease)
+        if ended:
+            log.error("delivery.failed", reason=reason)
+            deliveries_total.labels("failed").inc()
 
     async def _end(
         self,
@@ -369,10 +368,10 @@ class Importer:
         told: EventData,
         read: "ReadDelivery | None",
         counts: dict[Table, TableCounts] | None = None,
-    ) -> None:
+    ) -> bool:
+        """False, and nothing is changed or told, if it has ended already: that stays its end."""
         problems = [problem.as_json() for problem in read.all_problems()] if read else []
-        await store.keep_problems(session, current.tenant, current.delivery, problems)
-        await store.change_delivery(
+        ended = await store.change_importing(
             session,
             current.delivery,
             state=state,
@@ -382,7 +381,10 @@ class Importer:
             problem_count=read.problem_count() if read else 0,
             reason=told.reason,
         )
-        await self.base.outbox.tell(session, current.cause, told)
+        if ended:
+            await store.keep_problems(session, current.tenant, current.delivery, problems)
+            await self.base.outbox.tell(session, current.cause, told)
+        return ended
 
 
 def _will_fail_again(error: Exception) -> bool:

@@ -19,9 +19,9 @@ from contracts.rpc.ingest_format import ProblemFound
 from ingest import store
 from ingest.access import shown
 from ingest.composing import CHILDREN_OF_KUNDE, check_is_object_table
+from ingest.format_overrides import Formats
 from ingest.progress import table_states
 from ingest.settings import IngestSettings
-from ingest.table_format import Format
 from ingest.tables import DeliveryRow, OverdueRow
 
 
@@ -30,11 +30,12 @@ class Looking:
     """Reads, as the tenant who asks."""
 
     settings: IngestSettings
-    form: Format
+    formats: Formats
     database: Database
 
     async def status(self, tenant: TenantId) -> DailyUpStatus:
         """The tenant's way in, its newest deliveries, and how many rows are stored."""
+        form = await self.formats.of(tenant)
         async with self.database.tenant(tenant) as session:
             user = await store.ftp_user(session, tenant)
             deliveries = await store.newest_deliveries(session, tenant)
@@ -45,7 +46,7 @@ class Looking:
             ftp=shown(self.settings, user.user_name, plain_allowed=user.plain_allowed) if user else None,
             deliveries=tuple(shown_delivery(row, superseded=row.id in superseded) for row in deliveries),
             stored={table: row.rows for table, row in tables.items()},
-            tables=table_states(deliveries[0], self.form) if deliveries else {},
+            tables=table_states(deliveries[0], form) if deliveries else {},
             overdue_since=overdue.since if overdue else None,
         )
 
@@ -56,15 +57,16 @@ class Looking:
             superseded = row.state == DeliveryState.HELD and await store.is_superseded(session, row)
         return DeliveryReport(
             delivery=shown_delivery(row, superseded=superseded),
-            tables=table_states(row, self.form),
+            tables=table_states(row, await self.formats.of(tenant)),
             problems=tuple(ProblemFound.model_validate(problem) for problem in row.problems),
         )
 
     async def objects(self, tenant: TenantId, table: Table, keys: Sequence[AmeiseKey]) -> Objects:
         """The objects as they are stored now, in the order of `keys`. Raises Invalid for parts of a Kunde."""
         check_is_object_table(table)
+        form = self.formats.base  # objects are stored alike for all tenants
         async with self.database.tenant(tenant) as session:
-            found = await store.composed_objects(session, self.form, table, tenant=tenant, keys=keys)
+            found = await store.composed_objects(session, form, table, tenant=tenant, keys=keys)
             delivered = await store.delivered_tables(session, tenant)
         if table not in delivered:
             return Objects(objects=())

@@ -10,17 +10,22 @@ import structlog
 from nats.errors import Error as NatsError
 from nats.js.errors import ObjectNotFoundError
 from nats.js.object_store import ObjectStore
+from sqlalchemy.exc import IntegrityError
 
 from chassis.cause import Cause
 from chassis.process import Foundation
 from contracts.events import DeliveryUploaded
-from contracts.ids import TenantId, Uuid
+from contracts.ids import TenantId, Uuid, new_id
+from contracts.names import Table
 from contracts.problems import Invalid, NotFound, Unavailable
 from contracts.rpc.ingest import DeliveryState, UploadedFile, UploadReply
 from contracts.streams import UPLOADS, object_name
+from ingest.archives import names_in
+from ingest.format_overrides import Formats
 from ingest.importing import Importer
 from ingest.settings import IngestSettings
 from ingest.spool import Spool, is_allowed
+from ingest.table_format import Format
 from ingest.tables import DeliveryRow
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -35,6 +40,7 @@ class ManualUpload:
 
     base: Foundation
     settings: IngestSettings
+    formats: Formats
     spool: Spool
     importer: Importer
 
@@ -51,26 +57,42 @@ class ManualUpload:
         if taken := await self._taken(tenant, delivery):
             return taken
         store = await self.base.broker.js.object_store(UPLOADS.name)
-        folder = await asyncio.to_thread(self.spool.create_delivery, tenant, delivery)
+        # Under an id of its own until it is taken: what is asked twice at once does not share a folder.
+        own = new_id()
+        folder = await asyncio.to_thread(self.spool.create_delivery, tenant, own)
         try:
             bytes_ = await self._fetch(store, tenant, files, folder)
-            await asyncio.to_thread(self.spool.settled, tenant, delivery)
-        except BaseException:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(self.spool.settled, tenant, own)
+            await self._enqueue(cause, tenant, delivery, own, files=len(files), bytes_=bytes_)
+        except (NotFound, IntegrityError):
+            if taken := await self._taken(tenant, delivery):  # asked twice at once, and the other was quicker
+                return taken
             raise
-        now = datetime.now(UTC)
-        row = DeliveryRow(
-            id=delivery, tenant=tenant, state=DeliveryState.WAITING, correlationid=cause.correlationid,
-            received_from=now, as_of=now - self.settings.as_of_lag, files=len(files), bytes_=bytes_,
-        )  # fmt: skip
-        async with self.base.database.tenant(tenant) as session:
-            session.add(row)
-            told = DeliveryUploaded(delivery=delivery, files=len(files), bytes_=bytes_)
-            await self.base.outbox.tell(session, cause, told)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         log.info("delivery.uploaded", delivery=delivery, files=len(files), bytes=bytes_)
         self.importer.wake.set()
         await self._forget(store, tenant, files)
         return UploadReply(delivery=delivery, files=len(files), bytes_=bytes_)
+
+    async def _enqueue(
+        self, cause: Cause, tenant: TenantId, delivery: Uuid, own: Uuid, *, files: int, bytes_: int
+    ) -> None:
+        """Let the delivery have the files under the id `own`. Raises IntegrityError if it is known."""
+        form = await self.formats.of(tenant)
+        missing = await asyncio.to_thread(_missing, self.spool.delivery(tenant, own), form)
+        now = datetime.now(UTC)
+        row = DeliveryRow(
+            id=delivery, tenant=tenant, state=DeliveryState.WAITING, correlationid=cause.correlationid,
+            received_from=now, as_of=now - self.settings.as_of_lag, files=files, bytes_=bytes_,
+            missing=list(missing),
+        )  # fmt: skip
+        async with self.base.database.tenant(tenant) as session:
+            session.add(row)
+            await session.flush()  # here a second call waits for the first one to end
+            told = DeliveryUploaded(delivery=delivery, files=files, bytes_=bytes_)
+            await self.base.outbox.tell(session, cause, told)
+            await asyncio.to_thread(self.spool.rename_delivery, tenant, own, delivery)
 
     async def _taken(self, tenant: TenantId, delivery: Uuid) -> UploadReply | None:
         """What was answered when this was asked before."""
@@ -117,3 +139,7 @@ class ManualUpload:
                 await store.delete(object_name(tenant, object_))
         except (NatsError, TimeoutError) as error:
             log.info("upload.objects_left", error=type(error).__name__)
+
+
+def _missing(folder: Path, form: Format) -> tuple[Table, ...]:
+    return form.missing_in(name for file in folder.iterdir() for name in names_in(file))

@@ -90,27 +90,29 @@ async def write(
 
 
 def table_states(delivery: DeliveryRow, form: Format) -> dict[Table, TableStatus]:
-    """Every table of a delivery, from its row."""
+    """Every table of a delivery, from its row and the format of its tenant."""
     return {table: _table_state(delivery, table, form) for table in Table}
 
 
 def _table_state(delivery: DeliveryRow, table: Table, form: Format) -> TableStatus:
+    """What was read of a table counts more than that its file did not come, or not whole."""
+    state = DeliveryState(delivery.state)
+    if counts := delivery.counts.get(table):
+        return _imported(delivery, table, form, counts)
+    if state is DeliveryState.IMPORTING and (told := delivery.progress.get(table)):
+        return TableStatus.model_validate(told)
     if table in delivery.missing:
         return TableStatus(state=TableState.MISSING)
-    match DeliveryState(delivery.state):
+    match state:
         case DeliveryState.IMPORTED | DeliveryState.IMPORTED_WITH_WARNINGS:
-            return _imported(delivery, table, form)
+            return TableStatus(state=TableState.FAILED)
         case DeliveryState.IMPORTING:
-            told = delivery.progress.get(table)
-            return TableStatus.model_validate(told) if told else TableStatus(state=TableState.CHECKING)
-        case state:
+            return TableStatus(state=TableState.CHECKING)
+        case _:
             return TableStatus(state=TableState(state))
 
 
-def _imported(delivery: DeliveryRow, table: Table, form: Format) -> TableStatus:
-    counts = delivery.counts.get(table)
-    if counts is None:
-        return TableStatus(state=TableState.FAILED)
+def _imported(delivery: DeliveryRow, table: Table, form: Format, counts: Mapping[str, int]) -> TableStatus:
     has_problem = any(form.table_of(problem["file"]) is table for problem in delivery.problems)
     state = TableState.IMPORTED_WITH_WARNINGS if has_problem else TableState.IMPORTED
     return TableStatus(state=state, rows=counts["new"] + counts["changed"] + counts["unchanged"])

@@ -202,8 +202,7 @@ class Receiver:
         if seen is None or (seen.size, seen.changed_ns) != (file.size, file.changed_ns):
             seen = self._seen[key] = _Seen(file.size, file.changed_ns, now)
         if seen.tables is None and not file.unfinished:
-            names = archives.names_in(file.path) if archives.is_archive(file.name) else [file.name]
-            seen.tables = frozenset(filter(None, map(form.table_of, names)))
+            seen.tables = frozenset(filter(None, map(form.table_of, archives.names_in(file.path))))
         return ReceivedFile(
             name=file.name,
             tables=seen.tables or frozenset(),

@@ -83,6 +83,14 @@ class Spool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
 
+    def rename_delivery(self, tenant: TenantId, old: Uuid, new: Uuid) -> None:
+        """Give a delivery's files another id. What a process that was killed left under that id goes."""
+        folder = self.delivery(tenant, new)
+        if folder.exists():
+            shutil.rmtree(folder)
+        self.delivery(tenant, old).rename(folder)
+        _sync(folder.parent)
+
     def tenants_with_files(self) -> Iterator[TenantId]:
         """Tenants in whose home or watched folder something lies."""
         for tenant in _tenants_in(self.root):

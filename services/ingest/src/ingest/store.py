@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -12,7 +13,7 @@ from chassis.database import fetch_all, run_sql
 from contracts.events import TableCounts
 from contracts.ids import TenantId, Uuid
 from contracts.names import Table
-from contracts.problems import NotFound
+from contracts.problems import Invalid, NotFound
 from contracts.rpc.ingest import DeliveryState
 from contracts.rpc.ingest_format import FormatChanges
 from ingest.composing import WANTED_KEYS, composed_sql
@@ -101,12 +102,24 @@ async def change_delivery(session: AsyncSession, delivery: Uuid | str, **values:
     await session.exec(update(DeliveryRow).where(col(DeliveryRow.id) == str(delivery)).values(**values))
 
 
+async def change_importing(session: AsyncSession, delivery: Uuid | str, **values: Any) -> bool:
+    """Set columns of one delivery while it is being imported; False, and nothing, if it has ended."""
+    statement = (
+        update(DeliveryRow)
+        .where(col(DeliveryRow.id) == str(delivery), col(DeliveryRow.state) == DeliveryState.IMPORTING)
+        .values(**values)
+    )
+    return (await session.exec(statement)).rowcount == 1
+
+
 async def is_superseded(session: AsyncSession, delivery: DeliveryRow) -> bool:
-    """Whether a delivery that began later was imported."""
+    """Whether a delivery that began later was imported. One that is to begin in the future does not count:
+    the clock was put back, and nobody knows which of the two is newer."""
     later = select(DeliveryRow.id).where(
         DeliveryRow.tenant == delivery.tenant,
         col(DeliveryRow.state).in_([DeliveryState.IMPORTED, DeliveryState.IMPORTED_WITH_WARNINGS]),
         DeliveryRow.received_from > delivery.received_from,
+        DeliveryRow.received_from <= datetime.now(UTC),
     )
     return (await session.exec(later.limit(1))).first() is not None
 
@@ -118,9 +131,13 @@ async def delivery_to_decide_on(session: AsyncSession, delivery: Uuid) -> Delive
 
 
 async def format_changes(session: AsyncSession, tenant: TenantId) -> FormatChanges:
-    """How the tenant's files differ from the built-in format."""
+    """How the tenant's files differ from the built-in format. Raises Invalid if an older release kept what
+    this one does not understand."""
     row = await session.get(FormatOverrideRow, tenant)
-    return FormatChanges.model_validate(row.changes) if row else FormatChanges()
+    try:
+        return FormatChanges.model_validate(row.changes) if row else FormatChanges()
+    except ValidationError as error:
+        raise Invalid("; ".join(fault["msg"] for fault in error.errors())) from error
 
 
 async def living_keys(

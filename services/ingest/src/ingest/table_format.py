@@ -7,6 +7,7 @@ columns with aliases, types, and references to lists.
 import importlib.resources
 import re
 import tomllib
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Annotated
 
@@ -95,6 +96,11 @@ class Format(_Data):
             if any(fnmatchcase(name, pattern.lower()) for pattern in definition.files):
                 return definition.table
         return None
+
+    def missing_in(self, file_names: Iterable[str]) -> tuple[Table, ...]:
+        """Tables that none of these files brings."""
+        brought = {self.table_of(name) for name in file_names}
+        return tuple(definition.table for definition in self.tables if definition.table not in brought)
 
 
 def normalised(heading: str) -> str:

@@ -11,8 +11,9 @@ from contracts.ids import AmeiseKey
 from contracts.names import Service, Table
 from contracts.rpc import Empty, Rpc, RpcModel
 
-MAX_SAMPLE_BYTES = 300_000
-"""A larger sample goes by `ingest import PATH --tenant T --dry-run`: requests travel in one message."""
+MAX_SAMPLE_BYTES = 45_000
+"""In base64, with its changes beside it, what the gateway takes as the body of a request (64 KiB). A larger
+sample goes by `ingest import PATH --tenant T --dry-run`."""
 
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 

@@ -1,0 +1,95 @@
+"""Whose delivery is imported next, and whose no more."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from chassis import leases
+from chassis.database import Database
+from chassis.outbox import Outbox
+from contracts.ids import TenantId, new_id
+from contracts.names import Service
+from contracts.rpc.ingest import DeliveryState
+from ingest import importing, store
+from ingest.format_overrides import Formats
+from ingest.importing import Importer
+from ingest.spool import Spool
+from ingest.stop_list import StopList
+from ingest.tables import DeliveryRow
+
+NOON = datetime(2020, 11, 24, 12, tzinfo=UTC)
+BERLIN, HAMBURG, KOELN = TenantId("berlin"), TenantId("hamburg"), TenantId("koeln")
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def importer(urls: Any, settings: Any, kit: Any, tmp_path: Path) -> Importer:
+    """Without NATS; it imports when it is asked."""
+    database, outbox = Database(settings.database_url), Outbox(Service.INGEST)
+    base = SimpleNamespace(
+        database=database, all_tenants=Database(settings.database_all_tenants_url), outbox=outbox
+    )
+    return Importer(
+        cast("Any", base), settings, kit.format, Formats(kit.format, database, outbox),
+        Spool(tmp_path / "spool"), StopList(settings.stop_list_folder, settings.stop_list_key),
+    )  # fmt: skip
+
+
+async def a_delivery(
+    importer: Importer, tenant: TenantId, began: datetime, state: DeliveryState = DeliveryState.WAITING
+) -> str:
+    """One without a file: it fails at once when its turn has come."""
+    row = DeliveryRow(
+        id=new_id(), tenant=tenant, state=state, correlationid=new_id(), received_from=began, as_of=began
+    )
+    async with importer.base.database.tenant(tenant) as session:
+        session.add(row)
+    return row.id
+
+
+async def reason(importer: Importer, tenant: TenantId, delivery: str) -> str | None:
+    async with importer.base.database.tenant(tenant) as session:
+        return (await session.get_one(DeliveryRow, delivery)).reason
+
+
+async def test_who_comes_while_others_wait_waits_for_one_import_alone(importer: Importer) -> None:
+    """Berlin, which had its turn, waits behind Hamburg; Köln comes while Hamburg's is imported."""
+    await a_delivery(importer, BERLIN, NOON)
+    assert await importer.import_waiting()
+    berlin = await a_delivery(importer, BERLIN, NOON + MINUTE)
+    hamburg = await a_delivery(importer, HAMBURG, NOON)
+    assert await importer.import_waiting()
+    koeln = await a_delivery(importer, KOELN, NOON + MINUTE)
+    assert await importer.import_waiting()
+    nothing_read = "no file could be read"
+    assert await reason(importer, HAMBURG, hamburg) == nothing_read
+    assert await reason(importer, KOELN, koeln) == nothing_read
+    assert await reason(importer, BERLIN, berlin) is None
+    assert await importer.import_waiting()
+    assert await reason(importer, BERLIN, berlin) == nothing_read
+    assert not await importer.import_waiting()
+
+
+async def test_a_replica_that_came_too_late_for_a_delivery_keeps_no_lease(
+    importer: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def as_it_was(_: Any) -> list[TenantId]:
+        return [BERLIN]
+
+    monkeypatch.setattr(store, "tenants_with_work", as_it_was)
+    assert not await importer.import_waiting()
+    async with importer.base.database.tenant(BERLIN) as session:
+        assert await leases.take(session, BERLIN, importing.LEASE, owner="another", lasting=MINUTE)
+
+
+async def test_a_delivery_that_began_before_the_last_imported_one_fails(importer: Importer) -> None:
+    late = await a_delivery(importer, BERLIN, NOON)
+    await a_delivery(importer, BERLIN, NOON + MINUTE, DeliveryState.IMPORTED)
+    newest = await a_delivery(importer, BERLIN, NOON + 2 * MINUTE)
+    assert await importer.import_waiting()
+    assert await importer.import_waiting()
+    assert await reason(importer, BERLIN, late) == "a newer delivery was imported"
+    assert await reason(importer, BERLIN, newest) == "no file could be read", "it was tried"
