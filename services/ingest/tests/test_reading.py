@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from contracts.names import Table
 from contracts.rpc.ingest_format import ColumnType
 from ingest.cells import CANONICAL, stripped
-from ingest.problems import Rule, TableRejected
+from ingest.problems import Rule, TableRejected, ValueClass
 from ingest.reading import ReadTable, read_table
 from ingest.table_format import load_format
 
@@ -155,6 +155,34 @@ def test_what_is_wrong_is_said_and_the_rest_is_read(
     result = read(data)
     assert rows(result) == good
     assert problems(result) == [found]
+
+
+def test_a_lone_quote_in_the_key_rejects_the_row_also_before_an_empty_cell() -> None:
+    found = read(b'id;text\r\n1;a\r\n"2;\r\n3;c\r\n')
+    assert rows(found) == [("1", "a"), ("3", "c")]
+    assert problems(found) == [(Rule.KEY_UNREADABLE, 3, "id")]
+    assert found.problems[0].value is ValueClass.LONE_QUOTE
+    assert (found.rejected, found.every_row_has_key) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("data", "keys"),
+    [
+        (b"id;text\r\n1;a\r\n\r\n\r\n2;b\r\n\r\n", [("1",), ("2",)]),
+        (b'id;text\r\n1;"a\r\n\r\n2;b\r\n', [("1",), ("2",)]),
+        (b"id\r\n1\r\n\r\n2\r\n", [("1",), ("2",)]),
+    ],
+)
+def test_blank_lines_are_no_rows_and_the_table_is_whole(data: bytes, keys: list[tuple[str]]) -> None:
+    found = read(data)
+    assert rows(found, "key") == keys
+    assert (found.rejected, found.every_row_has_key, found.cut_off) == (0, True, False)
+
+
+def test_an_empty_key_in_a_table_of_one_column_is_not_blank_when_more_follows() -> None:
+    found = read(b"id\r\n1\r\n;x\r\n")
+    assert (Rule.ROW_TOO_LONG, 3, None) in problems(found)
+    assert (found.rejected, found.every_row_has_key) == (1, False)
 
 
 def test_an_unreadable_cell_and_a_missing_column_are_unknown_and_an_empty_cell_is_not() -> None:

@@ -215,8 +215,9 @@ class _Rows:
     def _typed(self, cells: pl.DataFrame) -> pl.DataFrame:
         """Blank lines gone; per known column the delivered text (`raw:x`) and the canonical one (`x`)."""
         width = len(self.form.headings)
-        blank = (pl.col("c0") == (END if width > 0 else "")) if width > 1 else (pl.col("c0") == "")
-        cells = cells.filter(~(blank & (pl.col("c1") == "") if width > 1 else blank))
+        # Nothing but the mark stands in a blank line; an empty cell with others behind it is a row.
+        blank = (pl.col("c0") == "") & (pl.col("c1" if width > 1 else "end") == END)
+        cells = cells.filter(~blank)
         raws = [stripped(pl.col(f"c{place}")).alias(f"raw:{name}") for place, name in self.columns.items()]
         extras = [
             stripped(pl.col(f"c{place}")).alias(f"extra:{self.form.headings[place]}")
