@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -94,7 +95,10 @@ def test_every_amount_is_read_in_its_german_form(amount: Decimal) -> None:
     assert Decimal(found) == amount
 
 
-_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\x02\ufffd\r"), max_size=20)
+_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\x02\ufffd\r"), max_size=20).filter(
+    # A line inside a cell that begins like a row is taken for one.
+    lambda text: not re.search(r"\n[ \"]*[0-9]+[ \"]*[;,\t]", text)
+)
 
 
 @settings(max_examples=60)
@@ -204,6 +208,29 @@ def test_windows_1252_is_found_out_also_line_by_line() -> None:
 
 def test_line_breaks_and_delimiters_inside_quotes_belong_to_the_cell() -> None:
     assert rows(read(b'id;text\r\n1;"a;b\r\nc ""d"""\r\n')) == [("1", 'a;b\nc "d"')]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'ameise_id;vorname;nachname;ort\r\n1;"a;x;y\r\n2;b;x;y\r\n3;c";x;y\r\n4;d;x;y\r\n',
+        b'ameise_id;vorname;nachname;ort\r\n1;"a;x;y\r\n3;c";x;y\r\n4;d;x;y\r\n',
+        b'vorname;ameise_id;nachname;ort\r\na;1;"x;y\r\nc;3;x";y\r\nd;4;x;y\r\n',
+    ],
+)
+def test_a_cell_that_holds_other_rows_rejects_its_row_and_the_table_is_not_whole(data: bytes) -> None:
+    found = read(data, KUNDE)
+    assert (Rule.ROW_SWALLOWS_ROWS, 2, None) in problems(found)
+    assert (Rule.FILE_CUT_OFF, None, None) in problems(found)
+    assert rows(found, "key") == [("4",)]
+    assert (found.rejected, found.rejected_keys, found.cut_off) == (1, ("1",), True)
+
+
+def test_a_long_text_with_line_breaks_and_delimiters_stays_a_text() -> None:
+    text = b"Hinweis; wichtig; dringend\r\nBitte; anrufen; heute\r\n2024"
+    found = read(b'ameise_id;vorname;nachname\r\n1;"' + text + b'";x\r\n2;b;y\r\n', KUNDE)
+    assert rows(found, "key") == [("1",), ("2",)]
+    assert not found.cut_off
 
 
 def test_a_row_whose_required_cell_is_unreadable_is_rejected_and_its_key_remembered() -> None:

@@ -36,6 +36,7 @@ class Rule(StrEnum):
     KEY_COLUMN_MISSING = "key_column_missing"
     ROW_TOO_SHORT = "row_too_short"
     ROW_TOO_LONG = "row_too_long"
+    ROW_SWALLOWS_ROWS = "row_swallows_rows"
     KEY_UNREADABLE = "key_unreadable"
     KEY_TWICE = "key_twice"
     REQUIRED_UNREADABLE = "required_unreadable"
