@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from contracts.names import Table
 from contracts.rpc.ingest_format import ColumnType
 from ingest.cells import CANONICAL, stripped
-from ingest.problems import Rule, TableRejected
+from ingest.problems import Rule, TableRejected, ValueClass
 from ingest.reading import ReadTable, read_table
 from ingest.table_format import load_format
 
@@ -62,6 +63,11 @@ def cell(type_: ColumnType, text: str) -> str | None:
         (ColumnType.DECIMAL, "1,234", None),
         (ColumnType.DECIMAL, "viel", None),
         (ColumnType.DECIMAL, "9" * 30, None),
+        (ColumnType.DECIMAL, "9" * 16, "9" * 16),
+        (ColumnType.DECIMAL, "9" * 17, None),
+        (ColumnType.DECIMAL, "-9.999.999.999.999.999,99", "-9999999999999999.99"),
+        (ColumnType.DECIMAL, "-99999999999999999.99", None),
+        (ColumnType.DECIMAL, "\u0661\u0662", None),
         (ColumnType.BOOLEAN, "1", "true"),
         (ColumnType.BOOLEAN, "Nein", "false"),
         (ColumnType.BOOLEAN, "vielleicht", None),
@@ -69,6 +75,8 @@ def cell(type_: ColumnType, text: str) -> str | None:
         (ColumnType.TIMESTAMP, "1.3.2024 14:05", "2024-03-01T14:05:00"),
         (ColumnType.TIMESTAMP, "2024-03-01", "2024-03-01T00:00:00"),
         (ColumnType.TIMESTAMP, "2024-03-01 25:00", None),
+        (ColumnType.TIMESTAMP, "2024-03-01 23:59:60", "2024-03-02T00:00:00"),
+        (ColumnType.TIMESTAMP, "9999-12-31 23:59:60", None),
         (ColumnType.TEXT, " 050 ", "050"),
         (ColumnType.TEXT, "a\x00b", None),
         (ColumnType.TEXT, "M\ufffdller", None),
@@ -94,7 +102,10 @@ def test_every_amount_is_read_in_its_german_form(amount: Decimal) -> None:
     assert Decimal(found) == amount
 
 
-_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\x02\ufffd\r"), max_size=20)
+_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\x02\ufffd\r"), max_size=20).filter(
+    # A line inside a cell that begins like a row is taken for one.
+    lambda text: not re.search(r"\n[ \"]*[0-9]+[ \"]*[;,\t]", text)
+)
 
 
 @settings(max_examples=60)
@@ -157,6 +168,34 @@ def test_what_is_wrong_is_said_and_the_rest_is_read(
     assert problems(result) == [found]
 
 
+def test_a_lone_quote_in_the_key_rejects_the_row_also_before_an_empty_cell() -> None:
+    found = read(b'id;text\r\n1;a\r\n"2;\r\n3;c\r\n')
+    assert rows(found) == [("1", "a"), ("3", "c")]
+    assert problems(found) == [(Rule.KEY_UNREADABLE, 3, "id")]
+    assert found.problems[0].value is ValueClass.LONE_QUOTE
+    assert (found.rejected, found.every_row_has_key) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("data", "keys"),
+    [
+        (b"id;text\r\n1;a\r\n\r\n\r\n2;b\r\n\r\n", [("1",), ("2",)]),
+        (b'id;text\r\n1;"a\r\n\r\n2;b\r\n', [("1",), ("2",)]),
+        (b"id\r\n1\r\n\r\n2\r\n", [("1",), ("2",)]),
+    ],
+)
+def test_blank_lines_are_no_rows_and_the_table_is_whole(data: bytes, keys: list[tuple[str]]) -> None:
+    found = read(data)
+    assert rows(found, "key") == keys
+    assert (found.rejected, found.every_row_has_key, found.cut_off) == (0, True, False)
+
+
+def test_an_empty_key_in_a_table_of_one_column_is_not_blank_when_more_follows() -> None:
+    found = read(b"id\r\n1\r\n;x\r\n")
+    assert (Rule.ROW_TOO_LONG, 3, None) in problems(found)
+    assert (found.rejected, found.every_row_has_key) == (1, False)
+
+
 def test_an_unreadable_cell_and_a_missing_column_are_unknown_and_an_empty_cell_is_not() -> None:
     found = read(b"ameise_id;geburtsdatum;vorname\r\n1;31.2.2000;\r\n2;;\r\n", KUNDE)
     [first, second] = [set(text.strip("{}").split(",")) for text in found.frame["unknown"]]
@@ -176,6 +215,29 @@ def test_windows_1252_is_found_out_also_line_by_line() -> None:
 
 def test_line_breaks_and_delimiters_inside_quotes_belong_to_the_cell() -> None:
     assert rows(read(b'id;text\r\n1;"a;b\r\nc ""d"""\r\n')) == [("1", 'a;b\nc "d"')]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'ameise_id;vorname;nachname;ort\r\n1;"a;x;y\r\n2;b;x;y\r\n3;c";x;y\r\n4;d;x;y\r\n',
+        b'ameise_id;vorname;nachname;ort\r\n1;"a;x;y\r\n3;c";x;y\r\n4;d;x;y\r\n',
+        b'vorname;ameise_id;nachname;ort\r\na;1;"x;y\r\nc;3;x";y\r\nd;4;x;y\r\n',
+    ],
+)
+def test_a_cell_that_holds_other_rows_rejects_its_row_and_the_table_is_not_whole(data: bytes) -> None:
+    found = read(data, KUNDE)
+    assert (Rule.ROW_SWALLOWS_ROWS, 2, None) in problems(found)
+    assert (Rule.FILE_CUT_OFF, None, None) in problems(found)
+    assert rows(found, "key") == [("4",)]
+    assert (found.rejected, found.rejected_keys, found.cut_off) == (1, ("1",), True)
+
+
+def test_a_long_text_with_line_breaks_and_delimiters_stays_a_text() -> None:
+    text = b"Hinweis; wichtig; dringend\r\nBitte; anrufen; heute\r\n2024"
+    found = read(b'ameise_id;vorname;nachname\r\n1;"' + text + b'";x\r\n2;b;y\r\n', KUNDE)
+    assert rows(found, "key") == [("1",), ("2",)]
+    assert not found.cut_off
 
 
 def test_a_row_whose_required_cell_is_unreadable_is_rejected_and_its_key_remembered() -> None:

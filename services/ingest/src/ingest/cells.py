@@ -17,9 +17,12 @@ _UNREADABLE = "[\u0000\u0002\ufffd]"
 
 _ISO_DATE = r"^\d{4}-\d{2}-\d{2}$"
 _GERMAN_DATE = r"^\d{1,2}\.\d{1,2}\.\d{4}$"
-_GERMAN_DECIMAL = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d{1,2}0*)?$"
-_PLAIN_DECIMAL = r"^[+-]?\d+\.\d{1,2}$"
-_MAX_DECIMAL_BYTES = 20
+# Not `\d`: to polars that is a digit of any script, to PostgreSQL only these are.
+_GERMAN_DECIMAL = r"^[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]{1,2}0*)?$"
+_PLAIN_DECIMAL = r"^[+-]?[0-9]+\.[0-9]{1,2}$"
+_STORABLE_DECIMAL = r"^[+-]?[0-9]{1,16}(\.[0-9]{1,20})?$"
+"""What a column of type numeric(18, 2) takes."""
+_LAST_YEAR = 9999
 _TRUE = ("1", "ja", "j", "true", "wahr", "x")
 _FALSE = ("0", "nein", "n", "false", "falsch")
 
@@ -48,7 +51,8 @@ def date(cell: pl.Expr) -> pl.Expr:
 
 
 def decimal(cell: pl.Expr) -> pl.Expr:
-    """`1.234,56`, `1234,5`, `1234.56`, with or without a euro sign; at most two decimals.
+    """`1.234,56`, `1234,5`, `1234.56`, with or without a euro sign; at most two decimals, and 16 digits
+    before them.
 
     `1.234` is one thousand two hundred and thirty-four, as amounts are German. `1234.567` is unreadable.
     """
@@ -58,7 +62,7 @@ def decimal(cell: pl.Expr) -> pl.Expr:
     )
     plain = pl.when(amount.str.contains(_PLAIN_DECIMAL)).then(amount)
     found = pl.coalesce(german, plain)
-    return pl.when(found.str.len_bytes() <= _MAX_DECIMAL_BYTES).then(found).str.strip_prefix("+")
+    return pl.when(found.str.contains(_STORABLE_DECIMAL)).then(found).str.strip_prefix("+")
 
 
 def boolean(cell: pl.Expr) -> pl.Expr:
@@ -76,7 +80,8 @@ def timestamp(cell: pl.Expr) -> pl.Expr:
     with_seconds = pl.when(given.str.count_matches(":") == 1).then(given + ":00").otherwise(given)
     moment = pl.when(given.is_null()).then(day + "T00:00:00").otherwise(day + "T" + with_seconds)
     read = moment.str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False)
-    return read.dt.to_string("%Y-%m-%dT%H:%M:%S")
+    # A leap second at the end of the last year leads out of what ISO text can say.
+    return pl.when(read.dt.year() <= _LAST_YEAR).then(read).dt.to_string("%Y-%m-%dT%H:%M:%S")
 
 
 CANONICAL: dict[ColumnType, Callable[[pl.Expr], pl.Expr]] = {

@@ -81,14 +81,14 @@ def _header(data: bytes, file: str, definition: TableFormat) -> tuple[list[str],
 
 
 def cells_of(data: bytes, form: FileForm) -> pl.DataFrame:
-    """Cells as text: `row`, `line`, `c0` ... `c{width-1}`, then `end`, which holds the mark unless the row
-    is ragged. Raises TableRejected."""
+    """Cells as text: `row`, `line`, `breaks` (line breaks inside its cells), `c0` ... `c{width-1}`, then
+    `end`, which holds the mark unless the row is ragged. Raises TableRejected."""
     delimiter = form.delimiter
     body = data.split(b"\n", 1)[1] if b"\n" in data else b""
     body = body.replace(b"\r\n", b"\n").removesuffix(b"\n")
     names = [f"c{place}" for place in range(len(form.headings))]
     if not body:
-        places = {"row": pl.UInt32, "line": pl.UInt32}
+        places = {"row": pl.UInt32, "line": pl.UInt32, "breaks": pl.UInt32}
         return pl.DataFrame(schema=places | dict.fromkeys((*names, "end"), pl.String))
     marked = body.replace(b"\n", f"{delimiter}{END}\n".encode()) + f"{delimiter}{END}\n".encode()
     try:
@@ -107,10 +107,11 @@ def _with_lines(frame: pl.DataFrame, names: list[str], inside: str) -> pl.DataFr
     """Take the mark out of quoted line breaks, which got it too; each of them moves the lines below."""
     broken = [name for name in names if frame[name].str.contains(inside, literal=True).any()]
     if not broken:
-        return frame.with_columns(pl.col("row").alias("line"))
+        return frame.with_columns(pl.col("row").alias("line"), pl.lit(0, pl.UInt32).alias("breaks"))
     breaks = pl.sum_horizontal(pl.col(name).str.count_matches(inside, literal=True) for name in broken)
     return frame.with_columns(
         (pl.col("row") + breaks.cum_sum().shift(1, fill_value=0)).alias("line"),
+        breaks.alias("breaks"),
         *(pl.col(name).str.replace_all(inside, "\n", literal=True) for name in broken),
     )
 

@@ -8,8 +8,9 @@ from typing import Any
 
 MAX_CELL_BYTES = 32_768
 """A longer cell is no value of ours: more likely a quote was never closed."""
-LONE_QUOTE = "\x02"
-"""Stands for a cell that a quote opens and none closes, or the other way round."""
+LONE_QUOTE = '"\x02'
+"""Stands for a cell that a quote opens and none closes, or the other way round. No file can hold it as a
+readable cell, and it is not the mark behind a line (`parsing.END`)."""
 
 
 class Rule(StrEnum):
@@ -35,6 +36,7 @@ class Rule(StrEnum):
     KEY_COLUMN_MISSING = "key_column_missing"
     ROW_TOO_SHORT = "row_too_short"
     ROW_TOO_LONG = "row_too_long"
+    ROW_SWALLOWS_ROWS = "row_swallows_rows"
     KEY_UNREADABLE = "key_unreadable"
     KEY_TWICE = "key_twice"
     REQUIRED_UNREADABLE = "required_unreadable"

@@ -16,7 +16,7 @@ import polars as pl
 from contracts.ids import AmeiseKey
 from contracts.names import Table
 from contracts.rpc.ingest_format import Policy
-from ingest.cells import CANONICAL, stripped
+from ingest.cells import BLANKS, CANONICAL, stripped
 from ingest.parsing import END, FileForm, cells_of, open_text
 from ingest.problems import Problem, Rule, TableRejected, value_class
 from ingest.spool import UNFINISHED_SUFFIX
@@ -163,7 +163,7 @@ class _Rows:
             found = frame.filter(pl.col(name))
             count += found.height
             problems += self._said(found.head(max(KEPT_PROBLEMS - len(problems), 0)), rule, column)
-        cut_off = self._is_cut_off(frame)
+        cut_off = self._is_cut_off(frame) or bool(frame["swallowing"].any())
         if cut_off:
             problems.append(Problem(self.form.file, Rule.FILE_CUT_OFF))
             count += 1
@@ -215,8 +215,10 @@ class _Rows:
     def _typed(self, cells: pl.DataFrame) -> pl.DataFrame:
         """Blank lines gone; per known column the delivered text (`raw:x`) and the canonical one (`x`)."""
         width = len(self.form.headings)
-        blank = (pl.col("c0") == (END if width > 0 else "")) if width > 1 else (pl.col("c0") == "")
-        cells = cells.filter(~(blank & (pl.col("c1") == "") if width > 1 else blank))
+        # Nothing but the mark stands in a blank line; an empty cell with others behind it is a row.
+        blank = (pl.col("c0") == "") & (pl.col("c1" if width > 1 else "end") == END)
+        cells = cells.filter(~blank)
+        swallowing = self._swallowing(cells)
         raws = [stripped(pl.col(f"c{place}")).alias(f"raw:{name}") for place, name in self.columns.items()]
         extras = [
             stripped(pl.col(f"c{place}")).alias(f"extra:{self.form.headings[place]}")
@@ -227,6 +229,7 @@ class _Rows:
                 "short"
             ),
             (pl.col("end") != END).alias("ragged"),
+            pl.col("row").is_in(swallowing.implode()).alias("swallowing"),
         ]
         frame = cells.select("row", "line", *raws, *extras, *ends)
         frame = frame.with_columns(
@@ -234,6 +237,26 @@ class _Rows:
             for column in self._delivered()
         )
         return frame.with_columns(pl.concat_str(self.definition.key, separator=":").alias("key"))
+
+    def _swallowing(self, cells: pl.DataFrame) -> pl.Series:
+        """Numbers of the rows in which a cell seems to hold other rows, because a quote in one row was
+        closed by one in another: behind a line break stands what begins a row up to its key, and there are
+        delimiters for a row at least."""
+        broken = cells.filter(pl.col("breaks") > 0)
+        if broken.is_empty():
+            return broken["row"]
+        delimiter, names = self.form.delimiter, [f"c{place}" for place in range(len(self.form.headings))]
+        keys = {place for place, name in self.columns.items() if name in self.definition.key}
+        begin = "".join(
+            (_like(cells[names[place]]) if place in keys else f"[^{delimiter}\\n]*") + delimiter
+            for place in range(max(keys) + 1)
+        )
+        holds_rows = pl.any_horizontal(
+            pl.col(name).str.contains(f"\\n{begin}")
+            & (pl.col(name).str.count_matches(delimiter, literal=True) >= len(names) - 1)
+            for name in names
+        )
+        return broken.filter(holds_rows)["row"]
 
     def _extra_places(self) -> list[int]:
         """Places of columns that the format does not know, and that are kept; of equal headings the first."""
@@ -256,6 +279,7 @@ class _Rows:
         checks: dict[str, tuple[pl.Expr, Rule, str | None]] = {
             "too_short": (pl.col("ragged") & pl.col("short"), Rule.ROW_TOO_SHORT, None),
             "too_long": (pl.col("ragged") & ~pl.col("short"), Rule.ROW_TOO_LONG, None),
+            "swallowing": (pl.col("swallowing"), Rule.ROW_SWALLOWS_ROWS, None),
             "no_key": (no_key, Rule.KEY_UNREADABLE, key),
             "key_twice": (whole & ~no_key & ~last_of_key, Rule.KEY_TWICE, key),
         }
@@ -312,6 +336,12 @@ class _Rows:
             ("{" + unknown + "}").alias("unknown"),
         )
         return frame.with_columns(row_hash=_row_hashes(frame))
+
+
+def _like(keys: pl.Series) -> str:
+    """Pattern of a cell that may be one of these keys. Narrow where it can be: any word may be a key."""
+    only_digits = keys.str.contains(f"^[{BLANKS}]*[0-9]+[{BLANKS}]*$").all()
+    return f'[ "]*{"[0-9]+" if only_digits else AmeiseKey.pattern.pattern}[ "]*'
 
 
 def _row_hashes(frame: pl.DataFrame) -> pl.Series:
