@@ -153,13 +153,19 @@ def test_too_many_entries_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "archive", [b"", b"PK", CSV, zipped({"anreden.csv": CSV})[:-30], zipped({"anreden.csv": CSV})[10:]]
+    "archive",
+    [b"", b"PK", CSV, zipped({"anreden.csv": CSV})[:-30], zipped({"anreden.csv": CSV})[10:]],
+    ids=["empty", "two bytes", "text", "without its end", "without its beginning"],
 )
 def test_what_is_no_whole_archive_is_refused(tmp_path: Path, archive: bytes) -> None:
     assert refused(tmp_path, archive) is Rule.ARCHIVE_UNREADABLE
 
 
-@pytest.mark.parametrize("archive", [CSV, gzip.compress(CSV)[:-4], gzip.compress(CSV)[:12]])
+@pytest.mark.parametrize(
+    "archive",
+    [CSV, gzip.compress(CSV)[:-4], gzip.compress(CSV)[:12]],
+    ids=["text", "without its end", "without its content"],
+)
 def test_a_gz_that_is_not_whole_is_refused(tmp_path: Path, archive: bytes) -> None:
     (tmp_path / "anreden.csv.gz").write_bytes(archive)
     files, problems = contents(tmp_path)
