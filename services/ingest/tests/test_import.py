@@ -212,6 +212,28 @@ async def test_an_id_that_no_list_holds_makes_its_text_unknown(ingest: Any, kit:
     assert (kunde.fields["land_id"], kunde.fields["anrede"]) == ("XX", None)
 
 
+def with_column(files: dict[str, bytes], ending: str, heading: str, value: str) -> dict[str, bytes]:
+    """The same files; the one with this ending has a column more."""
+    [name] = [name for name in files if name.endswith(ending)]
+    head, *lines = files[name].decode().splitlines()
+    wider = [f"{head};{heading}", *(f"{line};{value}" for line in lines)]
+    return files | {name: ("\r\n".join(wider) + "\r\n").encode()}
+
+
+async def test_an_unknown_column_that_stops_coming_keeps_its_values_and_changes_nothing(
+    ingest: Any, kit: Any
+) -> None:
+    book = kit.a_book(1)
+    await ingest.deliver(with_column(book.files(), "_kunden.csv", "mehr", "x"))
+    second = await ingest.deliver(book.files())
+    assert (second.counts[Table.KUNDE].changed, second.counts[Table.KUNDE].unchanged) == (0, 1)
+    await ingest.deliver(with_column(book.files(), "_kunden.csv", "neu", "y"))
+    [(extra,)] = await ingest.sql("SELECT extra FROM kunde")
+    assert extra == {"mehr": "x", "neu": "y"}
+    [(before, after)] = await ingest.sql("SELECT before, after FROM history")
+    assert (before, after) == ({"extra": {"mehr": "x"}}, {"extra": {"mehr": "x", "neu": "y"}})
+
+
 async def test_a_kunde_is_as_old_as_the_oldest_table_that_it_is_made_of(start: Any, kit: Any) -> None:
     async with start(waiting_time=timedelta(0), quiet_seconds=1.5) as ingest:
         book = kit.a_book(1)
