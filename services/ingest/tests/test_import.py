@@ -267,6 +267,27 @@ async def test_kontaktdaten_that_were_never_delivered_are_unknown_and_become_kno
         assert keys(await ingest.work(), Table.KUNDE) == {"5000000001"}
 
 
+async def test_kontaktdaten_that_came_cut_off_are_unknown_until_they_come_whole(
+    ingest: Any, kit: Any
+) -> None:
+    book = kit.a_book(2)
+    files = book.files()
+    [name] = [name for name in files if name.endswith("_kundenkommunikation.csv")]
+    second_row = files[name].index(b"\r\n2;") + len(b"\r\n2;")
+    await ingest.deliver(files | {name: files[name][:second_row]})
+    kunden = await ingest.objects(Table.KUNDE, "5000000001", "5000000002")
+    assert all({"email", "kommunikationen"} <= set(kunde.unknown) for kunde in kunden.values())
+    await ingest.work()
+    del book.tables[Table.KUNDENKOMMUNIKATION][1]
+    await ingest.deliver(book.files())
+    kunden = await ingest.objects(Table.KUNDE, "5000000001", "5000000002")
+    emails = [kunden[key].fields["email"] for key in ("5000000001", "5000000002")]
+    assert emails == ["anna1@example.org", None]
+    assert keys(await ingest.work(), Table.KUNDE) == {"5000000001", "5000000002"}
+    await ingest.deliver(files | {name: files[name][:second_row]})
+    assert (await ingest.objects(Table.KUNDE, "5000000002"))["5000000002"].unknown == ()
+
+
 async def test_an_emptied_table_holds_the_delivery_and_nothing_is_visible(ingest: Any, kit: Any) -> None:
     book = kit.a_book(3)
     await ingest.deliver(book.files())
