@@ -212,6 +212,28 @@ async def test_an_id_that_no_list_holds_makes_its_text_unknown(ingest: Any, kit:
     assert (kunde.fields["land_id"], kunde.fields["anrede"]) == ("XX", None)
 
 
+def with_column(files: dict[str, bytes], ending: str, heading: str, value: str) -> dict[str, bytes]:
+    """The same files; the one with this ending has a column more."""
+    [name] = [name for name in files if name.endswith(ending)]
+    head, *lines = files[name].decode().splitlines()
+    wider = [f"{head};{heading}", *(f"{line};{value}" for line in lines)]
+    return files | {name: ("\r\n".join(wider) + "\r\n").encode()}
+
+
+async def test_an_unknown_column_that_stops_coming_keeps_its_values_and_changes_nothing(
+    ingest: Any, kit: Any
+) -> None:
+    book = kit.a_book(1)
+    await ingest.deliver(with_column(book.files(), "_kunden.csv", "mehr", "x"))
+    second = await ingest.deliver(book.files())
+    assert (second.counts[Table.KUNDE].changed, second.counts[Table.KUNDE].unchanged) == (0, 1)
+    await ingest.deliver(with_column(book.files(), "_kunden.csv", "neu", "y"))
+    [(extra,)] = await ingest.sql("SELECT extra FROM kunde")
+    assert extra == {"mehr": "x", "neu": "y"}
+    [(before, after)] = await ingest.sql("SELECT before, after FROM history")
+    assert (before, after) == ({"extra": {"mehr": "x"}}, {"extra": {"mehr": "x", "neu": "y"}})
+
+
 async def test_a_kunde_is_as_old_as_the_oldest_table_that_it_is_made_of(start: Any, kit: Any) -> None:
     async with start(waiting_time=timedelta(0), quiet_seconds=1.5) as ingest:
         book = kit.a_book(1)
@@ -243,6 +265,27 @@ async def test_kontaktdaten_that_were_never_delivered_are_unknown_and_become_kno
         kunde = (await ingest.objects(Table.KUNDE, "5000000001"))["5000000001"]
         assert (kunde.fields["email"], kunde.unknown) == (None, ())
         assert keys(await ingest.work(), Table.KUNDE) == {"5000000001"}
+
+
+async def test_kontaktdaten_that_came_cut_off_are_unknown_until_they_come_whole(
+    ingest: Any, kit: Any
+) -> None:
+    book = kit.a_book(2)
+    files = book.files()
+    [name] = [name for name in files if name.endswith("_kundenkommunikation.csv")]
+    second_row = files[name].index(b"\r\n2;") + len(b"\r\n2;")
+    await ingest.deliver(files | {name: files[name][:second_row]})
+    kunden = await ingest.objects(Table.KUNDE, "5000000001", "5000000002")
+    assert all({"email", "kommunikationen"} <= set(kunde.unknown) for kunde in kunden.values())
+    await ingest.work()
+    del book.tables[Table.KUNDENKOMMUNIKATION][1]
+    await ingest.deliver(book.files())
+    kunden = await ingest.objects(Table.KUNDE, "5000000001", "5000000002")
+    emails = [kunden[key].fields["email"] for key in ("5000000001", "5000000002")]
+    assert emails == ["anna1@example.org", None]
+    assert keys(await ingest.work(), Table.KUNDE) == {"5000000001", "5000000002"}
+    await ingest.deliver(files | {name: files[name][:second_row]})
+    assert (await ingest.objects(Table.KUNDE, "5000000002"))["5000000002"].unknown == ()
 
 
 async def test_an_emptied_table_holds_the_delivery_and_nothing_is_visible(ingest: Any, kit: Any) -> None:

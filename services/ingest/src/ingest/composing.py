@@ -200,8 +200,8 @@ _DETAILS = """
 
 
 def _of_children() -> list[_Field]:
-    """Never delivered is unknown; delivered and none there is empty."""
-    no_contacts = _never_delivered(Table.KUNDENKOMMUNIKATION)
+    """Never delivered whole is unknown; delivered and none there is empty."""
+    no_contacts = _never_whole(Table.KUNDENKOMMUNIKATION)
     fields = [
         _Field(
             "kommunikationen",
@@ -217,7 +217,7 @@ def _of_children() -> list[_Field]:
         )
         for kind in KINDS
     ]
-    no_details = _never_delivered(Table.KUNDENDETAIL)
+    no_details = _never_whole(Table.KUNDENDETAIL)
     fields.append(
         _Field(
             "details", "coalesce(detail.alle, '{}')", f"{no_details} OR coalesce(detail.some_unknown, false)"
@@ -226,7 +226,8 @@ def _of_children() -> list[_Field]:
     return fields
 
 
-def _never_delivered(table: Table) -> str:
+def _never_whole(table: Table) -> str:
     return (
-        f"NOT (SELECT EXISTS (SELECT FROM delivered_table WHERE tenant = :tenant AND table_name = '{table}'))"
+        "NOT (SELECT EXISTS (SELECT FROM delivered_table "
+        f"WHERE tenant = :tenant AND table_name = '{table}' AND whole_once))"
     )

@@ -44,12 +44,12 @@ async def remember_changes(
                CASE WHEN i.key IS NULL THEN '{{}}'
                     ELSE jsonb_build_object({before}, 'extra', s.extra) - same.names - s.unknown END,
                CASE WHEN i.key IS NULL THEN '{{}}'
-                    ELSE jsonb_build_object({after}, 'extra', i.extra) - same.names END,
+                    ELSE jsonb_build_object({after}, 'extra', s.extra || i.extra) - same.names END,
                s.unknown, s.gone_since
         FROM delta_{table} d JOIN {table} s ON s.tenant = :tenant AND s.key = d.key
         LEFT JOIN incoming_{table} i ON i.key = d.key
         CROSS JOIN LATERAL (SELECT array_remove(CAST(ARRAY[
-            {same}, CASE WHEN i.extra = s.extra THEN 'extra' END] AS text[]), NULL) AS names) same
+            {same}, CASE WHEN s.extra || i.extra = s.extra THEN 'extra' END] AS text[]), NULL) AS names) same
         WHERE d.action <> 'new' OR d.back
         """,
         tenant=tenant,

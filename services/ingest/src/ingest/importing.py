@@ -44,7 +44,7 @@ from ingest.tables import DeliveryRow
 from ingest.versions import Import
 
 if TYPE_CHECKING:
-    from ingest.reading import ReadDelivery, ReadTable
+    from ingest.reading import ReadDelivery
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -235,7 +235,7 @@ class Importer:
         from ingest.references import report_dangling  # noqa: PLC0415 (polars)
 
         counts: dict[Table, TableCounts] = {}
-        whole = {table for table, found in read.tables.items() if self._is_whole(found, read)}
+        whole = self._whole(read)
         stopped = await asyncio.to_thread(self.stop_list.stopped, current.tenant)
         left_out_kunden: set[Kundennummer] = set()
         for table, found in read.tables.items():
@@ -252,15 +252,16 @@ class Importer:
         await report_dangling(session, read, self.form, tenant=current.tenant, whole=whole)
         return counts, left_out_kunden
 
-    def _is_whole(self, found: "ReadTable", read: "ReadDelivery") -> bool:
-        return is_whole(
-            rows=found.rows,
-            rejected=found.rejected,
-            every_row_has_key=found.every_row_has_key,
-            cut_off=found.cut_off,
-            unfinished=found.table in read.unfinished,
-            limit=self._limits().rejected,
-        )
+    def _whole(self, read: "ReadDelivery") -> set[Table]:
+        """The tables that came whole."""
+        return {
+            table
+            for table, found in read.tables.items()
+            if is_whole(
+                rows=found.rows, rejected=found.rejected, every_row_has_key=found.every_row_has_key,
+                cut_off=found.cut_off, unfinished=table in read.unfinished, limit=self._limits().rejected,
+            )
+        }  # fmt: skip
 
     def _limits(self) -> Limits:
         of = self.settings
@@ -304,9 +305,10 @@ class Importer:
         now = datetime.now(UTC)
         known = await store.delivered_tables(session, current.tenant)
         differing = {table for table, n in counts.items() if n.new or n.changed or n.gone}
-        first_time = set(read.tables) - set(known)
+        whole = self._whole(read)
+        first_whole = {table for table in whole if table not in known or not known[table].whole_once}
         touched = await versions.find_touched(
-            session, self.form, tenant=current.tenant, differing=differing, first_time=first_time
+            session, self.form, tenant=current.tenant, differing=differing, first_whole=first_whole
         )
         for table, found in read.tables.items():
             if table in differing:
@@ -315,7 +317,7 @@ class Importer:
                 )
             await store.remember_table(
                 session, table, tenant=current.tenant, filled=found.filled, counts=counts[table],
-                delivery=current.delivery, as_of=current.as_of,
+                whole=table in whole, delivery=current.delivery, as_of=current.as_of,
             )  # fmt: skip
         for table in touched:
             if await versions.compare_versions(session, self.form, table, current, now=now):

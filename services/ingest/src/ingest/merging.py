@@ -3,7 +3,8 @@
 
 Each table goes by COPY into a temporary table (COPY does not work into tables with row-level security);
 one anti-join finds what is new, changed or gone, and only these rows are written. An unknown cell keeps
-the stored value and is no difference. Everything happens in the caller's transaction.
+the stored value and is no difference; nor is a column of `extra` that the file does not have. Everything
+happens in the caller's transaction.
 """
 
 from collections.abc import Callable, Mapping
@@ -87,7 +88,7 @@ async def compare(
                s.gone_since IS NOT NULL AS back
         FROM incoming_{table} i LEFT JOIN {table} s ON s.tenant = :tenant AND s.key = i.key
         WHERE s.key IS NULL OR s.gone_since IS NOT NULL
-           OR (s.row_hash <> i.row_hash AND (i.extra IS DISTINCT FROM s.extra OR {differs}))
+           OR (s.row_hash <> i.row_hash AND (s.extra || i.extra <> s.extra OR {differs}))
         """,
         tenant=tenant,
     )
@@ -139,7 +140,7 @@ async def apply(
         SELECT :tenant, i.key, {incoming}, i.extra, i.unknown, i.row_hash, :now, :now, NULL
         FROM incoming_{table} i JOIN delta_{table} d ON d.key = i.key
         ON CONFLICT (tenant, key) DO UPDATE SET {kept},
-            extra = excluded.extra,
+            extra = s.extra || excluded.extra,
             unknown = ARRAY(SELECT unnest(s.unknown) INTERSECT SELECT unnest(excluded.unknown) ORDER BY 1),
             row_hash = excluded.row_hash, changed_at = excluded.changed_at, gone_since = NULL
         """,

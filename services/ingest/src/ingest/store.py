@@ -183,6 +183,7 @@ async def remember_table(
     tenant: TenantId,
     filled: Mapping[str, int],
     counts: TableCounts,
+    whole: bool,
     delivery: Uuid,
     as_of: datetime,
 ) -> None:
@@ -190,16 +191,20 @@ async def remember_table(
     await run_sql(
         session,
         """
-        INSERT INTO delivered_table AS t (tenant, table_name, columns, filled, rows, delivery, as_of)
-        VALUES (:tenant, :table, CAST(:columns AS text[]), CAST(:filled AS jsonb), :grown, :delivery, :as_of)
+        INSERT INTO delivered_table AS t
+            (tenant, table_name, columns, filled, rows, whole_once, delivery, as_of)
+        VALUES (:tenant, :table, CAST(:columns AS text[]), CAST(:filled AS jsonb), :grown, :whole, :delivery,
+                :as_of)
         ON CONFLICT (tenant, table_name) DO UPDATE SET columns = excluded.columns, filled = excluded.filled,
-            rows = t.rows + excluded.rows, delivery = excluded.delivery, as_of = excluded.as_of
+            rows = t.rows + excluded.rows, whole_once = t.whole_once OR excluded.whole_once,
+            delivery = excluded.delivery, as_of = excluded.as_of
         """,
         tenant=tenant,
         table=table.value,
         columns=sorted(filled),
         filled=json.dumps(dict(filled)),
         grown=counts.new - counts.gone,
+        whole=whole,
         delivery=delivery,
         as_of=as_of,
     )

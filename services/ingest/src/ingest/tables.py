@@ -69,7 +69,7 @@ class DeliveryRow(Base, table=True):
 
 class DeliveredTableRow(Base, table=True):
     """What the newest imported delivery brought of one table: its columns, in how many of its rows each was
-    filled, the rows now stored, and state as of when."""
+    filled, the rows now stored, and state as of when. `whole_once`: this or one before brought it whole."""
 
     __tablename__ = "delivered_table"  # pyright: ignore[reportAssignmentType]
 
@@ -78,6 +78,7 @@ class DeliveredTableRow(Base, table=True):
     columns: list[str] = Field(sa_type=_NAMES)
     rows: int
     filled: dict[str, int] = Field(default_factory=dict, sa_type=_JSON)
+    whole_once: bool
     delivery: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
     as_of: datetime = Field(sa_type=_MOMENT)
 

@@ -48,15 +48,16 @@ async def find_touched(
     *,
     tenant: TenantId,
     differing: Collection[Table],
-    first_time: Collection[Table],
+    first_whole: Collection[Table],
 ) -> list[Table]:
     """Fill `touched_<table>` and `before_<table>`; returns the object tables that have any.
 
-    `differing` are the tables with a filled `delta_<table>`; `first_time` those never delivered before.
+    `differing` are the tables with a filled `delta_<table>`; `first_whole` those that came whole
+    for the first time.
     """
     found: list[Table] = []
     for table in OBJECT_TABLES:
-        sources = _sources(form, table, differing, first_time)
+        sources = _sources(form, table, differing, first_whole)
         if not sources:
             continue
         await run_sql(
@@ -79,7 +80,7 @@ async def find_touched(
 
 
 def _sources(
-    form: Format, table: Table, differing: Collection[Table], first_time: Collection[Table]
+    form: Format, table: Table, differing: Collection[Table], first_whole: Collection[Table]
 ) -> list[str]:
     """SELECTs of the keys that may have changed. An unchanged row that refers to a changed list entry
     refers to it before and after, so the stored rows are enough."""
@@ -93,7 +94,7 @@ def _sources(
     if table is not Table.KUNDE:
         return sources
     for child in CHILDREN_OF_KUNDE:
-        if child in first_time:
+        if child in first_whole:
             sources.append("SELECT key FROM kunde WHERE tenant = :tenant AND gone_since IS NULL")
         if child in differing:
             sources.append(f"SELECT i.kunde_id FROM incoming_{child} i JOIN delta_{child} d ON d.key = i.key")
