@@ -11,7 +11,18 @@ from contracts.actor import Role
 from contracts.ids import Kundennummer, Uuid
 from contracts.names import Table
 from contracts.problems import Conflict, Forbidden, NotFound
-from contracts.rpc.ingest import DOWNLOAD, FORGET, INFORM, LIFT_STOP, Download, DownloadRequest, KundeRequest
+from contracts.rpc.ingest import (
+    DOWNLOAD,
+    FORGET,
+    INFORM,
+    LIFT_STOP,
+    REJECT_DELIVERY,
+    DeliveryRequest,
+    DeliveryState,
+    Download,
+    DownloadRequest,
+    KundeRequest,
+)  # fmt: skip
 from contracts.streams import DOWNLOADS
 from ingest import importing
 
@@ -91,6 +102,26 @@ async def test_a_forgotten_kunde_is_nowhere_and_does_not_come_back(start: Any, k
         back = await ingest.deliver(book.files())
         assert (back.counts[Table.KUNDE].new, back.counts[Table.VERTRAG].new) == (1, 1)
         assert set(await ingest.objects(Table.KUNDE, ANNA.kunde)) == {ANNA.kunde}
+
+
+async def test_a_delivery_that_is_not_decided_yet_keeps_its_files_until_it_is(start: Any, kit: Any) -> None:
+    async with start(stop_list_key=KEY) as ingest:
+        book = kit.a_book(3)
+        await ingest.deliver(book.files())
+        book.tables[Table.VERTRAG].clear()
+        held = await ingest.deliver(book.files() | {"alles.zip": b"PK"})
+        assert held.state is DeliveryState.HELD
+        folder = ingest.spool.delivery(kit.tenant, held.id)
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+        await ingest.call(FORGET, ANNA, role=Role.ADMIN)
+
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+        await ingest.call(REJECT_DELIVERY, DeliveryRequest(delivery=held.id), role=Role.ADMIN)
+        left = {path.name: path.read_bytes() for path in folder.iterdir()}
+        assert "alles.zip" not in left
+        assert ANNA.kunde.encode() not in b"".join(left.values())
+        assert b"5000000002" in b"".join(left.values())
 
 
 async def test_while_an_import_runs_nobody_is_forgotten(

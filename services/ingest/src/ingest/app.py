@@ -50,7 +50,7 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
             history=History(form, base.database),
             downloads=Downloads(form, base.database, base.outbox, base.broker),
             upload=ManualUpload(base, settings, spool, importer),
-            releasing=Releasing(base.database, base.outbox, spool, importer.wake.set),
+            releasing=Releasing(base.database, base.outbox, spool, formats, stop_list, importer.wake.set),
             formats=formats,
             forgetting=forgetting,
             informing=Informing(base),

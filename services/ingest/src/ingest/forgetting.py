@@ -22,7 +22,7 @@ from contracts.names import Service, Table
 from contracts.problems import Conflict, NotFound
 from contracts.rpc.ingest import ForgetReceipt
 from contracts.streams import DOWNLOADS
-from ingest import importing
+from ingest import importing, store
 from ingest.format_overrides import Formats
 from ingest.originals import Removed, remove_kunden
 from ingest.settings import IngestSettings
@@ -104,10 +104,16 @@ class Forgetting:
             raise Conflict("a delivery is being imported", remedy=remedy) from error
 
     async def _remove_from_originals(self, tenant: TenantId, kunde: Kundennummer) -> Removed:
+        """Files that are still to be imported stay whole: the stop list keeps him out then, and they lose him
+        once that delivery has ended."""
         form = await self.formats.of(tenant)
 
+        async with self.base.database.tenant(tenant) as session:
+            decided = await store.decided_deliveries(session, tenant)
+
         def remove() -> Removed:
-            folders = [self.spool.delivery(tenant, delivery) for _, delivery in self.spool.deliveries(tenant)]
+            there = [delivery for _, delivery in self.spool.deliveries(tenant)]
+            folders = [self.spool.delivery(tenant, delivery) for delivery in there if delivery in decided]
             return sum((remove_kunden(folder, form, {kunde}) for folder in folders), start=Removed())
 
         return await asyncio.to_thread(remove)

@@ -32,7 +32,7 @@ from ingest.archives import ArchiveLimits, unpacked
 from ingest.format_overrides import Formats
 from ingest.guards import Incoming, Limit, Limits, is_whole, reasons_to_hold
 from ingest.holding import preview_of
-from ingest.originals import remove_kunden
+from ingest.originals import remove_kunden, remove_stopped
 from ingest.problems import Problem, Rule
 from ingest.progress import Progress, shown_progress
 from ingest.settings import IngestSettings
@@ -360,6 +360,9 @@ class Importer:
         async with self.base.database.tenant(current.tenant) as session:
             await self._end(session, current, DeliveryState.FAILED, told, read)
             await leases.check(session, lease)
+        form = await self.formats.of(current.tenant)
+        folder = self.spool.delivery(current.tenant, current.delivery)
+        await asyncio.to_thread(remove_stopped, folder, form, self.stop_list, current.tenant)
 
     async def _end(
         self,

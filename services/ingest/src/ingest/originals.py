@@ -7,20 +7,27 @@ understood, or looked into, goes as a whole if it may name one of them: it is on
 import csv
 import mmap
 import os
+import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from contracts.ids import AmeiseKey, Kundennummer
+import structlog
+
+from contracts.ids import AmeiseKey, Kundennummer, TenantId
 from contracts.names import Table
 from ingest.headings import as_utf8, columns_of, header_of
 from ingest.problems import TableRejected
+from ingest.stop_list import StopList, WrongKey
 from ingest.stopping import KUNDE_COLUMN
 from ingest.table_format import Format
 
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
 ARCHIVES = (".zip", ".gz")
+_NUMBER = re.compile(rb"(?<![0-9])[0-9]{1,20}(?![0-9])")
 
 
 class _Doubt(Exception):  # noqa: N818
@@ -77,6 +84,32 @@ def remove_kunden(folder: Path, form: Format, kunden: Collection[Kundennummer]) 
         elif _names(path, kunden):
             removed += _remove_from(path, form, kunden)
     return removed
+
+
+def kunden_named(folder: Path, is_wanted: Callable[[str], bool]) -> set[Kundennummer]:
+    """Wanted Kundennummern that stand anywhere in the files of a folder; archives are not looked into."""
+    numbers: set[bytes] = set()
+    for path in folder.iterdir():
+        if path.is_file() and path.suffix.lower() not in ARCHIVES:
+            with path.open("rb") as file:
+                numbers.update(found for line in file for found in _NUMBER.findall(line))
+    return {Kundennummer(number.decode()) for number in numbers if is_wanted(number.decode())}
+
+
+def remove_stopped(folder: Path, form: Format, stop_list: StopList, tenant: TenantId) -> Removed:
+    """Take everybody on the stop list out of the files of a delivery that ended.
+
+    The end of the delivery stands; what cannot be taken out now goes with the files, some days later.
+    """
+    try:
+        stopped = stop_list.stopped(tenant)
+        if not stopped or not folder.is_dir():
+            return Removed()
+        named = kunden_named(folder, lambda number: stop_list.hash_of(tenant, number) in stopped)
+        return remove_kunden(folder, form, named)
+    except (OSError, ValueError, WrongKey) as error:
+        log.warning("originals.stopped_stay", tenant=tenant, error=type(error).__name__)
+        return Removed()
 
 
 def _names(path: Path, kunden: Collection[Kundennummer]) -> bool:

@@ -22,6 +22,8 @@ from ingest.tables import DeliveredTableRow, DeliveryRow, FormatOverrideRow, Ftp
 
 SHOWN_DELIVERIES = 90
 KEPT_PROBLEMS = 1000
+UNDECIDED = (DeliveryState.RECEIVING, DeliveryState.WAITING, DeliveryState.IMPORTING, DeliveryState.HELD)
+"""States in which the files are needed still; a held delivery's until a person decides."""
 
 
 async def ftp_user(session: AsyncSession, tenant: TenantId) -> FtpUserRow | None:
@@ -59,6 +61,14 @@ async def next_delivery(session: AsyncSession, tenant: TenantId) -> DeliveryRow 
         .limit(1)
     )
     return (await session.exec(statement)).first()
+
+
+async def decided_deliveries(session: AsyncSession, tenant: TenantId) -> set[Uuid]:
+    """Deliveries whose files nobody needs any more."""
+    ended = select(DeliveryRow.id).where(
+        DeliveryRow.tenant == tenant, col(DeliveryRow.state).not_in(UNDECIDED)
+    )
+    return set(map(Uuid, (await session.exec(ended)).all()))
 
 
 async def delivery(session: AsyncSession, tenant: TenantId, id_: Uuid) -> DeliveryRow:
