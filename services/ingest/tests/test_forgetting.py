@@ -124,6 +124,28 @@ async def test_a_delivery_that_is_not_decided_yet_keeps_its_files_until_it_is(st
         assert b"5000000002" in b"".join(left.values())
 
 
+async def test_a_row_that_does_not_say_whose_it_is_is_left_out_once_somebody_was_forgotten(
+    start: Any, kit: Any
+) -> None:
+    async with start(stop_list_key=KEY) as ingest:
+        book = kit.a_book(3)
+        book.vertrag("2001", "", risiko="Boot")
+        assert (await ingest.deliver(book.files())).counts[Table.VERTRAG].stopped == 0
+        await ingest.call(FORGET, ANNA, role=Role.ADMIN)
+        book.tables[Table.VERTRAG][1] |= {"kunde_id": "", "risiko": "Yacht"}
+        book.vertrag("2002", "", risiko="Wohnmobil")
+
+        delivery = await ingest.deliver(book.files())
+
+        counts = delivery.counts[Table.VERTRAG]
+        assert (counts.stopped, counts.new, counts.changed, counts.gone, counts.unchanged) == (4, 0, 0, 0, 1)
+        assert await ingest.sql("SELECT key, kunde_id, risiko, gone_since FROM vertrag ORDER BY key") == [
+            ("1002", "5000000002", "PKW", None),
+            ("1003", "5000000003", "PKW", None),
+            ("2001", None, "Boot", None),
+        ]
+
+
 async def test_while_an_import_runs_nobody_is_forgotten(
     start: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -236,13 +236,14 @@ class Importer:
         whole = {table for table, found in read.tables.items() if self._is_whole(found, read)}
         stopped = await asyncio.to_thread(self.stop_list.stopped, current.tenant)
         left_out_kunden: set[Kundennummer] = set()
-        for table, found in read.tables.items():
+        for table, found in list(read.tables.items()):
             loaded = progress.importing(table, found.rows)
             await merging.stage(session, found, self.form[table], loaded)
             left_out = await leave_out(session, table, self.stop_list, stopped, current.tenant)
             left_out_kunden |= left_out.kunden
+            read.tables[table] = judged = found.with_kept(left_out.unclear)
             counts[table] = await merging.compare(
-                session, found, self.form[table], tenant=current.tenant, whole=table in whole,
+                session, judged, self.form[table], tenant=current.tenant, whole=table in whole,
                 left_out=left_out.rows,
             )  # fmt: skip
             if table not in whole:

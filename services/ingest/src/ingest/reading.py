@@ -56,6 +56,10 @@ class ReadTable:
     def rows(self) -> int:
         return self.frame.height
 
+    def with_kept(self, keys: tuple[str, ...]) -> "ReadTable":
+        """The same, with keys that came and are not gone, though their rows were not taken."""
+        return replace(self, rejected_keys=(*self.rejected_keys, *keys))
+
     def with_problems(self, found: list[Problem], count: int) -> "ReadTable":
         """The same with `count` more problems, of which some are in `found`."""
         room = max(KEPT_PROBLEMS - len(self.problems), 0)

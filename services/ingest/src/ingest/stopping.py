@@ -8,7 +8,7 @@ from typing import Any, cast
 from psycopg import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database import run_sql
+from chassis.database import fetch_all, run_sql
 from contracts.ids import Kundennummer, TenantId
 from contracts.names import Table
 from ingest.stop_list import StopList
@@ -26,19 +26,22 @@ KEYS_AT_ONCE = 50_000
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """How many rows did not go on, and whose they were."""
+    """How many rows did not go on, whose they were, and the keys of those that are somebody's unknown: what
+    is stored under these is not gone."""
 
     rows: int
     kunden: frozenset[Kundennummer]
+    unclear: tuple[str, ...]
 
 
 async def leave_out(
     session: AsyncSession, table: Table, stop_list: StopList, stopped: Collection[str], tenant: TenantId
 ) -> LeftOut:
-    """Delete the rows of `stopped` Kunden from `incoming_<table>`."""
+    """Delete the rows of `stopped` Kunden from `incoming_<table>`, and those that do not say whose they are:
+    once stored, a row of somebody forgotten could not be found by his number."""
     column = KUNDE_COLUMN.get(table)
     if column is None or not stopped:
-        return LeftOut(0, frozenset())
+        return LeftOut(0, frozenset(), ())
     query = f"SELECT {column} FROM incoming_{table} WHERE {column} IS NOT NULL"
     found = await _stopped_in(session, query, stop_list, stopped, tenant)
     rows = await run_sql(
@@ -46,7 +49,8 @@ async def leave_out(
         f"DELETE FROM incoming_{table} WHERE {column} = ANY(CAST(:found AS text[]))",
         found=sorted(found),
     )
-    return LeftOut(rows, found)
+    unclear = await fetch_all(session, f"DELETE FROM incoming_{table} WHERE {column} IS NULL RETURNING key")
+    return LeftOut(rows + len(unclear), found, tuple(row["key"] for row in unclear))
 
 
 async def stored_though_stopped(
