@@ -146,6 +146,29 @@ async def test_a_row_that_does_not_say_whose_it_is_is_left_out_once_somebody_was
         ]
 
 
+async def test_while_the_stop_list_lacks_entries_nothing_is_imported_nor_forgotten(
+    start: Any, kit: Any
+) -> None:
+    async with start(stop_list_key=KEY) as ingest:
+        await ingest.deliver(kit.a_book(2).files())
+        await ingest.call(FORGET, ANNA, role=Role.ADMIN)
+        folder = ingest.settings.stop_list_folder
+        folder.rename(away := folder.with_name("_away"))
+
+        failed = await ingest.deliver(kit.a_book(2).files())
+
+        assert (failed.state, failed.reason) == (
+            DeliveryState.FAILED, "the stop list has 0 entries instead of 1: put it back",
+        )  # fmt: skip
+        for rpc in (FORGET, LIFT_STOP):
+            with pytest.raises(Conflict, match="0 entries instead of 1"):
+                await ingest.call(rpc, ANNA, role=Role.ADMIN)
+        assert not folder.exists()
+        assert await ingest.objects(Table.KUNDE, ANNA.kunde) == {}
+        away.rename(folder)
+        assert (await ingest.deliver(kit.a_book(2).files())).counts[Table.KUNDE].stopped == 1
+
+
 async def test_while_an_import_runs_nobody_is_forgotten(
     start: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,13 @@ from ingest.originals import Removed, remove_kunden
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
 from ingest.stop_list import StopList
-from ingest.stopping import KUNDE_COLUMN, stored_though_stopped
+from ingest.stopping import (
+    KUNDE_COLUMN,
+    StopListIncomplete,
+    check_size,
+    remember_size,
+    stored_though_stopped,
+)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -49,10 +55,13 @@ class Forgetting:
     stop_list: StopList
 
     async def forget(self, cause: Cause, tenant: TenantId, kunde: Kundennummer) -> ForgetReceipt:
-        """Raises Conflict while an import runs, or if no stop list is set up."""
+        """Raises Conflict while an import runs, or if no stop list is set up or it lost entries."""
         lease = await self._no_import(tenant)
         try:
+            await self._check_list(tenant)
             await asyncio.to_thread(self.stop_list.stop, tenant, kunde)
+            async with self.base.database.tenant(tenant) as session:
+                await remember_size(session, self.stop_list, tenant)
             originals = await self._remove_from_originals(tenant, kunde)
             erased = {"original_rows": originals.rows, "original_files": originals.files}
             erased["objects"] = await objects.forget_all_of(self.base.broker.js, DOWNLOADS, tenant)
@@ -80,11 +89,23 @@ class Forgetting:
                     log.info("kunde.stays_for_now", tenant=tenant, reason=conflict.detail)
 
     async def lift_stop(self, cause: Cause, tenant: TenantId, kunde: Kundennummer) -> None:
-        """Raises NotFound if he is not on the stop list."""
+        """Raises NotFound if he is not on the stop list, Conflict if it lost entries."""
+        await self._check_list(tenant)
         if not await asyncio.to_thread(self.stop_list.lift, tenant, kunde):
             raise NotFound("this Kunde is not on the stop list")
         async with self.base.database.tenant(tenant) as session:
+            await remember_size(session, self.stop_list, tenant)
             await self.base.outbox.tell(session, cause, StopLifted(kunde=kunde))
+
+    async def _check_list(self, tenant: TenantId) -> None:
+        """Nothing is written to a list that is not the newest, in a directory that is not mounted perhaps."""
+        try:
+            async with self.base.database.tenant(tenant) as session:
+                await check_size(session, self.stop_list, tenant)
+        except StopListIncomplete as error:
+            raise Conflict(
+                str(error), remedy="mount INGEST_STOP_LIST_DIR, or put its newest copy there"
+            ) from error
 
     async def _no_import(self, tenant: TenantId) -> Lease:
         # An owner of its own: the lease of an import by this very replica must not count as ours.

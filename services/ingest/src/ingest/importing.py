@@ -38,7 +38,7 @@ from ingest.progress import Progress, shown_progress
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
 from ingest.stop_list import StopList
-from ingest.stopping import leave_out
+from ingest.stopping import StopListIncomplete, check_size, leave_out
 from ingest.table_format import Format
 from ingest.tables import DeliveryRow
 from ingest.versions import Import
@@ -148,6 +148,8 @@ class Importer:
                 await self._import(current, lease, progress)
         except LeaseLost:
             raise
+        except StopListIncomplete as error:
+            await self._fail(current, lease, str(error))
         except Exception as error:
             if is_unreachable(error) and not _will_fail_again(error):
                 raise
@@ -192,6 +194,7 @@ class Importer:
         async with self.base.database.tenant(current.tenant) as session:
             timeout = int(self.settings.import_timeout.total_seconds() * 1000)
             await run_sql(session, f"SET LOCAL statement_timeout = {timeout}")
+            await check_size(session, self.stop_list, current.tenant)
             counts, left_out = await self._compare(session, current, read, progress)
             if reasons := await self._guard(session, current, read, form, counts):
                 await self._hold(session, current, read, reasons, counts)
