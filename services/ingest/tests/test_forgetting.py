@@ -1,9 +1,11 @@
 """A Kunde is erased from everything, does not come back, and can be told before what is held about him."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from nats.errors import Error as NatsError
 from pydantic import SecretStr
 
 from chassis import leases, objects
@@ -25,6 +27,8 @@ from contracts.rpc.ingest import (
 )  # fmt: skip
 from contracts.streams import DOWNLOADS
 from ingest import importing
+from ingest.forgetting import Forgetting
+from ingest.stop_list import WrongKey
 
 ANNA = KundeRequest(kunde=Kundennummer("5000000001"))
 KEY = SecretStr("a-long-random-text")
@@ -167,6 +171,32 @@ async def test_while_the_stop_list_lacks_entries_nothing_is_imported_nor_forgott
         assert await ingest.objects(Table.KUNDE, ANNA.kunde) == {}
         away.rename(folder)
         assert (await ingest.deliver(kit.a_book(2).files())).counts[Table.KUNDE].stopped == 1
+
+
+@pytest.mark.parametrize("error", [NatsError(), OSError(), WrongKey()], ids=repr)
+async def test_what_hinders_one_tenant_ends_no_process_and_keeps_no_other_waiting(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    looked_at: list[str] = []
+
+    async def fails(_: Forgetting, tenant: str) -> None:
+        looked_at.append(tenant)
+        raise error
+
+    monkeypatch.setattr(Forgetting, "_forget_returned_of", fails)
+    listed: Any = SimpleNamespace(tenants=lambda: ["berlin", "hamburg"])
+    unused: Any = None
+    await Forgetting(unused, unused, unused, unused, listed).forget_returned()
+    assert looked_at == ["berlin", "hamburg"]
+
+
+async def test_a_stop_list_that_cannot_be_read_ends_no_process() -> None:
+    def unreadable() -> None:
+        raise WrongKey
+
+    listed: Any = SimpleNamespace(tenants=unreadable)
+    unused: Any = None
+    await Forgetting(unused, unused, unused, unused, listed).forget_returned()
 
 
 async def test_while_an_import_runs_nobody_is_forgotten(

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from nats.errors import Error as NatsError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import leases, objects
 from chassis.cause import Cause
 from chassis.database import fetch_all, run_sql
-from chassis.leases import Lease
+from chassis.leases import Lease, LeaseLost
 from chassis.process import Foundation
 from contracts.events import KundeForgotten, StopLifted
 from contracts.ids import Kundennummer, TenantId, new_id
@@ -27,7 +28,7 @@ from ingest.format_overrides import Formats
 from ingest.originals import Removed, remove_kunden
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
-from ingest.stop_list import StopList
+from ingest.stop_list import StopList, WrongKey
 from ingest.stopping import (
     KUNDE_COLUMN,
     StopListIncomplete,
@@ -40,6 +41,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 LEASE_LASTS = timedelta(minutes=2)
 """As long as the RPC may take."""
+_HINDRANCES = (NatsError, TimeoutError, LeaseLost, OSError, ValueError, WrongKey)
+"""What may keep somebody from being forgotten just now: NATS, the disk, the stop list."""
 PATIENCE_SECONDS = 5.0
 """How long the end of an import is waited for, before the caller is asked to come again."""
 
@@ -78,15 +81,25 @@ class Forgetting:
 
     async def forget_returned(self) -> None:
         """Forget those on the stop list who are stored nevertheless: a backup was restored."""
-        for tenant in await asyncio.to_thread(self.stop_list.tenants):
-            async with self.base.database.tenant(tenant) as session:
-                returned = await stored_though_stopped(session, self.stop_list, tenant)
-            for kunde in sorted(returned):
-                log.warning("kunde.returned", tenant=tenant)
-                try:
-                    await self.forget(Cause.of_service(Service.INGEST, tenant), tenant, kunde)
-                except Conflict as conflict:  # the next look comes soon
-                    log.info("kunde.stays_for_now", tenant=tenant, reason=conflict.detail)
+        try:
+            tenants = await asyncio.to_thread(self.stop_list.tenants)
+        except _HINDRANCES as error:
+            log.warning("stop_list.unusable", error=type(error).__name__)
+            return
+        for tenant in tenants:
+            try:
+                await self._forget_returned_of(tenant)
+            except Conflict as conflict:  # the next look comes soon
+                log.info("kunde.stays_for_now", tenant=tenant, reason=conflict.detail)
+            except _HINDRANCES as error:  # as it does here; the other tenants need not wait
+                log.warning("kunde.stays_for_now", tenant=tenant, reason=type(error).__name__)
+
+    async def _forget_returned_of(self, tenant: TenantId) -> None:
+        async with self.base.database.tenant(tenant) as session:
+            returned = await stored_though_stopped(session, self.stop_list, tenant)
+        for kunde in sorted(returned):
+            log.warning("kunde.returned", tenant=tenant)
+            await self.forget(Cause.of_service(Service.INGEST, tenant), tenant, kunde)
 
     async def lift_stop(self, cause: Cause, tenant: TenantId, kunde: Kundennummer) -> None:
         """Raises NotFound if he is not on the stop list, Conflict if it lost entries."""
