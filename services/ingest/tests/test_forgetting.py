@@ -262,6 +262,22 @@ async def test_everything_about_a_kunde_is_told(
     assert json.loads(await content(ingest, kit, large.file)) == about
 
 
+async def test_where_only_history_is_left_it_is_told(ingest: Any, kit: Any) -> None:
+    book = kit.a_book(2)
+    first = await ingest.deliver(book.files())
+    book.tables[Table.VERTRAG][0]["kunde_id"] = "5000000002"
+    await ingest.deliver(book.files())
+    await ingest.sql("DELETE FROM kunde WHERE key = %s", ANNA.kunde)
+    await ingest.sql("DELETE FROM kundenkommunikation WHERE kunde_id = %s", ANNA.kunde)
+
+    about = (await ingest.call(INFORM, ANNA, role=Role.ADMIN)).about
+
+    assert about["tables"] == {}
+    assert [change["before"] for change in about["history"]] == [{"kunde_id": ANNA.kunde}]
+    named = {files["delivery"]: files["files"] for files in about["original_files"]}
+    assert "DEMO01_20261124_vertraege.csv" in named[first.id]
+
+
 async def test_about_nobody_nothing_is_told(ingest: Any, kit: Any) -> None:
     await ingest.deliver(kit.a_book(1).files())
     with pytest.raises(NotFound):

@@ -10,7 +10,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from contracts.ids import Kundennummer
-from ingest.originals import Removed, records, remove_kunden
+from ingest.originals import Removed, files_naming, records, remove_kunden
 from ingest.table_format import load_format
 
 FORM = load_format("dailyup-1")
@@ -75,6 +75,14 @@ def test_what_is_not_about_him_stays(tmp_path: Path, name: str, content: bytes) 
 )
 def test_what_cannot_be_understood_goes_as_a_whole(tmp_path: Path, name: str, content: bytes) -> None:
     assert after_removal(tmp_path, name, content) == (None, Removed(files=1))
+
+
+def test_files_that_may_name_him_are_known_by_name(tmp_path: Path) -> None:
+    (tmp_path / "kunden.csv").write_bytes(b"ameise_id\n5000000001\n")
+    (tmp_path / "vertraege.csv").write_bytes(b"ameise_id\n7\n")
+    (tmp_path / "alles.zip").write_bytes(b"PK")
+    (tmp_path / ".unpacked").mkdir()
+    assert files_naming(tmp_path, ANNA) == ["alles.zip", "kunden.csv"]
 
 
 def test_several_kunden_go_at_once(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
             releasing=Releasing(base.database, base.outbox, spool, formats, stop_list, importer.wake.set),
             formats=formats,
             forgetting=forgetting,
-            informing=Informing(base),
+            informing=Informing(base, spool),
         )
         base.in_background("importing", importer.run())
         base.in_background("overdue", OverdueWatch(base, settings).run())

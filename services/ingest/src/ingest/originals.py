@@ -96,6 +96,12 @@ def kunden_named(folder: Path, is_wanted: Callable[[str], bool]) -> set[Kundennu
     return {Kundennummer(number.decode()) for number in numbers if is_wanted(number.decode())}
 
 
+def files_naming(folder: Path, kunde: Kundennummer) -> list[str]:
+    """Names of the files of a folder that may name a Kunde."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return [path.name for path in files if path.suffix.lower() in ARCHIVES or _names(path, {kunde})]
+
+
 def remove_stopped(folder: Path, form: Format, stop_list: StopList, tenant: TenantId) -> Removed:
     """Take everybody on the stop list out of the files of a delivery that ended.
 
