@@ -1,9 +1,11 @@
 """A Kunde is erased from everything, does not come back, and can be told before what is held about him."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from nats.errors import Error as NatsError
 from pydantic import SecretStr
 
 from chassis import leases, objects
@@ -18,15 +20,18 @@ from contracts.rpc.ingest import (
     INFORM,
     LIFT_STOP,
     PREVIEW_DELIVERY,
+    REJECT_DELIVERY,
     RELEASE_DELIVERY,
     DeliveryRequest,
     DeliveryState,
     Download,
     DownloadRequest,
     KundeRequest,
-)
+)  # fmt: skip
 from contracts.streams import DOWNLOADS
 from ingest import importing
+from ingest.forgetting import Forgetting
+from ingest.stop_list import WrongKey
 
 ANNA = KundeRequest(kunde=Kundennummer("5000000001"))
 KEY = SecretStr("a-long-random-text")
@@ -129,6 +134,97 @@ async def test_a_held_delivery_forgets_him_too_and_can_still_be_released(start: 
         assert {key: kunde.fields["nachname"] for key, kunde in kunden.items()} == {"5000000002": "Schmidt"}
 
 
+async def test_a_delivery_that_is_not_decided_yet_keeps_its_files_until_it_is(start: Any, kit: Any) -> None:
+    async with start(stop_list_key=KEY) as ingest:
+        book = kit.a_book(3)
+        await ingest.deliver(book.files())
+        book.tables[Table.VERTRAG].clear()
+        held = await ingest.deliver(book.files() | {"alles.zip": b"PK"})
+        assert held.state is DeliveryState.HELD
+        folder = ingest.spool.delivery(kit.tenant, held.id)
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+        await ingest.call(FORGET, ANNA, role=Role.ADMIN)
+
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+        await ingest.call(REJECT_DELIVERY, DeliveryRequest(delivery=held.id), role=Role.ADMIN)
+        left = {path.name: path.read_bytes() for path in folder.iterdir()}
+        assert "alles.zip" not in left
+        assert ANNA.kunde.encode() not in b"".join(left.values())
+        assert b"5000000002" in b"".join(left.values())
+
+
+async def test_a_row_that_does_not_say_whose_it_is_is_left_out_once_somebody_was_forgotten(
+    start: Any, kit: Any
+) -> None:
+    async with start(stop_list_key=KEY) as ingest:
+        book = kit.a_book(3)
+        book.vertrag("2001", "", risiko="Boot")
+        assert (await ingest.deliver(book.files())).counts[Table.VERTRAG].stopped == 0
+        await ingest.call(FORGET, ANNA, role=Role.ADMIN)
+        book.tables[Table.VERTRAG][1] |= {"kunde_id": "", "risiko": "Yacht"}
+        book.vertrag("2002", "", risiko="Wohnmobil")
+
+        delivery = await ingest.deliver(book.files())
+
+        counts = delivery.counts[Table.VERTRAG]
+        assert (counts.stopped, counts.new, counts.changed, counts.gone, counts.unchanged) == (4, 0, 0, 0, 1)
+        assert await ingest.sql("SELECT key, kunde_id, risiko, gone_since FROM vertrag ORDER BY key") == [
+            ("1002", "5000000002", "PKW", None),
+            ("1003", "5000000003", "PKW", None),
+            ("2001", None, "Boot", None),
+        ]
+
+
+async def test_while_the_stop_list_lacks_entries_nothing_is_imported_nor_forgotten(
+    start: Any, kit: Any
+) -> None:
+    async with start(stop_list_key=KEY) as ingest:
+        await ingest.deliver(kit.a_book(2).files())
+        await ingest.call(FORGET, ANNA, role=Role.ADMIN)
+        folder = ingest.settings.stop_list_folder
+        folder.rename(away := folder.with_name("_away"))
+
+        failed = await ingest.deliver(kit.a_book(2).files())
+
+        assert (failed.state, failed.reason) == (
+            DeliveryState.FAILED, "the stop list has 0 entries instead of 1: put it back",
+        )  # fmt: skip
+        for rpc in (FORGET, LIFT_STOP):
+            with pytest.raises(Conflict, match="0 entries instead of 1"):
+                await ingest.call(rpc, ANNA, role=Role.ADMIN)
+        assert not folder.exists()
+        assert await ingest.objects(Table.KUNDE, ANNA.kunde) == {}
+        away.rename(folder)
+        assert (await ingest.deliver(kit.a_book(2).files())).counts[Table.KUNDE].stopped == 1
+
+
+@pytest.mark.parametrize("error", [NatsError(), OSError(), WrongKey()], ids=repr)
+async def test_what_hinders_one_tenant_ends_no_process_and_keeps_no_other_waiting(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    looked_at: list[str] = []
+
+    async def fails(_: Forgetting, tenant: str) -> None:
+        looked_at.append(tenant)
+        raise error
+
+    monkeypatch.setattr(Forgetting, "_forget_returned_of", fails)
+    listed: Any = SimpleNamespace(tenants=lambda: ["berlin", "hamburg"])
+    unused: Any = None
+    await Forgetting(unused, unused, unused, unused, listed).forget_returned()
+    assert looked_at == ["berlin", "hamburg"]
+
+
+async def test_a_stop_list_that_cannot_be_read_ends_no_process() -> None:
+    def unreadable() -> None:
+        raise WrongKey
+
+    listed: Any = SimpleNamespace(tenants=unreadable)
+    unused: Any = None
+    await Forgetting(unused, unused, unused, unused, listed).forget_returned()
+
+
 async def test_while_an_import_runs_nobody_is_forgotten(
     start: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +286,22 @@ async def test_everything_about_a_kunde_is_told(
     large = await ingest.call(INFORM, ANNA, role=Role.ADMIN)
     assert (large.about, large.file.file_name) == (None, f"berlin_kunde_{ANNA.kunde}.json")
     assert json.loads(await content(ingest, kit, large.file)) == about
+
+
+async def test_where_only_history_is_left_it_is_told(ingest: Any, kit: Any) -> None:
+    book = kit.a_book(2)
+    first = await ingest.deliver(book.files())
+    book.tables[Table.VERTRAG][0]["kunde_id"] = "5000000002"
+    await ingest.deliver(book.files())
+    await ingest.sql("DELETE FROM kunde WHERE key = %s", ANNA.kunde)
+    await ingest.sql("DELETE FROM kundenkommunikation WHERE kunde_id = %s", ANNA.kunde)
+
+    about = (await ingest.call(INFORM, ANNA, role=Role.ADMIN)).about
+
+    assert about["tables"] == {}
+    assert [change["before"] for change in about["history"]] == [{"kunde_id": ANNA.kunde}]
+    named = {files["delivery"]: files["files"] for files in about["original_files"]}
+    assert "DEMO01_20261124_vertraege.csv" in named[first.id]
 
 
 async def test_about_nobody_nothing_is_told(ingest: Any, kit: Any) -> None:

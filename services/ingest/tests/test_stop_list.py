@@ -1,5 +1,6 @@
 """The stop list lasts, names nobody, and is of no use under another key."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,37 @@ def test_under_another_key_the_list_is_refused_instead_of_stopping_nobody(folder
     for use in (a_list(folder, key).check, lambda: a_list(folder, key).stopped(BERLIN)):
         with pytest.raises(WrongKey):
             use()
+
+
+def test_a_line_that_does_not_fit_on_the_disk_is_not_there_at_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_list(folder).stop(BERLIN, ANNA)
+    before, write = (folder / FILE).read_bytes(), os.write
+    with monkeypatch.context() as full:
+        full.setattr("os.write", lambda descriptor, content: write(descriptor, content[:10]))
+        with pytest.raises(OSError, match="part of a line"):
+            a_list(folder).stop(BERLIN, PAUL)
+    assert (folder / FILE).read_bytes() == before
+    assert is_stopped(folder, BERLIN, ANNA)
+
+
+def test_a_line_that_a_crash_tore_stops_neither_reading_nor_the_next_line(folder: Path) -> None:
+    a_list(folder).stop(BERLIN, ANNA)
+    with (folder / FILE).open("a") as file:
+        file.write('{"tenant": "ber')
+    assert is_stopped(folder, BERLIN, ANNA)
+    a_list(folder).stop(BERLIN, PAUL)
+    assert is_stopped(folder, BERLIN, PAUL)
+    assert a_list(folder).entries(BERLIN) == 2
+
+
+def test_a_damaged_line_in_the_middle_is_an_error_that_says_what_to_do(folder: Path) -> None:
+    a_list(folder).stop(BERLIN, ANNA)
+    with (folder / FILE).open("a") as file:
+        file.write("{\n")
+    with pytest.raises(ValueError, match="newest copy"):
+        a_list(folder).check()
 
 
 def test_without_a_key_nobody_is_put_on_it(folder: Path) -> None:

@@ -50,10 +50,10 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
             history=History(form, base.database),
             downloads=Downloads(form, base.database, base.outbox, base.broker),
             upload=ManualUpload(base, settings, formats, spool, importer),
-            releasing=Releasing(base.database, base.outbox, spool, importer.wake.set),
+            releasing=Releasing(base.database, base.outbox, spool, formats, stop_list, importer.wake.set),
             formats=formats,
             forgetting=forgetting,
-            informing=Informing(base),
+            informing=Informing(base, spool),
         )
         base.in_background("importing", importer.run())
         base.in_background("overdue", OverdueWatch(base, settings).run())

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from nats.errors import Error as NatsError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import leases, objects
 from chassis.cause import Cause
 from chassis.database import fetch_all, run_sql
-from chassis.leases import Lease
+from chassis.leases import Lease, LeaseLost
 from chassis.process import Foundation
 from contracts.events import KundeForgotten, StopLifted
 from contracts.ids import Kundennummer, TenantId, new_id
@@ -27,13 +28,21 @@ from ingest.format_overrides import Formats
 from ingest.originals import Removed, remove_kunden
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
-from ingest.stop_list import StopList
-from ingest.stopping import KUNDE_COLUMN, stored_though_stopped
+from ingest.stop_list import StopList, WrongKey
+from ingest.stopping import (
+    KUNDE_COLUMN,
+    StopListIncomplete,
+    check_size,
+    remember_size,
+    stored_though_stopped,
+)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 LEASE_LASTS = timedelta(minutes=2)
 """As long as the RPC may take."""
+_HINDRANCES = (NatsError, TimeoutError, LeaseLost, OSError, ValueError, WrongKey)
+"""What may keep somebody from being forgotten just now: NATS, the disk, the stop list."""
 PATIENCE_SECONDS = 5.0
 """How long the end of an import is waited for, before the caller is asked to come again."""
 
@@ -49,10 +58,13 @@ class Forgetting:
     stop_list: StopList
 
     async def forget(self, cause: Cause, tenant: TenantId, kunde: Kundennummer) -> ForgetReceipt:
-        """Raises Conflict while an import runs, or if no stop list is set up."""
+        """Raises Conflict while an import runs, or if no stop list is set up or it lost entries."""
         lease = await self._no_import(tenant)
         try:
+            await self._check_list(tenant)
             await asyncio.to_thread(self.stop_list.stop, tenant, kunde)
+            async with self.base.database.tenant(tenant) as session:
+                await remember_size(session, self.stop_list, tenant)
             originals = await self._remove_from_originals(tenant, kunde)
             erased = {"original_rows": originals.rows, "original_files": originals.files}
             erased["objects"] = await objects.forget_all_of(self.base.broker.js, DOWNLOADS, tenant)
@@ -69,22 +81,44 @@ class Forgetting:
 
     async def forget_returned(self) -> None:
         """Forget those on the stop list who are stored nevertheless: a backup was restored."""
-        for tenant in await asyncio.to_thread(self.stop_list.tenants):
-            async with self.base.database.tenant(tenant) as session:
-                returned = await stored_though_stopped(session, self.stop_list, tenant)
-            for kunde in sorted(returned):
-                log.warning("kunde.returned", tenant=tenant)
-                try:
-                    await self.forget(Cause.of_service(Service.INGEST, tenant), tenant, kunde)
-                except Conflict as conflict:  # the next look comes soon
-                    log.info("kunde.stays_for_now", tenant=tenant, reason=conflict.detail)
+        try:
+            tenants = await asyncio.to_thread(self.stop_list.tenants)
+        except _HINDRANCES as error:
+            log.warning("stop_list.unusable", error=type(error).__name__)
+            return
+        for tenant in tenants:
+            try:
+                await self._forget_returned_of(tenant)
+            except Conflict as conflict:  # the next look comes soon
+                log.info("kunde.stays_for_now", tenant=tenant, reason=conflict.detail)
+            except _HINDRANCES as error:  # as it does here; the other tenants need not wait
+                log.warning("kunde.stays_for_now", tenant=tenant, reason=type(error).__name__)
+
+    async def _forget_returned_of(self, tenant: TenantId) -> None:
+        async with self.base.database.tenant(tenant) as session:
+            returned = await stored_though_stopped(session, self.stop_list, tenant)
+        for kunde in sorted(returned):
+            log.warning("kunde.returned", tenant=tenant)
+            await self.forget(Cause.of_service(Service.INGEST, tenant), tenant, kunde)
 
     async def lift_stop(self, cause: Cause, tenant: TenantId, kunde: Kundennummer) -> None:
-        """Raises NotFound if he is not on the stop list."""
+        """Raises NotFound if he is not on the stop list, Conflict if it lost entries."""
+        await self._check_list(tenant)
         if not await asyncio.to_thread(self.stop_list.lift, tenant, kunde):
             raise NotFound("this Kunde is not on the stop list")
         async with self.base.database.tenant(tenant) as session:
+            await remember_size(session, self.stop_list, tenant)
             await self.base.outbox.tell(session, cause, StopLifted(kunde=kunde))
+
+    async def _check_list(self, tenant: TenantId) -> None:
+        """Nothing is written to a list that is not the newest, in a directory that is not mounted perhaps."""
+        try:
+            async with self.base.database.tenant(tenant) as session:
+                await check_size(session, self.stop_list, tenant)
+        except StopListIncomplete as error:
+            raise Conflict(
+                str(error), remedy="mount INGEST_STOP_LIST_DIR, or put its newest copy there"
+            ) from error
 
     async def _no_import(self, tenant: TenantId) -> Lease:
         # An owner of its own: the lease of an import by this very replica must not count as ours.
@@ -104,17 +138,17 @@ class Forgetting:
             raise Conflict("a delivery is being imported", remedy=remedy) from error
 
     async def _remove_from_originals(self, tenant: TenantId, kunde: Kundennummer) -> Removed:
+        """Files that are still to be imported stay whole: the stop list keeps him out then, and they lose him
+        once that delivery has ended."""
         form = await self.formats.of(tenant)
 
         async with self.base.database.tenant(tenant) as session:
-            waiting = await store.deliveries_to_import(session, tenant)
+            decided = await store.decided_deliveries(session, tenant)
 
         def remove() -> Removed:
-            removed = Removed()
-            for _, delivery in self.spool.deliveries(tenant):
-                folder = self.spool.delivery(tenant, delivery)
-                removed += remove_kunden(folder, form, {kunde}, keep_archives=delivery in waiting)
-            return removed
+            there = [delivery for _, delivery in self.spool.deliveries(tenant)]
+            folders = [self.spool.delivery(tenant, delivery) for delivery in there if delivery in decided]
+            return sum((remove_kunden(folder, form, {kunde}) for folder in folders), start=Removed())
 
         return await asyncio.to_thread(remove)
 

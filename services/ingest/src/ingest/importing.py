@@ -6,9 +6,11 @@ lets the lease run out, and the next one begins again from the files, to the sam
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -32,13 +34,13 @@ from ingest.format_overrides import Formats
 from ingest.guards import Incoming, Limit, Limits, is_whole, reasons_to_hold
 from ingest.holding import preview_of
 from ingest.keeping import kept
-from ingest.originals import remove_kunden
+from ingest.originals import remove_kunden, remove_stopped
 from ingest.problems import Problem, Rule
 from ingest.progress import Progress, shown_progress
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
 from ingest.stop_list import StopList
-from ingest.stopping import leave_out
+from ingest.stopping import StopListIncomplete, check_size, leave_out
 from ingest.table_format import Format
 from ingest.tables import DeliveryRow
 from ingest.versions import Import
@@ -164,6 +166,8 @@ class Importer:
                 left_out = await self._import(current, lease, progress)
         except LeaseLost:
             raise
+        except StopListIncomplete as error:
+            await self._fail(current, lease, str(error))
         except Exception as error:
             if is_unreachable(error) and not _will_fail_again(error):
                 raise
@@ -171,14 +175,14 @@ class Importer:
             await self._fail(current, lease, f"{type(error).__name__}; see the log")
         else:
             if left_out:  # not before: an import that begins again must find the files as they came
-                await self._remove_from_files(current, left_out)
+                await self._clean_files(current, lambda folder, form: remove_kunden(folder, form, left_out))
 
-    async def _remove_from_files(self, current: Import, kunden: set[Kundennummer]) -> None:
+    async def _clean_files(self, current: Import, clean: Callable[[Path, Format], object]) -> None:
         """Kunden who were left out go from the files too. The delivery has ended, whatever comes of this."""
         try:
             form = await self.formats.of(current.tenant)
             folder = self.spool.delivery(current.tenant, current.delivery)
-            await asyncio.to_thread(remove_kunden, folder, form, kunden)
+            await asyncio.to_thread(clean, folder, form)
         except Exception:
             log.exception("originals.not_cleaned")
 
@@ -195,6 +199,7 @@ class Importer:
         async with self.base.database.tenant(current.tenant) as session:
             timeout = int(self.settings.import_timeout.total_seconds() * 1000)
             await run_sql(session, f"SET LOCAL statement_timeout = {timeout}")
+            await check_size(session, self.stop_list, current.tenant)
             counts, left_out = await self._compare(session, current, read, progress)
             if reasons := await self._guard(session, current, read, form, counts):
                 await self._hold(session, current, read, reasons, counts)
@@ -238,13 +243,14 @@ class Importer:
         whole = self._whole(read)
         stopped = await asyncio.to_thread(self.stop_list.stopped, current.tenant)
         left_out_kunden: set[Kundennummer] = set()
-        for table, found in read.tables.items():
+        for table, found in list(read.tables.items()):
             loaded = progress.importing(table, found.rows)
             await merging.stage(session, found, self.form[table], loaded)
             left_out = await leave_out(session, table, self.stop_list, stopped, current.tenant)
             left_out_kunden |= left_out.kunden
+            read.tables[table] = judged = found.with_kept(left_out.unclear)
             counts[table] = await merging.compare(
-                session, found, self.form[table], tenant=current.tenant, whole=table in whole,
+                session, judged, self.form[table], tenant=current.tenant, whole=table in whole,
                 left_out=left_out.rows,
             )  # fmt: skip
             if table not in whole:
@@ -361,6 +367,9 @@ class Importer:
         if ended:
             log.error("delivery.failed", reason=reason)
             deliveries_total.labels("failed").inc()
+        await self._clean_files(
+            current, lambda folder, form: remove_stopped(folder, form, self.stop_list, current.tenant)
+        )
 
     async def _end(
         self,

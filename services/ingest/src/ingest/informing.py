@@ -1,5 +1,10 @@
-"""Everything that ingest holds about one Kunde, as JSON (rule 19): the right to know."""
+"""Everything that ingest holds about one Kunde, as JSON (rule 19): the right to know.
 
+Of the files that were delivered, which stay for some days, it only tells the names of those that may name
+him: what stands in them was stored, was left out, or is still to be imported.
+"""
+
+import asyncio
 import io
 import json
 from dataclasses import dataclass
@@ -17,6 +22,8 @@ from contracts.names import Table
 from contracts.problems import NotFound
 from contracts.rpc.ingest import Download, Information
 from contracts.streams import DOWNLOADS
+from ingest.originals import files_naming
+from ingest.spool import Spool
 from ingest.stopping import KUNDE_COLUMN
 
 MAX_INLINE_BYTES = 256 * 1024
@@ -28,14 +35,16 @@ class Informing:
     """Reads, as the tenant who asks."""
 
     base: Foundation
+    spool: Spool
 
     async def __call__(self, cause: Cause, tenant: TenantId, kunde: Kundennummer) -> Information:
         """Raises NotFound if nothing is held about him."""
         async with self.base.database.tenant(tenant) as session:
             about = await _everything(session, tenant, kunde)
-            if not about["tables"]:
+            if not about["tables"] and not about["history"]:
                 raise NotFound("nothing is held about this Kunde")
             await self.base.outbox.tell(session, cause, KundeInformed(kunde=kunde))
+        about["original_files"] = await asyncio.to_thread(self._files, tenant, kunde)
         text = json.dumps(about, ensure_ascii=False, indent=2).encode()
         if len(text) <= MAX_INLINE_BYTES:
             return Information(about=about)
@@ -43,6 +52,14 @@ class Informing:
         rows = sum(len(rows) for rows in about["tables"].values())
         name = f"{tenant}_kunde_{kunde}.json"
         return Information(file=Download(object=stored, size=len(text), rows=rows, file_name=name))
+
+    def _files(self, tenant: TenantId, kunde: Kundennummer) -> list[dict[str, Any]]:
+        """Delivery and names of the files that may name him: an archive may name anybody."""
+        found = (
+            (delivery, files_naming(self.spool.delivery(tenant, delivery), kunde))
+            for _, delivery in self.spool.deliveries(tenant)
+        )
+        return [{"delivery": str(delivery), "files": files} for delivery, files in found if files]
 
 
 async def _everything(session: AsyncSession, tenant: TenantId, kunde: Kundennummer) -> dict[str, Any]:

@@ -1,27 +1,64 @@
 """Takes Kunden out of files that were delivered, which stay for some days.
 
 A file that is read as a table loses their records and keeps all others byte for byte; a file that cannot be
-understood, or looked into, goes as a whole if it may name one of them. So do archives: a held delivery that
-came as one must be sent again.
+understood, or looked into, goes as a whole if it may name one of them: it is only a copy.
 """
 
 import csv
-import io
 import mmap
 import os
+import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from contracts.ids import Kundennummer
-from ingest.archives import is_archive
-from ingest.stopping import KUNDE_COLUMN
-from ingest.table_format import Format, TableFormat
+import structlog
 
-_DELIMITERS = (";", ",", "\t")
-_BOM = b"\xef\xbb\xbf"
+from contracts.ids import AmeiseKey, Kundennummer, TenantId
+from contracts.names import Table
+from ingest.archives import is_archive
+from ingest.headings import as_utf8, columns_of, header_of
+from ingest.problems import TableRejected
+from ingest.stop_list import StopList, WrongKey
+from ingest.stopping import KUNDE_COLUMN
+from ingest.table_format import Format
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+_NUMBER = re.compile(rb"(?<![0-9])[0-9]{1,20}(?![0-9])")
+
+
+class _Doubt(Exception):  # noqa: N818
+    """Whose a record is cannot be said for sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What parts the cells of a file, how many headings it has, and below which the Kundennummer stands."""
+
+    delimiter: str
+    width: int
+    place: int
+
+    def is_about(self, lines: list[bytes], cells: list[str], kunden: Collection[Kundennummer]) -> bool:
+        """Whether a record that names one of them is theirs, and theirs alone. Raises _Doubt, csv.Error."""
+        if len(lines) > 1 and any(self._looks_whole(line) for line in lines[1:]):
+            raise _Doubt  # quotes of two records may have met by accident
+        if self.place < len(cells) and cells[self.place].strip() in kunden:
+            return True
+        if len(cells) != self.width and any(cell.strip() in kunden for cell in cells):
+            raise _Doubt
+        return False
+
+    def _looks_whole(self, line: bytes) -> bool:
+        """Whether a line could be a record by itself: as many cells, and a number in the right one."""
+        cells = line.decode("latin-1").rstrip("\r\n").split(self.delimiter)
+        return (
+            len(cells) == self.width
+            and AmeiseKey.pattern.fullmatch(cells[self.place].strip('" ')) is not None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +72,50 @@ class Removed:
         return Removed(self.rows + other.rows, self.files + other.files)
 
 
-def remove_kunden(
-    folder: Path, form: Format, kunden: Collection[Kundennummer], *, keep_archives: bool = False
-) -> Removed:
-    """Take them out of all files of a folder. Cut off in the middle, it can be repeated.
-
-    `keep_archives`: the delivery is still to be imported, which leaves them out and comes here afterwards.
-    """
+def remove_kunden(folder: Path, form: Format, kunden: Collection[Kundennummer]) -> Removed:
+    """Take them out of all files of a folder. Cut off in the middle, it can be repeated."""
     removed = Removed()
     for path in sorted(folder.iterdir()):
         if path.is_dir():
-            shutil.rmtree(path)  # unpacked by a process that was killed
+            shutil.rmtree(path)  # what an import unpacked that was killed
         elif is_archive(path.name):
-            if keep_archives:
-                continue
             path.unlink()
             removed += Removed(files=1)
         elif _names(path, kunden):
             removed += _remove_from(path, form, kunden)
     return removed
+
+
+def kunden_named(folder: Path, is_wanted: Callable[[str], bool]) -> set[Kundennummer]:
+    """Wanted Kundennummern that stand anywhere in the files of a folder; archives are not looked into."""
+    numbers: set[bytes] = set()
+    for path in folder.iterdir():
+        if path.is_file() and not is_archive(path.name):
+            with path.open("rb") as file:
+                numbers.update(found for line in file for found in _NUMBER.findall(line))
+    return {Kundennummer(number.decode()) for number in numbers if is_wanted(number.decode())}
+
+
+def files_naming(folder: Path, kunde: Kundennummer) -> list[str]:
+    """Names of the files of a folder that may name a Kunde."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return [path.name for path in files if is_archive(path.name) or _names(path, {kunde})]
+
+
+def remove_stopped(folder: Path, form: Format, stop_list: StopList, tenant: TenantId) -> Removed:
+    """Take everybody on the stop list out of the files of a delivery that ended.
+
+    The end of the delivery stands; what cannot be taken out now goes with the files, some days later.
+    """
+    try:
+        stopped = stop_list.stopped(tenant)
+        if not stopped or not folder.is_dir():
+            return Removed()
+        named = kunden_named(folder, lambda number: stop_list.hash_of(tenant, number) in stopped)
+        return remove_kunden(folder, form, named)
+    except (OSError, ValueError, WrongKey) as error:
+        log.warning("originals.stopped_stay", tenant=tenant, error=type(error).__name__)
+        return Removed()
 
 
 def _names(path: Path, kunden: Collection[Kundennummer]) -> bool:
@@ -68,77 +130,65 @@ def _remove_from(path: Path, form: Format, kunden: Collection[Kundennummer]) -> 
     table = form.table_of(path.name)
     if table is not None and table not in KUNDE_COLUMN:
         return Removed()  # a list: the number is that of something else there
-    with path.open("rb") as file:
-        header = file.readline()
-        place = _place(header, form[table], KUNDE_COLUMN[table]) if table else None
-        if place is None:
-            path.unlink()
-            return Removed(files=1)
-        return Removed(rows=_rewrite(path, file, header, kunden, *place))
+    try:
+        with path.open("rb") as file:
+            header = file.readline()
+            return Removed(rows=_rewrite(path, file, header, kunden, _kept_in(path, header, form, table)))
+    except (_Doubt, TableRejected, csv.Error):
+        path.unlink()
+        return Removed(files=1)
 
 
 def _rewrite(
-    path: Path, file: BinaryIO, header: bytes, kunden: Collection[Kundennummer], place: int, delimiter: str
+    path: Path, file: BinaryIO, header: bytes, kunden: Collection[Kundennummer], layout: _Layout
 ) -> int:
+    """Raises _Doubt, csv.Error; then the file is as it was."""
     new, removed, numbers = path.with_name(f"{path.name}.new"), 0, [kunde.encode() for kunde in kunden]
-    with new.open("wb") as out:
-        out.write(header)
-        for record in records(file):
-            # Most records need no more than this look.
-            if any(number in record for number in numbers) and _is_about(record, kunden, place, delimiter):
-                removed += 1
-            else:
-                out.write(record)
-        out.flush()
-        os.fsync(out.fileno())
-    shutil.copystat(path, new)  # of two files of a table the newer one counts
-    new.replace(path)
+    try:
+        with new.open("wb") as out:
+            out.write(header)
+            for lines, cells in records(file, layout.delimiter):
+                # Most records need no more than this look.
+                named = any(number in line for line in lines for number in numbers)
+                if named and layout.is_about(lines, cells, kunden):
+                    removed += 1
+                else:
+                    out.writelines(lines)
+            out.flush()
+            os.fsync(out.fileno())
+        shutil.copystat(path, new)  # of two files of a table the newer one counts
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
     return removed
 
 
-def _place(header: bytes, definition: TableFormat, column: str) -> tuple[int, str] | None:
-    """In which cell the Kundennummer stands, and what parts the cells."""
-    line = header.removeprefix(_BOM).decode(errors="replace").rstrip("\r\n")
-    for delimiter in _DELIMITERS:
-        try:
-            headings = _cells(line, delimiter)
-        except csv.Error:
-            continue
-        for place, heading in enumerate(headings):
-            found = definition.column_headed(heading)
-            if found is not None and found.name == column:
-                return place, delimiter
-    return None
+def _kept_in(path: Path, header: bytes, form: Format, table: Table | None) -> _Layout:
+    """Raises TableRejected as an import would, _Doubt if no column says whose a record is."""
+    if table is None:
+        raise _Doubt
+    headings, delimiter = header_of(as_utf8(header)[0], path.name, form[table])
+    columns = columns_of(tuple(headings), path.name, form[table])
+    place = next((place for place, name in columns.items() if name == KUNDE_COLUMN[table]), None)
+    if place is None:
+        raise _Doubt
+    return _Layout(delimiter, len(headings), place)
 
 
-def _is_about(record: bytes, kunden: Collection[Kundennummer], place: int, delimiter: str) -> bool:
-    """A record that names one of them and cannot be read counts as theirs."""
-    # Latin-1 reads any bytes, and digits in all encodings that we read are the same.
-    try:
-        cells = _cells(record.decode("latin-1"), delimiter)
-    except csv.Error:
-        return True
-    return place >= len(cells) or cells[place].strip() in kunden
+def records(file: BinaryIO, delimiter: str) -> Iterator[tuple[list[bytes], list[str]]]:
+    """Records as their lines, with their ends, and as cells; a quoted line break stays inside.
 
+    Raises csv.Error where quotes do not fit, a quote that never closes among them: an import would read such
+    a file without quotes, and where a record of it ends is a guess.
+    """
+    lines: list[bytes] = []
 
-def _cells(record: str, delimiter: str) -> list[str]:
-    """Raises csv.Error."""
-    rows = list(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter))
-    return rows[0] if rows else []
+    def remembered() -> Iterator[str]:
+        for line in file:
+            lines.append(line)
+            # Latin-1 reads any bytes, and what parts cells is the same in all encodings that we read.
+            yield line.decode("latin-1")
 
-
-def records(file: BinaryIO) -> Iterator[bytes]:
-    """Records with their ends; quoted line breaks stay inside. After a quote that never closes each line is a
-    record."""
-    open_: list[bytes] = []
-    for line in file:
-        quotes = line.count(b'"') % 2
-        if not open_ and not quotes:
-            yield line
-            continue
-        closes = bool(open_ and quotes)
-        open_.append(line)
-        if closes:
-            yield b"".join(open_)
-            open_ = []
-    yield from open_
+    for cells in csv.reader(remembered(), delimiter=delimiter, strict=True):
+        yield list(lines), cells
+        lines.clear()

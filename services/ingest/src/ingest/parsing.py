@@ -1,23 +1,15 @@
 """From the bytes of a file to cells of text: encoding, delimiter, quotes, line ends. Knows no types."""
 
-import csv
 from dataclasses import dataclass
-from typing import Literal
 
 import polars as pl
 
+from ingest.headings import Encoding, as_utf8, header_of
 from ingest.problems import LONE_QUOTE, Problem, Rule, TableRejected
-from ingest.table_format import TableFormat, normalised
+from ingest.table_format import TableFormat
 
-MAX_COLUMNS = 1000
-MAX_HEADER_BYTES = 262_144
-
-DELIMITERS = (";", ",", "\t")
 END = "\x02"
 """Put behind the last cell of every line before parsing: polars fills short rows up in silence."""
-
-Encoding = Literal["utf-8", "utf-8 with BOM", "windows-1252"]
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,50 +26,8 @@ class FileForm:
 def open_text(raw: bytes, file: str, definition: TableFormat) -> tuple[bytes, FileForm]:
     """The file's text as UTF-8, and its form. Raises TableRejected for a file that can be no table."""
     data, encoding = as_utf8(raw)
-    headings, delimiter = _header(data, file, definition)
+    headings, delimiter = header_of(data, file, definition)
     return data, FileForm(file, encoding, delimiter, tuple(headings), data.endswith(b"\n"))
-
-
-def as_utf8(raw: bytes) -> tuple[bytes, Encoding]:
-    """The file's text as UTF-8 without BOM. What is no UTF-8 is read as Windows-1252, line by line, so
-    that a file of mixed encodings keeps both kinds of lines right."""
-    bare = raw.removeprefix(_BOM)
-    try:
-        bare.decode("utf-8")
-    except UnicodeDecodeError:
-        return b"\n".join(map(_line_as_utf8, bare.split(b"\n"))), "windows-1252"
-    return bare, "utf-8" if bare is raw else "utf-8 with BOM"
-
-
-def _line_as_utf8(line: bytes) -> bytes:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return line.decode("cp1252", errors="replace").encode()
-    return line
-
-
-def _header(data: bytes, file: str, definition: TableFormat) -> tuple[list[str], str]:
-    """The headings, and the delimiter under which most of them are columns that we know."""
-    if not data.strip():
-        raise TableRejected(Problem(file, Rule.FILE_EMPTY))
-    first_line = data[:MAX_HEADER_BYTES].split(b"\n", 1)[0].rstrip(b"\r")
-    if len(first_line) >= MAX_HEADER_BYTES - 1:
-        raise TableRejected(Problem(file, Rule.TOO_MANY_COLUMNS, row=1, line=1))
-    line = first_line.decode("utf-8", errors="replace").replace("\x00", "")
-    best: tuple[int, list[str], str] = (-1, [], ";")
-    for delimiter in DELIMITERS:
-        try:
-            headings = next(csv.reader([line], delimiter=delimiter))
-        except (csv.Error, StopIteration):
-            continue
-        known = sum(1 for heading in headings if definition.column_headed(heading))
-        if known > best[0]:
-            best = (known, headings, delimiter)
-    _, headings, delimiter = best
-    if len(headings) > MAX_COLUMNS:
-        raise TableRejected(Problem(file, Rule.TOO_MANY_COLUMNS, row=1, line=1))
-    return [normalised(heading) for heading in headings], delimiter
 
 
 def cells_of(data: bytes, form: FileForm) -> pl.DataFrame:

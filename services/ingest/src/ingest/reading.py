@@ -17,6 +17,7 @@ from contracts.ids import AmeiseKey
 from contracts.names import Table
 from contracts.rpc.ingest_format import Policy
 from ingest.cells import BLANKS, CANONICAL, stripped
+from ingest.headings import columns_of
 from ingest.parsing import END, FileForm, cells_of, open_text
 from ingest.problems import Problem, Rule, TableRejected, value_class
 from ingest.spool import UNFINISHED_SUFFIX
@@ -54,6 +55,10 @@ class ReadTable:
     @property
     def rows(self) -> int:
         return self.frame.height
+
+    def with_kept(self, keys: tuple[str, ...]) -> "ReadTable":
+        """The same, with keys that came and are not gone, though their rows were not taken."""
+        return replace(self, rejected_keys=(*self.rejected_keys, *keys))
 
     def with_problems(self, found: list[Problem], count: int) -> "ReadTable":
         """The same with `count` more problems, of which some are in `found`."""
@@ -109,7 +114,7 @@ def read_delivery(files: list[Path], form: Format) -> ReadDelivery:
 def read_table(raw: bytes, file: str, definition: TableFormat) -> ReadTable:
     """Read one file as `definition` says. Raises TableRejected."""
     data, form = open_text(raw, file, definition)
-    columns = _columns(form.headings, file, definition)
+    columns = columns_of(form.headings, file, definition)
     notes = [
         Problem(file, Rule.COLUMN_MISSING, column=column.name)
         for column in definition.columns
@@ -122,23 +127,6 @@ def read_table(raw: bytes, file: str, definition: TableFormat) -> ReadTable:
         if heading and place not in columns and definition.policy_for_new(heading) is not Policy.IGNORE
     ]
     return _Rows(form, definition, columns).judge(cells_of(data, form), notes)
-
-
-def _columns(headings: tuple[str, ...], file: str, definition: TableFormat) -> dict[int, str]:
-    """Place in the file → our column. Raises TableRejected where that is not clear, or a key is missing."""
-    found: dict[int, str] = {}
-    exact = {heading for heading in headings if heading in definition.names}
-    for place, heading in enumerate(headings):
-        column = definition.column_headed(heading)
-        if column is None or (column.name in exact and heading != column.name):
-            continue  # the column stands there under its own name; a namesake by alias is an unknown one
-        if column.name in found.values():
-            raise TableRejected(Problem(file, Rule.COLUMN_TWICE, row=1, line=1, column=column.name))
-        found[place] = column.name
-    for name in definition.key:
-        if name not in found.values():
-            raise TableRejected(Problem(file, Rule.KEY_COLUMN_MISSING, row=1, line=1, column=name))
-    return found
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────

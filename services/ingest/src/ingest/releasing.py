@@ -17,8 +17,11 @@ from contracts.names import Table
 from contracts.problems import Conflict, NotFound
 from contracts.rpc.ingest import DeliveryPreview, DeliveryState, DeliveryStatus, TablePreview
 from ingest import store
+from ingest.format_overrides import Formats
 from ingest.looking import shown_delivery
+from ingest.originals import remove_stopped
 from ingest.spool import Spool
+from ingest.stop_list import StopList
 from ingest.tables import DeliveryRow
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -31,6 +34,8 @@ class Releasing:
     database: Database
     outbox: Outbox
     spool: Spool
+    formats: Formats
+    stop_list: StopList
     wake: Callable[[], None]
 
     async def preview(self, tenant: TenantId, delivery: Uuid) -> DeliveryPreview:
@@ -78,6 +83,9 @@ class Releasing:
             row = await _held(session, delivery)
             row.state, row.finished_at = DeliveryState.REJECTED, datetime.now(UTC)
             await self.outbox.tell(session, cause, DeliveryRejected(delivery=delivery))
+        # Not before: until then it could have been released, and its import needs the files as they came.
+        form, folder = await self.formats.of(tenant), self.spool.delivery(tenant, delivery)
+        await asyncio.to_thread(remove_stopped, folder, form, self.stop_list, tenant)
         log.info("delivery.rejected", delivery=delivery)
         return shown_delivery(row)
 

@@ -21,15 +21,13 @@ from contracts.subjects import SYSTEM_TENANT
 from ingest.forgetting import Forgetting
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
+from ingest.store import UNDECIDED
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 LEASE = "retention"
 BATCH = 20_000
 """Rows that go by one statement."""
-
-UNDECIDED = (DeliveryState.RECEIVING, DeliveryState.WAITING, DeliveryState.IMPORTING, DeliveryState.HELD)
-"""States in which the files are needed still; a held delivery's until a person decides."""
 
 _OLD_HISTORY = """
 DELETE FROM history WHERE ctid = ANY(ARRAY(

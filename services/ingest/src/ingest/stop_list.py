@@ -5,6 +5,8 @@ and Kundennummer under a key from the settings: one line per stop, and one per s
 line proves the key, since under another one the list would silently stop nobody.
 """
 
+import errno
+import fcntl
 import hashlib
 import hmac
 import json
@@ -13,10 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from pydantic import SecretStr
 
 from contracts.ids import Kundennummer, TenantId
 from contracts.problems import Conflict
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 FILE = "stop-list.jsonl"
 
@@ -52,10 +57,21 @@ class StopList:
         path = self.folder / FILE
         if not path.exists():
             return []
-        first, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+        whole, _, torn = path.read_text().rpartition("\n")
+        try:
+            first, *lines = [json.loads(line) for line in whole.splitlines()]
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: put its newest copy in its place") from error
+        if torn:  # of a write that was cut off: whoever asked for it was told so; the next one removes it
+            log.warning("stop_list.torn_line", path=str(path))
         if not hmac.compare_digest(first["key"], self._proof()):
             raise WrongKey(f"{path} was written under another INGEST_STOP_LIST_KEY")
         return lines
+
+    def entries(self, tenant: TenantId) -> int:
+        """How many lines there are about a tenant: never fewer than before. Raises WrongKey, OSError,
+        ValueError."""
+        return sum(1 for line in self._lines() if line["tenant"] == tenant)
 
     def hash_of(self, tenant: TenantId, kunde: str) -> str:
         """What stands for this Kunde on the list."""
@@ -106,10 +122,29 @@ class StopList:
 
 
 def _write(path: Path, line: str, how: int) -> None:
-    """One line by one write, so that lines of several replicas do not mix."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
+    """One whole line or none, also on a full disk; replicas write one after the other. Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | how, 0o600)
     try:
-        os.write(descriptor, f"{line}\n".encode())
-        os.fsync(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it is closed
+        _cut_torn_line(descriptor)
+        size, content = os.fstat(descriptor).st_size, f"{line}\n".encode()
+        try:
+            _write_all(descriptor, content)
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
     finally:
         os.close(descriptor)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    if os.write(descriptor, content) < len(content):
+        raise OSError(errno.ENOSPC, "only a part of a line could be written")
+
+
+def _cut_torn_line(descriptor: int) -> None:
+    """Remove what a write left that was cut off, lest the next line continues it."""
+    size = os.fstat(descriptor).st_size
+    content = os.pread(descriptor, size, 0)
+    os.ftruncate(descriptor, content.rfind(b"\n") + 1)

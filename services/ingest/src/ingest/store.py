@@ -23,6 +23,8 @@ from ingest.tables import DeliveredTableRow, DeliveryRow, FormatOverrideRow, Ftp
 
 SHOWN_DELIVERIES = 90
 KEPT_PROBLEMS = 1000
+UNDECIDED = (DeliveryState.RECEIVING, DeliveryState.WAITING, DeliveryState.IMPORTING, DeliveryState.HELD)
+"""States in which the files are needed still; a held delivery's until a person decides."""
 
 
 async def ftp_user(session: AsyncSession, tenant: TenantId) -> FtpUserRow | None:
@@ -62,6 +64,14 @@ async def next_delivery(session: AsyncSession, tenant: TenantId) -> DeliveryRow 
     return (await session.exec(statement)).first()
 
 
+async def decided_deliveries(session: AsyncSession, tenant: TenantId) -> set[Uuid]:
+    """Deliveries whose files nobody needs any more."""
+    ended = select(DeliveryRow.id).where(
+        DeliveryRow.tenant == tenant, col(DeliveryRow.state).not_in(UNDECIDED)
+    )
+    return set(map(Uuid, (await session.exec(ended)).all()))
+
+
 async def delivery(session: AsyncSession, tenant: TenantId, id_: Uuid) -> DeliveryRow:
     """Raises NotFound."""
     row = await session.get(DeliveryRow, id_)
@@ -86,15 +96,6 @@ async def keep_problems(
         delivery=delivery,
         problems=[json.dumps(problem) for problem in problems],
     )
-
-
-async def deliveries_to_import(session: AsyncSession, tenant: TenantId) -> set[Uuid]:
-    """Deliveries whose files are still coming in, or wait for their import."""
-    to_do = [DeliveryState.RECEIVING, DeliveryState.WAITING, DeliveryState.IMPORTING]
-    ids = await session.exec(
-        select(DeliveryRow.id).where(DeliveryRow.tenant == tenant, col(DeliveryRow.state).in_(to_do))
-    )
-    return set(map(Uuid, ids))
 
 
 async def change_delivery(session: AsyncSession, delivery: Uuid | str, **values: Any) -> None:
