@@ -47,6 +47,12 @@ EVENTS = {
     "work_postponed": "Verschoben",
     "work_parked": "Geparkt",
     "work_retried": "Erneut versucht",
+    "reconciled": "Verpasstes nachgeholt",
+    "record_deleted": "In Zoho gelöscht",
+    "compared": "Mit Lieferungen verglichen",
+    "links_compared": "Verknüpfungen verglichen",
+    "comparing_overdue": "Vergleich überfällig",
+    "comparing_overdue_over": "Überfälliger Vergleich gelungen",
     "message_parked": "Nachricht unlesbar",
     "unpublishable": "Ereignis nicht sendbar",
 }

@@ -6,10 +6,9 @@ from chassis.database import Database
 from chassis.subscriber import Received
 from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId
-from contracts.names import Table
 from contracts.work import LookAtZohoRecord, ObjectsChanged
 from sync import pipeline_store, work_store
-from sync.work_store import Lane
+from sync.work_store import Lane, lane_of
 
 MOST_AT_ONCE = 100
 """Webhooks in one transaction."""
@@ -50,7 +49,7 @@ class Intake:
                     work.tenant,
                     pipeline=pipeline.id,
                     direction="to_zoho",
-                    lane=Lane.AFTER_CHUNK if work.table is Table.VERTRAG else Lane.CHUNK,
+                    lane=lane_of(work.table),
                     objects=dict.fromkeys((changed.key for changed in work.objects), cause),
                 )
 
