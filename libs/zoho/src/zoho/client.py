@@ -159,8 +159,8 @@ class ZohoClient:
     async def select_after(
         self, module: str, after: str, fields: Sequence[str], *, since: datetime | None = None
     ) -> list[Record]:
-        """Return up to 200 records by COQL in the order of their ids, from the one behind ``after`` on ("0" is
-        the beginning); fewer than 200 mean that there are no more. One credit a call, and no end at 100,000.
+        """Return up to 200 records by COQL in the order of their ids, from behind ``after`` on ("0" is the
+        beginning); fewer than 200 mean that there are no more. One credit a call, and no end at 100,000.
 
         Counts against Zoho's limit of ten complex calls at a time. Raises ValueError for more than 50 fields.
         """

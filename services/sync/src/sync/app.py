@@ -10,11 +10,17 @@ import httpx
 from ameise.links import DeepLinks
 from chassis.process import Foundation, foundation
 from contracts.ids import new_id
+from contracts.names import Flow
 from sync import subscribers
 from sync.admin import Admin
 from sync.batch_store import BatchStore
+from sync.comparing import Comparing
+from sync.comparing_links import ComparingLinks
+from sync.comparison_schedule import Schedule
 from sync.create_once import CreateOnce
+from sync.flows import Plan, Plans
 from sync.intake import Intake
+from sync.reconciling import Reconciling
 from sync.record_store import RecordStore
 from sync.settings import SyncSettings
 from sync.systems import Systems
@@ -79,13 +85,49 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
                 batch=1 if to_ameise_side else BATCH,
             )
 
+        schedule = schedule_of(settings, base, systems, owner)
         subscribers.register(
             base.broker.faststream,
             intake=Intake(base.database),
             admin=Admin(base.database, base.outbox, base.rpc),
+            schedule=schedule,
             parking=base.parking,
         )
         base.in_background("to-ameise", dispatcher("to_ameise").run())
         base.in_background("to-zoho", dispatcher("to_zoho").run())
+        base.in_background("comparing", schedule.run())
         await base.start()
         yield base
+
+
+def schedule_of(settings: SyncSettings, base: Foundation, systems: Systems, owner: str) -> Schedule:
+    """The comparisons, wired."""
+    return Schedule(
+        database=base.database,
+        all_tenants=base.all_tenants,
+        outbox=base.outbox,
+        plans=plans_of(settings),
+        reconciling=Reconciling(base.database, base.outbox, systems, settings),
+        comparing=Comparing(base.database, base.outbox, base.rpc, settings),
+        comparing_links=ComparingLinks(base.database, base.outbox, systems, settings),
+        owner=owner,
+        lease=settings.lease,
+    )
+
+
+def plans_of(settings: SyncSettings) -> Plans:
+    """When each comparison runs."""
+    nightly = Plan(
+        overdue_after=settings.compare_overdue_after,
+        retry=settings.compare_retry,
+        night_hour=settings.compare_hour,
+    )
+    return {
+        Flow.RECONCILIATION: Plan(
+            overdue_after=settings.reconcile_overdue_after,
+            retry=settings.compare_retry,
+            every=settings.reconcile_every,
+        ),
+        Flow.COMPARISON: nightly,
+        Flow.LINKS: nightly,
+    }

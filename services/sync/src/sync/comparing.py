@@ -111,7 +111,7 @@ class Comparing:
                     resent = True
                 found.append(Found(objects, Tally({Difference.WHOLE_TABLE: affected})))
                 continue
-            counts, note = await self._objects(cause, pipeline, buckets) if buckets else (Tally(), None)
+            counts, note = await self._objects(cause, pipeline, buckets)
             counts += await self._void(cause, pipeline, theirs)
             found.append(Found(objects, counts, note))
         return found
@@ -127,6 +127,8 @@ class Comparing:
         self, cause: Cause, pipeline: Pipeline, buckets: Sequence[str]
     ) -> tuple[Tally[Difference], str | None]:
         """The differing buckets object by object; what ingest does not know is what is left at the end."""
+        if not buckets:
+            return Tally[Difference](), None
         async with self.database.tenant(pipeline.tenant) as session:
             ours = await comparison_store.judged_in(session, pipeline, buckets)
         counts: Tally[Difference] = Tally()
@@ -136,7 +138,7 @@ class Comparing:
                 BUCKETS, request, actor=Actor.of_service(Service.SYNC, pipeline.tenant)
             )
             differences = {
-                theirs.key: kind
+                str(theirs.key): kind
                 for theirs in page.objects
                 if (kind := difference(theirs, ours.pop(theirs.key, None))) is not None
             }
@@ -160,7 +162,7 @@ class Comparing:
     ) -> Tally[Difference]:
         """Ask for work on what has none yet; what each difference counts as."""
         if not differences:
-            return Tally()
+            return Tally[Difference]()
         async with self.database.tenant(pipeline.tenant) as session:
             rows = await comparison_store.on_table(session, pipeline, "to_zoho", differences)
             counted = {key: standing(rows.get(key), again=kind) for key, kind in differences.items()}

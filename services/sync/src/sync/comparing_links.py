@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from prometheus_client import Counter
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import leases
 from chassis.cause import Cause
@@ -34,18 +35,18 @@ credits_spent = Counter("sync_link_credits_total", "Zoho's API credits spent on 
 
 @dataclass(slots=True)
 class _Pass:
-    """As much of one module as `credits` allow."""
+    """As much of one module as the credits `left` allow."""
 
     pipeline: Pipeline
-    credits: int
+    left: int
     records: int = 0
     complete: bool = False
     missing: set[str] = field(default_factory=set[str])
     counts: Tally[Difference] = field(default_factory=Tally[Difference])
 
-    def spend(self, credits: int) -> None:
-        self.credits -= credits
-        credits_spent.inc(credits)
+    def spend(self, calls: int) -> None:
+        self.left -= calls
+        credits_spent.inc(calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class ComparingLinks:
             # An even share of what is left: a large module must not keep the others from their turn.
             share = left // (len(pipelines) - number)
             one = await self._module(cause, _Pass(pipeline, share), lease)
-            left -= share - one.credits
+            left -= share - one.left
             passes.append(one)
         counts = sum((one.counts for one in passes), Tally[Difference]())
         held = sum(len(one.missing) for one in passes)
@@ -88,7 +89,7 @@ class ComparingLinks:
         async with self.database.tenant(one.pipeline.tenant) as session:
             after = (await comparison_store.position(session, one.pipeline)).links_after or "0"
         unique = one.pipeline.definition.unique_field
-        while one.credits > 0 and not one.complete:
+        while one.left > 0 and not one.complete:
             records = await zoho.select_after(one.pipeline.module, after, [unique, "Modified_Time"])
             one.spend(1)
             one.records += len(records)
@@ -112,7 +113,9 @@ class ComparingLinks:
         async with self.database.tenant(pipeline.tenant) as session:
             await leases.check(session, lease)
             by_id = await comparison_store.links_of_records(session, pipeline, numbers)
-            by_key = await comparison_store.links_of_objects(session, pipeline, filter(None, numbers.values()))
+            by_key = await comparison_store.links_of_objects(
+                session, pipeline, filter(None, numbers.values())
+            )
             found = doubts(pipeline, numbers, by_id=by_id, by_key=by_key)
             rows = await comparison_store.on_table(session, pipeline, "to_ameise", found)
             found = {id_: doubt for id_, doubt in found.items() if id_ not in rows or rows[id_].parked}
@@ -122,7 +125,9 @@ class ComparingLinks:
             one.missing |= {id_ for id_, link in between.items() if id_ not in numbers and not link.in_hand}
             await comparison_store.move(session, pipeline, links=last or "")
 
-    async def _park(self, session, cause: Cause, pipeline: Pipeline, found: Mapping[str, Doubt]) -> None:
+    async def _park(
+        self, session: AsyncSession, cause: Cause, pipeline: Pipeline, found: Mapping[str, Doubt]
+    ) -> None:
         reasons = {id_: doubt.reason for id_, doubt in found.items()}
         for id_ in await comparison_store.park_untried(session, pipeline, reasons, cause):
             told = WorkParked(

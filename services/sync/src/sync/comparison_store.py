@@ -17,8 +17,8 @@ from sync.pipelines import Pipeline
 from sync.values import Known
 from sync.work_store import Lane, WorkDirection
 
-# The same text as ingest's (contracts.rpc.ingest.BucketDigest). One pass and one sort; "C", since a language's
-# rules take half as long again. What an older definition judged is left out, so its buckets differ.
+# The same text as ingest's (contracts.rpc.ingest.BucketDigest). One pass and one sort; "C", since a
+# language's rules take half as long again. What an older definition judged is left out: its buckets differ.
 _DIGEST = """
 SELECT bucket, count(*) AS objects, md5(string_agg(hash, '' ORDER BY key)) AS digest
 FROM (
@@ -56,7 +56,9 @@ async def judged_in(session: AsyncSession, pipeline: Pipeline, buckets: Sequence
         tenant=pipeline.tenant, pipeline=int(pipeline.id), version=pipeline.version, buckets=list(buckets),
     )  # fmt: skip
     return {
-        row["key"]: Judged(KeyVersion(key=row["key"], version=row["version"], gone=row["gone"]), row["current"])
+        row["key"]: Judged(
+            KeyVersion(key=row["key"], version=row["version"], gone=row["gone"]), row["current"]
+        )
         for row in rows
     }
 
@@ -75,7 +77,7 @@ WHERE j.tenant = :tenant AND j.pipeline = :pipeline AND j.outcome = 'void'
 
 
 async def void(session: AsyncSession, pipeline: Pipeline, as_of: datetime | None) -> list[str]:
-    """Keys whose judgement is void and whose object, as ingest shows it as of `as_of`, may be merged again."""
+    """Keys whose judgement is void and whose object, as of `as_of` in ingest, may be merged again."""
     if as_of is None:
         return []
     rows = await fetch_all(
@@ -229,8 +231,8 @@ async def position(session: AsyncSession, pipeline: Pipeline) -> Position:
     await run_sql(
         session,
         "INSERT INTO zoho_position (tenant, zoho_connection, module, changed_since) "
-        "SELECT :tenant, CAST(CAST(:connection AS text) AS uuid), :module, coalesce((SELECT made_at FROM flow "
-        "WHERE tenant = :tenant AND name = 'reconciliation' AND thing = CAST(:connection AS text)), now()) "
+        "SELECT :tenant, CAST(CAST(:connection AS text) AS uuid), :module, coalesce(("
+        "SELECT made_at FROM flow WHERE tenant = :tenant AND name = 'reconciliation' AND thing = CAST(:connection AS text)), now()) "
         "ON CONFLICT DO NOTHING",
         tenant=pipeline.tenant, connection=pipeline.zoho_connection, module=pipeline.module,
     )  # fmt: skip

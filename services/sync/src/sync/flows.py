@@ -45,10 +45,7 @@ Plans = Mapping[Flow, Plan]
 def due_at(state: FlowState, plan: Plan) -> datetime:
     """When the flow should run next. A new one waits for its first turn: there is nothing lost yet."""
     last = state.last_success or state.made_at
-    if plan.every is not None:
-        due = last + plan.every
-    else:
-        due = next_night(last, plan.night_hour or 0)
+    due = last + plan.every if plan.every is not None else next_night(last, plan.night_hour or 0)
     failed = state.tried_at is not None and state.tried_at > last
     return max(due, state.tried_at + plan.retry) if failed and state.tried_at else due
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import Counter
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import leases
 from chassis.cause import Cause
@@ -20,8 +21,8 @@ from chassis.leases import Lease
 from chassis.outbox import Outbox
 from contracts.events import EventData, ObjectAction, ObjectChange, Reconciled, RecordDeleted, WorkParked
 from contracts.ids import AmeiseKey, TenantId, Uuid, ZohoId
-from contracts.names import Difference, Flow, Outcome
-from sync import comparison_store, flow_store, pipeline_store, work_store
+from contracts.names import Difference, Outcome
+from sync import comparison_store, pipeline_store, work_store
 from sync.comparison_store import Position
 from sync.comparison_words import in_words
 from sync.pipelines import Pipeline
@@ -63,7 +64,9 @@ class Reconciling:
     systems: Systems
     settings: SyncSettings
 
-    async def __call__(self, cause: Cause, tenant: TenantId, connection: Uuid, lease: Lease) -> None:
+    async def __call__(
+        self, cause: Cause, tenant: TenantId, connection: Uuid, lease: Lease
+    ) -> Tally[Difference]:
         """Raises LeaseLost, and the errors of `vendor`."""
         async with self.database.tenant(tenant) as session:
             every = await pipeline_store.enabled(session)
@@ -79,6 +82,7 @@ class Reconciling:
                     connection=connection, counts=dict(counts), outcome=outcome, reason=in_words(counts)
                 )
                 await self.outbox.tell(session, cause, told)
+        return counts
 
     async def _look(self, cause: Cause, pipeline: Pipeline, lease: Lease) -> Tally[Difference]:
         async with self.database.tenant(pipeline.tenant) as session:
@@ -148,7 +152,7 @@ class Reconciling:
             look.counts[Difference.CHANGED] += len(changed)
             await self._ask(session, cause, pipeline, changed)
 
-    async def _ask(self, session, cause: Cause, pipeline: Pipeline, ids: Sequence[str]) -> None:
+    async def _ask(self, session: AsyncSession, cause: Cause, pipeline: Pipeline, ids: Sequence[str]) -> None:
         if ids:
             await work_store.intake(
                 session, pipeline.tenant, pipeline=pipeline.id, direction="to_ameise", lane=Lane.WEBHOOK,
@@ -164,8 +168,8 @@ class Reconciling:
             events: list[EventData] = []
             if len(new) > self.settings.reconcile_new_limit:
                 reason = (
-                    f"{ParkedReason.UNSURE}: {len(new)} Datensätze in Zoho auf einmal, von denen kein Webhook "
-                    "kam; aus so vielen wird nichts von selbst angelegt"
+                    f"{ParkedReason.UNSURE}: {len(new)} Datensätze in Zoho auf einmal, von denen kein "
+                    "Webhook kam; aus so vielen wird nichts von selbst angelegt"
                 )
                 held = await comparison_store.park_untried(
                     session, pipeline, dict.fromkeys(new, reason), cause
@@ -182,7 +186,7 @@ class Reconciling:
             await comparison_store.move(session, pipeline, since=look.position.now)
         look.counts += Tally()  # drops the zeros
 
-    async def _still_new(self, session, look: _Look) -> list[str]:
+    async def _still_new(self, session: AsyncSession, look: _Look) -> list[str]:
         """Those that were not linked meanwhile, and that nobody is just linking: a batch to Zoho creates
         records and stores their links a moment later."""
         pipeline = look.pipeline
@@ -230,6 +234,4 @@ def deleted_event(pipeline: Pipeline, zoho_id: str, key: str | None) -> RecordDe
 
 
 def _parked(pipeline: Pipeline, zoho_id: str, reason: str) -> WorkParked:
-    return WorkParked(
-        pipeline=pipeline.id, module=pipeline.module, zoho_id=ZohoId(zoho_id), reason=reason
-    )
+    return WorkParked(pipeline=pipeline.id, module=pipeline.module, zoho_id=ZohoId(zoho_id), reason=reason)

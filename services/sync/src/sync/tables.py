@@ -140,8 +140,8 @@ class JudgedRow(Base, table=True):
 class FlowRow(Base, table=True):
     """When a comparison was last tried and last succeeded. `thing` is the Zoho connection, or empty.
 
-    `clock_from` is where the waiting for the next success begins; it stands still while a connection waits for
-    a person. `overdue_since` is set while an alarm stands.
+    `clock_from` is where the waiting for the next success begins; it stands still while a connection waits
+    for a person. `overdue_since` is set while an alarm stands.
     """
 
     __tablename__ = "flow"  # pyright: ignore[reportAssignmentType]

@@ -12,9 +12,7 @@ from sync.values import UNKNOWN, Known
 from sync.zoho_records import modified_time
 
 
-def why_look(
-    definition: Definition, record: Mapping[str, Any], link: KnownLink | None
-) -> Difference | None:
+def why_look(definition: Definition, record: Mapping[str, Any], link: KnownLink | None) -> Difference | None:
     """Why work should look at the record; None for what is as we know it, our own writes above all.
 
     CHANGED: a field that travels to Ameise is not what was read here last. NEW: nobody told us of the record.

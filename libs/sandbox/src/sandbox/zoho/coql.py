@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.shapes import object_of
+from sandbox.shapes import is_object, object_of
 from sandbox.zoho.access import module_named, session_of
 from sandbox.zoho.orgs import unix_time
 from sandbox.zoho.problems import ZohoError
@@ -68,10 +68,14 @@ def parsed(text: str) -> Query:
         condition = _CONDITION.fullmatch(part)
         if condition is None:
             raise _syntax("near WHERE")
-        conditions.append((condition[1], condition[2], condition[3] if condition[4] is None else condition[4]))
+        conditions.append(
+            (condition[1], condition[2], condition[3] if condition[4] is None else condition[4])
+        )
     for name in [*fields, *(field for field, _, _ in conditions)]:
         if name != "id" and module.field(name) is None:
-            raise ZohoError(400, "INVALID_QUERY", "the column name given seems to be invalid", {"column_name": name})
+            raise ZohoError(
+                400, "INVALID_QUERY", "the column name given seems to be invalid", {"column_name": name}
+            )
     return Query(fields, module, conditions, (found["order"] or "asc").lower() == "desc", limit)
 
 
@@ -89,7 +93,7 @@ def meets(record: dict[str, Any], condition: tuple[str, str, str]) -> bool:
         return _COMPARE[compare](int(value), int(text))
     if name in ("Modified_Time", "Created_Time"):
         return _COMPARE[compare](unix_time(str(value)), unix_time(text))
-    if isinstance(value, dict):
+    if is_object(value):
         value = object_of(value).get("id")
     return _COMPARE[compare](str(value), text)
 
