@@ -62,6 +62,17 @@ async def test_writes_of_records(
     assert_valid("record.json", path, method, sent[0])
 
 
+async def test_coql(zoho_played_by: Callable[..., ZohoClient]) -> None:
+    sent: list[Any] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content))
+        return httpx.Response(204)
+
+    await zoho_played_by(handler).select_after("Contacts", "0", ["Kundennummer"])
+    assert_valid("coql.json", "/coql", "post", sent[0])
+
+
 def test_webhooks() -> None:
     body = Webhook("Connector", "Contacts", "https://c.example/hook", {"X-Hook-Secret": "s"}).body()
     assert_valid("webhooks.json", "/settings/automation/webhooks", "post", body)
