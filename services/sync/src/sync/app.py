@@ -14,7 +14,9 @@ from sync import subscribers
 from sync.admin import Admin
 from sync.batch_store import BatchStore
 from sync.create_once import CreateOnce
+from sync.gates import Gates
 from sync.intake import Intake
+from sync.limit_settings import gate_settings
 from sync.record_store import RecordStore
 from sync.settings import SyncSettings
 from sync.systems import Systems
@@ -34,7 +36,8 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
     # The HTTP client is opened first, so that it outlives the work in hand at the end.
     async with httpx.AsyncClient(limits=limits) as http, foundation(settings) as base:
-        systems = Systems(settings, base.rpc, http)
+        gates = Gates(base.database, base.outbox, gate_settings(settings), owner)
+        systems = Systems(settings, base.rpc, http, gates)
         links = DeepLinks(settings.ameise_link_base)
         create_once = CreateOnce(
             database=base.database,
@@ -88,4 +91,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         base.in_background("to-ameise", dispatcher("to_ameise").run())
         base.in_background("to-zoho", dispatcher("to_zoho").run())
         await base.start()
-        yield base
+        try:
+            yield base
+        finally:
+            await gates.close()

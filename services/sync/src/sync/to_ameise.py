@@ -28,7 +28,7 @@ from sync.record_store import Done, Half, RecordStore, Result
 from sync.retry import Park, ParkedReason, Postpone, decide
 from sync.systems import Systems
 from sync.values import UNKNOWN, Known, Value
-from sync.work_store import Work
+from sync.work_store import Lane, Work
 from sync.zoho_records import modified_time, read_back, sent_to_zoho
 from vendor.errors import Rejected, VendorError
 from zoho.client import ZohoClient
@@ -100,7 +100,9 @@ class ToAmeise:
     async def _bring_in_step(self, pipeline: Pipeline, work: Work, link: Link) -> Result:
         if not pipeline.enabled:
             return Postpone(PAUSED_DELAY, "die Pipeline ist pausiert", counts=False)
-        zoho, ameise = await self.systems.zoho(pipeline), await self.systems.ameise(pipeline)
+        urgent = work.lane <= Lane.WEBHOOK
+        zoho = await self.systems.zoho(pipeline, urgent=urgent)
+        ameise = await self.systems.ameise(pipeline, urgent=urgent)
         record = await zoho.get_record(pipeline.module, work.object, pipeline.definition.zoho_fields)
         if record is None:
             gone = record_events.excluded(pipeline, work.object, "der Datensatz existiert in Zoho nicht mehr")

@@ -40,7 +40,7 @@ from sync.mapping import Conversion, Converter
 from sync.pipelines import Pipeline
 from sync.retry import Park, ParkedReason, Postpone, decide
 from sync.systems import Systems
-from sync.work_store import Work
+from sync.work_store import Lane, Work
 from sync.zoho_records import read_back, sent_to_zoho
 from vendor.errors import VendorError
 from zoho.client import ZohoClient
@@ -99,7 +99,7 @@ class ToZoho:
         items = [item for item in items if item.object.key in links]
         if not items:
             return verdicts
-        zoho = await self.systems.zoho(pipeline)
+        zoho = await self.systems.zoho(pipeline, urgent=works[0].lane <= Lane.WEBHOOK)
         records = await self._read_linked(pipeline, zoho, list(links.values()))
         conversion = await self._conversion(pipeline, items)
         merging: list[Merging] = []

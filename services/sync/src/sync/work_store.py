@@ -283,7 +283,9 @@ WITH later AS (
         lease_owner = NULL, lease_until = NULL, reason = o.reason,
         due_at = now() + make_interval(secs => o.seconds),
         attempts = w.attempts + CASE WHEN o.counts THEN 1 ELSE 0 END,
-        failing_since = CASE WHEN o.counts THEN coalesce(w.failing_since, now()) ELSE w.failing_since END
+        -- while the work is stopped by something else than its own failure, its clock stands still
+        failing_since = CASE WHEN o.counts THEN coalesce(w.failing_since, now())
+                             ELSE w.failing_since + make_interval(secs => o.seconds) END
     FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float[]), CAST(:reasons AS text[]),
                 CAST(:counts AS boolean[])) AS o (id, seconds, reason, counts)
     WHERE w.id = o.id RETURNING w.direction
