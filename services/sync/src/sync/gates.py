@@ -27,8 +27,9 @@ from contracts.names import Service, System
 from sync import limit_store
 from sync.limit_store import Share, State
 from sync.limits import Health, Terms, credits_left, health_after, may_spend
+from sync.retry import NOT_CONNECTED_DELAY
 from sync.turnstile import UNLIMITED, Need, Turnstile
-from vendor import Call, Gate, NotConnected, NotNow, Standing
+from vendor import Call, Gate, NotNow, Standing
 from zoho.costs import COMPLEX_CALLS, credits_of, is_complex
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -96,7 +97,7 @@ class ConnectionGate:
         return _Lane(self, urgent=urgent)
 
     async def admit(self, call: Call, *, urgent: bool) -> "_Admitted":
-        """Let one call pass. Raises NotNow, NotConnected."""
+        """Let one call pass. Raises NotNow."""
         self._used_at = time.monotonic()
         if self._used_at >= self._safe_until:
             await self._renew_once()
@@ -122,13 +123,18 @@ class ConnectionGate:
         credits_total.inc(cost)
         return _Admitted(self, need, begun=time.monotonic())
 
-    async def refuse_if_disconnected(self) -> None:
-        """Before auth is asked for a token. Raises NotConnected, as long as all know that there is none."""
+    async def refuse_if_disconnected(self, *, urgent: bool) -> None:
+        """Before auth is asked for a token. Raises NotNow while all know that there is none."""
         if self._state is None:
             await self._renew_once()
         state = self._state
-        if state and state.disconnected_until and self._seconds_until(state.disconnected_until) > 0:
-            raise NotConnected(self.system, f"{self.system} ist nicht verbunden")
+        if state is None or state.disconnected_until is None:
+            return
+        wait = timedelta(seconds=self._seconds_until(state.disconnected_until))
+        if wait > timedelta(0):
+            # A backlog that asked again every few seconds would keep PostgreSQL busy.
+            after = wait if urgent else NOT_CONNECTED_DELAY
+            raise self._not_now("disconnected", f"{self.system} ist nicht verbunden", after)
 
     async def note_disconnected(self) -> None:
         """The token is dead: all replicas pause for a while."""
@@ -149,7 +155,7 @@ class ConnectionGate:
         state = self._state
         if state is None:
             return
-        await self.refuse_if_disconnected()
+        await self.refuse_if_disconnected(urgent=urgent)
         health = state.health
         if health.paused_until is not None and (wait := self._seconds_until(health.paused_until)) > 0:
             raise self._not_now("throttled", f"{self.system} bat um eine Pause", timedelta(seconds=wait))

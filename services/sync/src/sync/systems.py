@@ -21,6 +21,7 @@ from sync.pipelines import Pipeline
 from sync.settings import SyncSettings
 from vendor import Timeouts
 from vendor.errors import NotConnected, Unavailable
+from zoho.bulk import BulkClient
 from zoho.client import ZohoClient
 
 EARLY = timedelta(seconds=60)
@@ -93,7 +94,7 @@ class Systems:
         `urgent` calls, of webhooks and people, go before those of batches.
         """
         gate = self._gates.of(pipeline.tenant, pipeline.ameise_connection, System.AMEISE)
-        source, token = await self._token(gate)
+        source, token = await self._token(gate, urgent=urgent)
         return AmeiseClient(
             self._settings.ameise_rest_url,
             token.account,
@@ -105,27 +106,41 @@ class Systems:
 
     async def zoho(self, pipeline: Pipeline, *, urgent: bool) -> ZohoClient:
         """The client of the pipeline's Zoho connection. Raises NotConnected, Unavailable."""
-        gate = self._gates.of(pipeline.tenant, pipeline.zoho_connection, System.ZOHO)
-        source, token = await self._token(gate)
-        api_url = self._settings.zoho_api_url or token.api_url
-        if api_url is None:
-            raise NotConnected(System.ZOHO, "the connection does not say which api domain it belongs to")
+        gate, source, api_url = await self._zoho(pipeline, urgent=urgent)
         return ZohoClient(
+            api_url, source, self._http, timeouts=self._timeouts, gate=gate.lane(urgent=urgent)
+        )
+
+    async def zoho_bulk(self, pipeline: Pipeline) -> BulkClient:
+        """The client for bulk writes of the same connection. Raises NotConnected, Unavailable."""
+        gate, source, api_url = await self._zoho(pipeline, urgent=False)
+        return BulkClient(
             api_url,
             source,
             self._http,
-            timeouts=self._timeouts,
-            gate=gate.lane(urgent=urgent),
+            gate=gate.lane(urgent=False),
             content_url=self._settings.zoho_content_url,
         )
 
-    async def _token(self, gate: ConnectionGate) -> tuple[ConnectionToken, AccessToken]:
+    async def _zoho(
+        self, pipeline: Pipeline, *, urgent: bool
+    ) -> tuple[ConnectionGate, ConnectionToken, str]:
+        gate = self._gates.of(pipeline.tenant, pipeline.zoho_connection, System.ZOHO)
+        source, token = await self._token(gate, urgent=urgent)
+        api_url = self._settings.zoho_api_url or token.api_url
+        if api_url is None:
+            raise NotConnected(System.ZOHO, "the connection does not say which api domain it belongs to")
+        return gate, source, api_url
+
+    async def _token(
+        self, gate: ConnectionGate, *, urgent: bool
+    ) -> tuple[ConnectionToken, AccessToken]:
         place = (gate.tenant, gate.connection)
         source = self._tokens.get(place)
         if source is None:
             source = ConnectionToken(self._rpc, gate.tenant, gate.connection, gate.system)
             self._tokens[place] = source
-        await gate.refuse_if_disconnected()
+        await gate.refuse_if_disconnected(urgent=urgent)
         try:
             return source, await source.current()
         except NotConnected:
