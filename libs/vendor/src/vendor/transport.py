@@ -212,9 +212,10 @@ def standing_of(answer: Answer, finding: Finding) -> Standing:
     match finding.verdict:
         case Verdict.TOKEN_REFUSED:
             return Standing.TOKEN_REFUSED
-        case Verdict.UNAVAILABLE if answer.status == 429 or "too many requests" in (
-            finding.code.replace("_", " ") + finding.words
-        ).lower():
+        case Verdict.UNAVAILABLE if (
+            answer.status == 429
+            or "too many requests" in (finding.code.replace("_", " ") + finding.words).lower()
+        ):
             return Standing.THROTTLED
         case Verdict.UNAVAILABLE if answer.status >= 500 or answer.status == 408:
             return Standing.FAILED

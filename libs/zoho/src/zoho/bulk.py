@@ -143,7 +143,9 @@ class BulkClient:
             raise self._files.unreadable(call, answer)
         return str(file_id)
 
-    async def start_update(self, module: str, file_id: str, file_name: str, columns: Sequence[str]) -> CreatedJob:
+    async def start_update(
+        self, module: str, file_id: str, file_name: str, columns: Sequence[str]
+    ) -> CreatedJob:
         """Create the job that updates records by the file's column "id"; empty cells change nothing.
 
         Not idempotent: after ``outcome_unknown`` there may be a job whose id nobody knows.
@@ -289,4 +291,8 @@ def _is_of_zoho(scheme: str, host: str) -> bool:
 def _ends_with_domain(name: str, domain: str) -> bool:
     """Whether after the domain comes nothing but a top level: ".zoho.evil.com" is not Zoho's."""
     before, found, top = name.rpartition(domain)
-    return bool(found) and before.count(".") <= 3 and top in {"com", "eu", "in", "jp", "sa", "ca", "uk", "com.au", "com.cn"}
+    return (
+        bool(found)
+        and before.count(".") <= 3
+        and top in {"com", "eu", "in", "jp", "sa", "ca", "uk", "com.au", "com.cn"}
+    )

@@ -23,7 +23,7 @@ from sync.systems import Systems
 from sync.to_ameise import ToAmeise
 from sync.to_zoho import ToZoho
 from sync.work_store import Work, WorkDirection
-from sync.workers import Dispatcher
+from sync.workers import Dispatcher, More
 
 BATCH = 100
 """Objects per batch to Zoho: as many as one upsert takes."""
@@ -64,7 +64,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             give_up_after=settings.give_up_after,
         )
 
-        async def one_to_ameise(works: list[Work]) -> None:
+        async def one_to_ameise(works: list[Work], _more: More) -> None:
             [work] = works
             await to_ameise(work)
 

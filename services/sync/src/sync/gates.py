@@ -45,7 +45,9 @@ DISCONNECTED = timedelta(seconds=5)
 CREDITS_HEADER = "x-api-credits-remaining"
 SUCCESS = range(200, 300)
 
-calls_total = Counter("sync_calls_total", "Calls to outside systems by how they ended", ["system", "standing"])
+calls_total = Counter(
+    "sync_calls_total", "Calls to outside systems by how they ended", ["system", "standing"]
+)
 refused_total = Counter("sync_calls_refused_total", "Calls not sent because of our limits", ["system", "why"])
 credits_total = Counter("sync_zoho_credits_total", "API credits of Zoho spent, by our own count")
 place_seconds = Histogram(
@@ -193,7 +195,7 @@ class ConnectionGate:
     def _seconds_until(self, moment: datetime) -> float:
         """By PostgreSQL's clock as it was when the state was read, and ours since."""
         state = self._state
-        assert state is not None  # noqa: S101 (for the type checker)
+        assert state is not None
         passed = time.monotonic() - self._read_at
         return (moment - state.now).total_seconds() - passed
 
@@ -252,9 +254,7 @@ class ConnectionGate:
             return after
         minutes = int((state.now - opened).total_seconds() // 60)
         reason = f"antwortet seit {minutes} Minuten nicht; die Arbeit wartet"
-        lasts = SystemUnreachable(
-            connection=self.connection, system=self.system, since=opened, reason=reason
-        )
+        lasts = SystemUnreachable(connection=self.connection, system=self.system, since=opened, reason=reason)
         await self.outbox.tell(session, cause, lasts)
         return replace(after, told_at=state.now)
 

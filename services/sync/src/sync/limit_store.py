@@ -140,7 +140,8 @@ async def take_probe(session: AsyncSession, connection: Uuid, patience: timedelt
             session,
             "UPDATE connection_limit SET open_until = clock_timestamp() + make_interval(secs => :seconds) "
             "WHERE connection = :connection AND opened_at IS NOT NULL AND open_until <= clock_timestamp()",
-            connection=connection, seconds=patience.total_seconds(),
+            connection=connection,
+            seconds=patience.total_seconds(),
         )  # fmt: skip
     )
 

@@ -21,7 +21,10 @@ from sync.values import Known
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A leased link. A base is None before that side was first read."""
+    """A leased link. A base is None before that side was first read.
+
+    `unread`: what we wrote to Zoho and have not read back yet (`sync.recognising`).
+    """
 
     id: int
     fence: int
@@ -32,6 +35,7 @@ class Link:
     written: Mapping[str, str]
     gone_in_zoho: bool
     linked: bool
+    unread: Mapping[str, Any] | None = None
 
     def with_bases(self, *, ameise: Mapping[str, Known], zoho: Mapping[str, Known]) -> "Link":
         """The link with the given fields' bases moved; other fields keep theirs."""
@@ -56,7 +60,7 @@ class Link:
         return {name for name, at in self.written.items() if datetime.fromisoformat(at) > as_of}
 
 
-_COLUMNS = """id, fence, zoho_id, ameise_key, ameise_base, zoho_base, written, gone_in_zoho,
+_COLUMNS = """id, fence, zoho_id, ameise_key, ameise_base, zoho_base, written, gone_in_zoho, unread,
 linked_at IS NOT NULL AS linked"""
 
 _ENSURE = {
@@ -174,12 +178,13 @@ async def give_back_all(session: AsyncSession, owners: Sequence[str]) -> None:
 _SAVE = """
 UPDATE link l SET
     zoho_id = o.zoho_id, ameise_key = o.ameise_key, ameise_base = o.ameise_base, zoho_base = o.zoho_base,
-    written = o.written, gone_in_zoho = o.gone_in_zoho, lease_owner = NULL, lease_until = NULL,
+    written = o.written, gone_in_zoho = o.gone_in_zoho, unread = o.unread,
+    lease_owner = NULL, lease_until = NULL,
     linked_at = CASE WHEN o.zoho_id IS NOT NULL AND o.ameise_key IS NOT NULL
                      THEN coalesce(l.linked_at, now()) END
 FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS o (
     id bigint, fence bigint, zoho_id text, ameise_key text, ameise_base jsonb, zoho_base jsonb, written jsonb,
-    gone_in_zoho boolean
+    gone_in_zoho boolean, unread jsonb
 )
 WHERE l.id = o.id AND l.fence = o.fence AND l.lease_until > now()
 """
@@ -202,6 +207,7 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
             "zoho_base": link.zoho_base,
             "written": dict(link.written),
             "gone_in_zoho": link.gone_in_zoho,
+            "unread": link.unread,
         }
         for link in links
     ]

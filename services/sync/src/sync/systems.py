@@ -77,9 +77,7 @@ def _secret(token: AccessToken) -> str:
 class Systems:
     """Clients for the connections of all tenants, over one pool of HTTP connections."""
 
-    def __init__(
-        self, settings: SyncSettings, rpc: RpcClient, http: httpx.AsyncClient, gates: Gates
-    ) -> None:
+    def __init__(self, settings: SyncSettings, rpc: RpcClient, http: httpx.AsyncClient, gates: Gates) -> None:
         self._settings = settings
         self._rpc = rpc
         self._gates = gates
@@ -107,9 +105,7 @@ class Systems:
     async def zoho(self, pipeline: Pipeline, *, urgent: bool) -> ZohoClient:
         """The client of the pipeline's Zoho connection. Raises NotConnected, Unavailable."""
         gate, source, api_url = await self._zoho(pipeline, urgent=urgent)
-        return ZohoClient(
-            api_url, source, self._http, timeouts=self._timeouts, gate=gate.lane(urgent=urgent)
-        )
+        return ZohoClient(api_url, source, self._http, timeouts=self._timeouts, gate=gate.lane(urgent=urgent))
 
     async def zoho_bulk(self, pipeline: Pipeline) -> BulkClient:
         """The client for bulk writes of the same connection. Raises NotConnected, Unavailable."""
@@ -122,9 +118,7 @@ class Systems:
             content_url=self._settings.zoho_content_url,
         )
 
-    async def _zoho(
-        self, pipeline: Pipeline, *, urgent: bool
-    ) -> tuple[ConnectionGate, ConnectionToken, str]:
+    async def _zoho(self, pipeline: Pipeline, *, urgent: bool) -> tuple[ConnectionGate, ConnectionToken, str]:
         gate = self._gates.of(pipeline.tenant, pipeline.zoho_connection, System.ZOHO)
         source, token = await self._token(gate, urgent=urgent)
         api_url = self._settings.zoho_api_url or token.api_url
@@ -132,9 +126,7 @@ class Systems:
             raise NotConnected(System.ZOHO, "the connection does not say which api domain it belongs to")
         return gate, source, api_url
 
-    async def _token(
-        self, gate: ConnectionGate, *, urgent: bool
-    ) -> tuple[ConnectionToken, AccessToken]:
+    async def _token(self, gate: ConnectionGate, *, urgent: bool) -> tuple[ConnectionToken, AccessToken]:
         place = (gate.tenant, gate.connection)
         source = self._tokens.get(place)
         if source is None:

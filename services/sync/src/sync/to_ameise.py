@@ -24,6 +24,7 @@ from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion, Way, read_ameise, read_zoho
 from sync.merge import Merged, merge
 from sync.pipelines import Pipeline, with_derived_fields
+from sync.recognising import having_read
 from sync.record_store import Done, Half, RecordStore, Result
 from sync.retry import Park, ParkedReason, Postpone, decide
 from sync.systems import Systems
@@ -120,6 +121,7 @@ class ToAmeise:
         """Merge and write, Ameise first. What failed half way keeps what is true already: the link at least,
         so that the next delivery meets the record and does not make a second one."""
         newly, found = not link.linked, sides.found
+        link = having_read(pipeline, link, sides.record)
         try:
             merged = self._merge(pipeline, sides.kunde, sides.record, link)
             if merged.to_ameise or merged.to_zoho:

@@ -1,12 +1,14 @@
 """Up to 100 objects of Ameise brought to one Zoho module: fetch, judge, merge, write, remember.
 
-One call reads the linked records, one updates them, one upserts the new ones by our own unique field, one
-reads back what was written. Results are judged record by record: a bad one never holds up the others.
+One call reads the linked records, one updates them, one upserts the new ones by our own unique field. What
+was written is not read back but recognised at the next look (`recognising`). Objects that need no call are
+no part of the 100: as long as more wait, others take their places, so that calls are full. Results are judged
+record by record: a bad one never holds up the others.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -15,8 +17,8 @@ from ameise.links import DeepLinks
 from chassis.database import Database
 from chassis.rpc import RpcClient
 from contracts.actor import Actor
-from contracts.events import ObjectAction, WrittenToZoho
-from contracts.ids import AmeiseKey, ZohoId
+from contracts.events import ObjectAction
+from contracts.ids import AmeiseKey
 from contracts.names import Service, Table
 from contracts.problems import Problem
 from contracts.rpc.ingest import OBJECTS, ComposedObject, ObjectsRequest
@@ -27,21 +29,21 @@ from sync.batch import (
     Settled,
     Unsettled,
     Verdict,
-    change_of,
-    conflicts_of,
     judge_before_writing,
     merge_item,
     newest_change,
-    with_new_bases,
+    written,
 )
 from sync.batch_store import BatchStore
 from sync.link_store import Link
 from sync.mapping import Conversion, Converter
 from sync.pipelines import Pipeline
+from sync.recognising import unread
 from sync.retry import Park, ParkedReason, Postpone, decide
 from sync.systems import Systems
 from sync.work_store import Lane, Work
-from sync.zoho_records import read_back, sent_to_zoho
+from sync.workers import More
+from sync.zoho_records import sent_to_zoho
 from vendor.errors import VendorError
 from zoho.client import ZohoClient
 from zoho.models import Record, RecordResult
@@ -53,6 +55,9 @@ WAIT_FOR_KUNDE = timedelta(seconds=2)
 WAIT_FOR_PARKED_KUNDE = timedelta(minutes=1)
 WAIT_FOR_INGEST = timedelta(seconds=2)
 PAUSED_DELAY = timedelta(seconds=30)
+FULL_CALL = 100
+MOST_ROWS = 1_000
+"""Rows that one batch looks through for a full call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,11 @@ class ToZoho:
     lease: timedelta
     give_up_after: timedelta
 
-    async def __call__(self, works: Sequence[Work]) -> None:
-        """Do the batch and store what came of it. Raises LeaseLost if somebody else has a row by now."""
+    async def __call__(self, works: list[Work], more: More) -> None:
+        """Do the batch and store what came of it. Raises LeaseLost if somebody else has a row by now.
+
+        `more(count)` takes further rows of the same pipeline, and puts them into `works`.
+        """
         begun = time.perf_counter()
         async with self.database.tenant(works[0].tenant) as session:
             pipeline = await pipeline_store.load(session, works[0].pipeline)
@@ -77,7 +85,7 @@ class ToZoho:
                 return
         leased: list[Link] = []
         try:
-            verdicts = await self._bring_in_step(pipeline, works, leased)
+            verdicts = await self._bring_in_step(pipeline, works, more, leased)
         except VendorError as error:
             verdicts = [self._failed(work, error) for work in works]
         except Problem as problem:  # ingest refused or did not answer
@@ -87,13 +95,12 @@ class ToZoho:
         await self.store(pipeline, verdicts, leased, duration_ms=round(duration_ms, 1))
 
     async def _bring_in_step(
-        self, pipeline: Pipeline, works: Sequence[Work], leased: list[Link]
+        self, pipeline: Pipeline, works: list[Work], more: More, leased: list[Link]
     ) -> list[Verdict]:
         if not pipeline.enabled:
             paused = Postpone(PAUSED_DELAY, "die Pipeline ist pausiert", counts=False)
             return [Unsettled(work, paused) for work in works]
-        verdicts, items = await self._fetch(pipeline, works)
-        items = await self._ready(pipeline, items, verdicts)
+        verdicts, items = await self._gather(pipeline, works, more)
         links = await self._lease(pipeline, items, verdicts)
         leased += links.values()
         items = [item for item in items if item.object.key in links]
@@ -111,6 +118,21 @@ class ToZoho:
             else:
                 verdicts.append(merged)
         return verdicts + await self._write(pipeline, zoho, merging, newest=newest_change(records))
+
+    async def _gather(
+        self, pipeline: Pipeline, works: list[Work], more: More
+    ) -> tuple[list[Verdict], list[Item]]:
+        """Enough items for a full call, if so many wait; and the verdicts on those that need none."""
+        verdicts: list[Verdict] = []
+        items: list[Item] = []
+        fresh: Sequence[Work] = tuple(works)
+        while fresh:
+            settled, found = await self._fetch(pipeline, fresh)
+            verdicts += settled
+            items += await self._ready(pipeline, found, verdicts)
+            missing = min(FULL_CALL - len(items), MOST_ROWS - len(works))
+            fresh = await more(missing) if missing > 0 else ()
+        return verdicts, items
 
     async def _fetch(self, pipeline: Pipeline, works: Sequence[Work]) -> tuple[list[Verdict], list[Item]]:
         """The objects as ingest has them now; what needs no writing has its verdict already."""
@@ -239,38 +261,15 @@ class ToZoho:
                 results = await zoho.upsert(pipeline.module, inserts, duplicate_check_fields=[unique])
         except VendorError as error:
             return [self._failed(m.item.work, error) for m in merging]
-        reread = await self._read_back(pipeline, zoho, [r.id for r in results if r.succeeded])
-        pairs = zip(merging, results, strict=True)
-        return [self._judge_result(pipeline, m, result, reread) for m, result in pairs]
+        return [self._judge_result(pipeline, m, r) for m, r in zip(merging, results, strict=True)]
 
-    async def _read_back(self, pipeline: Pipeline, zoho: ZohoClient, ids: Sequence[str]) -> dict[str, Record]:
-        """The records as Zoho keeps them after our write; without them, what we sent becomes the base."""
-        if not ids:
-            return {}
-        try:
-            return await zoho.get_records(pipeline.module, ids, pipeline.definition.zoho_fields)
-        except VendorError as error:
-            log.warning("zoho.not_read_back", module=pipeline.module, records=len(ids), error=str(error))
-            return {}
-
-    def _judge_result(
-        self, pipeline: Pipeline, merging: Merging, result: RecordResult, reread: dict[str, Record]
-    ) -> Verdict:
-        item, merged = merging.item, merging.merged
+    def _judge_result(self, pipeline: Pipeline, merging: Merging, result: RecordResult) -> Verdict:
         if (error := result.error()) is not None:
-            return self._failed(item.work, error)
-        read = read_back(pipeline, merged, reread.get(result.id), written_at=result.modified_time)
-        link = replace(with_new_bases(pipeline, merging, zoho_read_back=read), zoho_id=result.id)
+            return self._failed(merging.item.work, error)
         action = ObjectAction.CREATED if result.action == "insert" else ObjectAction.UPDATED
-        told = WrittenToZoho(
-            pipeline=pipeline.id,
-            module=pipeline.module,
-            zoho_id=ZohoId(result.id),
-            object=change_of(pipeline, item, action, sorted(merged.to_zoho)),
-        )
-        events = (*conflicts_of(pipeline, merging), told)
-        behind = bool(merged.to_ameise or merging.link.written_after(item.object.as_of))
-        return Settled(item, "applied", link, events, look_at_zoho=behind)
+        moment = result.modified_time
+        remembered = unread(merging.merged.to_zoho, since=moment, until=moment, author=result.author)
+        return written(pipeline, merging, zoho_id=result.id, action=action, unread=remembered)
 
     def _failed(self, work: Work, error: VendorError) -> Unsettled:
         decision = decide(

@@ -72,11 +72,18 @@ async def upload(request: Request) -> Response:
                 for name in archive.namelist()
             }
     except (zipfile.BadZipFile, ValueError):
-        return JSONResponse(problem("INVALID_FILE_FORMAT", "the file is no ZIP of CSV files"), status_code=400)
+        return JSONResponse(
+            problem("INVALID_FILE_FORMAT", "the file is no ZIP of CSV files"), status_code=400
+        )
     file_id = session.org.next_id(session.context.store)
     _files[session.org.name, file_id] = tables
     details = {"file_id": file_id, "created_time": zoho_time(time.time())}
-    body = {"status": "success", "code": "FILE_UPLOAD_SUCCESS", "message": "file uploaded.", "details": details}
+    body = {
+        "status": "success",
+        "code": "FILE_UPLOAD_SUCCESS",
+        "message": "file uploaded.",
+        "details": details,
+    }
     return JSONResponse(body)
 
 
