@@ -16,7 +16,8 @@ from sync.batch_store import BatchStore
 from sync.create_once import CreateOnce
 from sync.gates import Gates
 from sync.intake import Intake
-from sync.limit_settings import gate_settings
+from sync.limit_admin import LimitAdmin
+from sync.limit_settings import default_terms, gate_settings
 from sync.record_store import RecordStore
 from sync.settings import SyncSettings
 from sync.systems import Systems
@@ -86,6 +87,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             base.broker.faststream,
             intake=Intake(base.database),
             admin=Admin(base.database, base.outbox, base.rpc),
+            limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
             parking=base.parking,
         )
         base.in_background("to-ameise", dispatcher("to_ameise").run())

@@ -60,7 +60,12 @@ class SyncSettings(ServiceSettings):
     to_ameise_workers: int = Field(
         default=8, ge=1, description="records of Zoho in hand at once, per process"
     )
-    to_zoho_workers: int = Field(default=4, ge=1, le=10, description="batches to Zoho at once, per process")
+    to_zoho_workers: int = Field(
+        default=12,
+        ge=1,
+        le=64,
+        description="batches to Zoho at once, per process; one tenant has three quarters of them",
+    )
     lease: timedelta = Field(
         default=timedelta(seconds=30),
         description="after this, what a dead process had in hand is taken over; a living one extends it",
