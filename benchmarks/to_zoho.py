@@ -111,7 +111,7 @@ class Bench:
 
     async def _nothing_left(self) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while await self._waits():
+            while await self._waits():  # noqa: ASYNC110 (the state is in PostgreSQL)
                 await asyncio.sleep(0.1)
 
     async def _waits(self) -> bool:

@@ -11,7 +11,7 @@ def write(records: int) -> Call:
 
 
 @pytest.mark.parametrize(
-    ("call", "credits"),
+    ("call", "cost"),
     [
         (Call("GET", "/Contacts/1"), 1),
         (Call("GET", "/Contacts", params={"ids": "1,2", "fields": "id"}), 1),
@@ -26,8 +26,8 @@ def write(records: int) -> Call:
         (Call("POST", "/upload", write=True, file=("a.zip", b"")), 0),
     ],
 )
-def test_a_call_costs_what_zoho_says(call: Call, credits: int) -> None:
-    assert credits_of(call) == credits
+def test_a_call_costs_what_zoho_says(call: Call, cost: int) -> None:
+    assert credits_of(call) == cost
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from contracts.ids import new_id
 from sync import subscribers
 from sync.admin import Admin
 from sync.batch_store import BatchStore
+from sync.bulk_write import BulkWriter
 from sync.create_once import CreateOnce
 from sync.gates import Gates
 from sync.intake import Intake
@@ -65,6 +66,19 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             give_up_after=settings.give_up_after,
         )
 
+        bulk_writer = BulkWriter(
+            database=base.database,
+            all_tenants=base.all_tenants,
+            outbox=base.outbox,
+            to_zoho=to_zoho,
+            systems=systems,
+            store=to_zoho.store,
+            owner=owner,
+            min_rows=settings.bulk_min_rows,
+            max_rows=settings.bulk_max_rows,
+            poll=settings.bulk_poll,
+        )
+
         async def one_to_ameise(works: list[Work], _more: More) -> None:
             [work] = works
             await to_ameise(work)
@@ -92,6 +106,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         )
         base.in_background("to-ameise", dispatcher("to_ameise").run())
         base.in_background("to-zoho", dispatcher("to_zoho").run())
+        base.in_background("bulk-write", bulk_writer.run())
         await base.start()
         try:
             yield base

@@ -15,7 +15,6 @@ from contracts.names import System
 from sync.limits import Health, Terms, share_of
 
 WINDOW = timedelta(hours=24)
-SPENT_SLOT = "10 minutes"
 REMAINING_BELIEVED = "10 minutes"
 """After this Zoho's word on what is left is old: some other call must be dared."""
 
@@ -84,14 +83,14 @@ async def set_terms(session: AsyncSession, connection: Uuid, terms: Terms) -> No
     )  # fmt: skip
 
 
-async def spend(session: AsyncSession, connection: Uuid, credits: int) -> None:
+async def spend(session: AsyncSession, connection: Uuid, cost: int) -> None:
     """Count credits as spent now; what left the window is forgotten."""
     await run_sql(
         session,
         "INSERT INTO credit_spent AS s (tenant, connection, since, credits) VALUES (app_tenant(), "
-        f":connection, date_bin('{SPENT_SLOT}', now(), 'epoch'), :credits) "
+        ":connection, date_bin('10 minutes', now(), 'epoch'), :credits) "
         "ON CONFLICT (tenant, connection, since) DO UPDATE SET credits = s.credits + excluded.credits",
-        connection=connection, credits=credits,
+        connection=connection, credits=cost,
     )  # fmt: skip
     await run_sql(
         session,
@@ -135,15 +134,13 @@ async def save_health(session: AsyncSession, connection: Uuid, health: Health) -
 
 async def take_probe(session: AsyncSession, connection: Uuid, patience: timedelta) -> bool:
     """Whether we are the one who may ask a system whose breaker is open; nobody else for `patience`."""
-    return bool(
-        await run_sql(
-            session,
-            "UPDATE connection_limit SET open_until = clock_timestamp() + make_interval(secs => :seconds) "
-            "WHERE connection = :connection AND opened_at IS NOT NULL AND open_until <= clock_timestamp()",
-            connection=connection,
-            seconds=patience.total_seconds(),
-        )  # fmt: skip
-    )
+    taken = await run_sql(
+        session,
+        "UPDATE connection_limit SET open_until = clock_timestamp() + make_interval(secs => :seconds) "
+        "WHERE connection = :connection AND opened_at IS NOT NULL AND open_until <= clock_timestamp()",
+        connection=connection, seconds=patience.total_seconds(),
+    )  # fmt: skip
+    return bool(taken)
 
 
 @dataclass(frozen=True, slots=True)

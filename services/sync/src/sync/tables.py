@@ -89,6 +89,7 @@ class WorkRow(Base, table=True):
     correlationid: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
     causationid: str | None = Field(default=None, sa_column=Column(UUID(as_uuid=False)))
     parked: bool = False
+    not_in_bulk: bool = False
     due_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     attempts: int = 0
@@ -184,7 +185,7 @@ class CallShareRow(Base, table=True):
 
 
 class BulkJobRow(Base, table=True):
-    """A bulk write: filling, creating (Zoho may have it, or not), running under `zoho_job`, ended."""
+    """A bulk write: waiting for rows, filling, creating (Zoho may have it), running as `zoho_job`, ended."""
 
     __tablename__ = "bulk_job"  # pyright: ignore[reportAssignmentType]
 
@@ -195,6 +196,7 @@ class BulkJobRow(Base, table=True):
     zoho_job: str | None = None
     author: str | None = None
     rows: int = 0
+    failed: bool = False
     outcome: str | None = None
     created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     job_created_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]

@@ -16,7 +16,7 @@ from ameise.client import AmeiseClient
 from ameise.links import DeepLinks
 from chassis.database import Database
 from contracts.ids import Kundennummer
-from sync import link_store, pipeline_store, record_events, work_store
+from sync import bulk_store, link_store, pipeline_store, record_events, work_store
 from sync.bases import bases_after
 from sync.create_once import CreateOnce, Found
 from sync.kunde import KundeInAmeise, read_kunde, write_kunde
@@ -38,6 +38,8 @@ from zoho.models import Record
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 BUSY_DELAY = timedelta(milliseconds=250)
+IN_BULK_DELAY = timedelta(seconds=10)
+"""A bulk write holds its records for minutes."""
 PAUSED_DELAY = timedelta(seconds=30)
 
 
@@ -78,7 +80,10 @@ class ToAmeise:
             )
         link = held.get(work.object)
         if link is None:
-            busy = Postpone(BUSY_DELAY, "in Arbeit", counts=False)
+            async with self.database.tenant(work.tenant) as session:
+                in_bulk = await bulk_store.is_open(session, pipeline)
+            delay = IN_BULK_DELAY if in_bulk else BUSY_DELAY
+            busy = Postpone(delay, "in Arbeit", counts=False)
             await self.store(pipeline, work, None, busy, duration_ms=_ms_since(begun))
             return
         try:

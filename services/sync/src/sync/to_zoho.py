@@ -8,7 +8,7 @@ record by record: a bad one never holds up the others.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -22,6 +22,7 @@ from contracts.ids import AmeiseKey
 from contracts.names import Service, Table
 from contracts.problems import Problem
 from contracts.rpc.ingest import OBJECTS, ComposedObject, ObjectsRequest
+from contracts.work import CHUNK_SIZE
 from sync import link_store, pipeline_store, work_store
 from sync.batch import (
     Item,
@@ -58,6 +59,19 @@ PAUSED_DELAY = timedelta(seconds=30)
 FULL_CALL = 100
 MOST_ROWS = 1_000
 """Rows that one batch looks through for a full call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What became of a batch before anything is written: verdicts, and items to be written by `zoho`.
+
+    `newest` is when the youngest of the records read was changed.
+    """
+
+    verdicts: list[Verdict]
+    merging: Sequence[Merging] = ()
+    newest: datetime | None = None
+    zoho: ZohoClient | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +115,41 @@ class ToZoho:
             paused = Postpone(PAUSED_DELAY, "die Pipeline ist pausiert", counts=False)
             return [Unsettled(work, paused) for work in works]
         verdicts, items = await self._gather(pipeline, works, more)
-        links = await self._lease(pipeline, items, verdicts)
+        prepared = await self._prepared(
+            pipeline, items, leased, urgent=works[0].lane <= Lane.WEBHOOK, lasting=self.lease
+        )
+        written = await self._write(pipeline, prepared)
+        return [*verdicts, *prepared.verdicts, *written]
+
+    async def prepare(
+        self, pipeline: Pipeline, works: Sequence[Work], leased: list[Link], *, lasting: timedelta
+    ) -> Prepared:
+        """All up to the writing, for somebody else who writes: links are leased for `lasting`.
+
+        Raises VendorError, and Problem of ingest.
+        """
+        verdicts, items = await self._fetch(pipeline, works)
+        items = await self._ready(pipeline, items, verdicts)
+        prepared = await self._prepared(pipeline, items, leased, urgent=False, lasting=lasting)
+        return replace(prepared, verdicts=[*verdicts, *prepared.verdicts])
+
+    async def _prepared(
+        self,
+        pipeline: Pipeline,
+        items: Sequence[Item],
+        leased: list[Link],
+        *,
+        urgent: bool,
+        lasting: timedelta,
+    ) -> Prepared:
+        """Read and merge; what is leased is put into `leased` at once, to be given back whatever happens."""
+        verdicts: list[Verdict] = []
+        links = await self._lease(pipeline, items, verdicts, lasting=lasting)
         leased += links.values()
         items = [item for item in items if item.object.key in links]
         if not items:
-            return verdicts
-        zoho = await self.systems.zoho(pipeline, urgent=works[0].lane <= Lane.WEBHOOK)
+            return Prepared(verdicts)
+        zoho = await self.systems.zoho(pipeline, urgent=urgent)
         records = await self._read_linked(pipeline, zoho, list(links.values()))
         conversion = await self._conversion(pipeline, items)
         merging: list[Merging] = []
@@ -117,7 +160,7 @@ class ToZoho:
                 merging.append(merged)
             else:
                 verdicts.append(merged)
-        return verdicts + await self._write(pipeline, zoho, merging, newest=newest_change(records))
+        return Prepared(verdicts, merging, newest_change(records), zoho)
 
     async def _gather(
         self, pipeline: Pipeline, works: list[Work], more: More
@@ -130,9 +173,11 @@ class ToZoho:
             settled, found = await self._fetch(pipeline, fresh)
             verdicts += settled
             items += await self._ready(pipeline, found, verdicts)
-            missing = min(FULL_CALL - len(items), MOST_ROWS - len(works))
-            fresh = await more(missing) if missing > 0 else ()
-        return verdicts, items
+            wanted = rows_to_add(len(items), looked_through=len(works))
+            fresh = await more(wanted) if wanted else ()
+        surplus = Postpone(timedelta(0), "passt nicht mehr in den Aufruf", counts=False)
+        verdicts += [Unsettled(item.work, surplus) for item in items[FULL_CALL:]]
+        return verdicts, items[:FULL_CALL]
 
     async def _fetch(self, pipeline: Pipeline, works: Sequence[Work]) -> tuple[list[Verdict], list[Item]]:
         """The objects as ingest has them now; what needs no writing has its verdict already."""
@@ -195,14 +240,14 @@ class ToZoho:
         return ready
 
     async def _lease(
-        self, pipeline: Pipeline, items: Sequence[Item], verdicts: list[Verdict]
+        self, pipeline: Pipeline, items: Sequence[Item], verdicts: list[Verdict], *, lasting: timedelta
     ) -> dict[str, Link]:
         if not items:
             return {}
         keys = [item.object.key for item in items]
         async with self.database.tenant(pipeline.tenant) as session:
             held = await link_store.lease_by_keys(
-                session, pipeline, keys, owner=items[0].work.owner, lasting=self.lease
+                session, pipeline, keys, owner=items[0].work.owner, lasting=lasting
             )
         busy = Postpone(BUSY_DELAY, "in Arbeit", counts=False)
         verdicts += [Unsettled(item.work, busy) for item in items if item.object.key not in held]
@@ -230,11 +275,10 @@ class ToZoho:
             resolve=lambda module, key: resolved.get((module, key)),
         )
 
-    async def _write(
-        self, pipeline: Pipeline, zoho: ZohoClient, merging: Sequence[Merging], *, newest: datetime | None
-    ) -> list[Verdict]:
+    async def _write(self, pipeline: Pipeline, prepared: Prepared) -> list[Verdict]:
         """Update the linked ones, upsert the new ones; a call that fails as a whole fails only its items."""
-        if not merging:
+        merging, zoho = prepared.merging, prepared.zoho
+        if not merging or zoho is None:
             return []
         async with self.database.tenant(pipeline.tenant) as session:
             await work_store.check(session, [m.item.work for m in merging])
@@ -242,7 +286,7 @@ class ToZoho:
         linked = [m for m in merging if m.link.zoho_id is not None]
         new = [m for m in merging if m.link.zoho_id is None]
         return [
-            *await self._write_call(pipeline, zoho, linked, newest=newest),
+            *await self._write_call(pipeline, zoho, linked, newest=prepared.newest),
             *await self._write_call(pipeline, zoho, new, newest=None),
         ]
 
@@ -286,3 +330,13 @@ def _kunden_of(items: Sequence[Item]) -> list[AmeiseKey]:
     """The Kunden whose Verträge these are, each once; what cannot be a key is nobody's."""
     numbers = {str(item.object.fields.get("kunde_id") or "") for item in items}
     return sorted(AmeiseKey(number) for number in numbers if AmeiseKey.pattern.fullmatch(number))
+
+
+def rows_to_add(found: int, *, looked_through: int) -> int:
+    """How many further rows to take for a full call, when `found` of those looked through need one."""
+    missing = min(FULL_CALL - found, MOST_ROWS - looked_through)
+    if missing <= 0:
+        return 0
+    # A little less than expected: what is too much is put back, and fetched twice.
+    expected = missing * looked_through * 9 // (10 * max(1, found))
+    return max(1, min(expected, CHUNK_SIZE, MOST_ROWS - looked_through))

@@ -81,6 +81,7 @@ WITH asked AS (
         correlationid = excluded.correlationid,
         causationid = excluded.causationid,
         parked = false,
+        not_in_bulk = false,
         attempts = CASE WHEN w.parked THEN 0 ELSE w.attempts END,
         failing_since = CASE WHEN w.parked THEN NULL ELSE w.failing_since END,
         due_at = now()
@@ -120,11 +121,17 @@ async def intake(
 _NEXT_AT = "greatest(due_at, coalesce(lease_until, due_at))"
 """When a row that is not parked may be taken: it is due, and nobody holds it."""
 
+_FREE = f"""
+(direction <> 'to_zoho' OR lane < {Lane.CHUNK} OR not_in_bulk OR (tenant, pipeline) NOT IN
+ (SELECT tenant, pipeline FROM bulk_job WHERE state <> 'ended'))
+"""  # noqa: S608 (a constant)
+"""Not kept for a bulk write of its pipeline."""
+
 _QUEUE = f"""
 SELECT tenant, pipeline, min(lane) FILTER (WHERE next_at <= now()) AS lane,
        CAST(extract(epoch FROM min(next_at) FILTER (WHERE next_at > now()) - now()) AS float) AS seconds
 FROM (SELECT tenant, pipeline, lane, {_NEXT_AT} AS next_at
-      FROM work WHERE direction = :direction AND NOT parked) AS w
+      FROM work WHERE direction = :direction AND NOT parked AND {_FREE}) AS w
 GROUP BY tenant, pipeline
 """  # noqa: S608 (a constant)
 
@@ -166,6 +173,7 @@ WHERE id IN (
     SELECT id FROM work
     WHERE direction = :direction AND tenant = :tenant AND pipeline = :pipeline AND NOT parked
       AND {_NEXT_AT} <= now()
+      AND CASE WHEN :for_bulk THEN lane >= {Lane.CHUNK} AND NOT not_in_bulk ELSE {_FREE} END
     ORDER BY lane, due_at LIMIT :count FOR UPDATE SKIP LOCKED
 )
 RETURNING id, tenant, pipeline, object, asked, fence, lease_owner, attempts, failing_since, lane,
@@ -181,8 +189,9 @@ async def take(
     owner: str,
     lasting: timedelta,
     count: int,
+    for_bulk: bool = False,
 ) -> list[Work]:
-    """Take up to `count` due rows of one pipeline for `lasting`."""
+    """Take up to `count` due rows of one pipeline for `lasting`; `for_bulk` those that may go in bulk."""
     safe_until = time.monotonic() + lasting.total_seconds() / 2  # half: clocks do not run alike
     rows = await fetch_all(
         session,
@@ -193,11 +202,13 @@ async def take(
         owner=owner,
         seconds=lasting.total_seconds(),
         count=count,
+        for_bulk=for_bulk,
     )
-    return [_work(row, safe_until) for row in rows]
+    return [work_of(row, safe_until) for row in rows]
 
 
-def _work(row: dict[str, Any], safe_until: float) -> Work:
+def work_of(row: dict[str, Any], safe_until: float) -> Work:
+    """The work of a row that was taken."""
     return Work(
         id=row["id"],
         tenant=TenantId(row["tenant"]),

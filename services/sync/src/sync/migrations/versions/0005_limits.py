@@ -55,10 +55,11 @@ _TABLES = (
         id uuid PRIMARY KEY,
         tenant text NOT NULL,
         pipeline integer NOT NULL,
-        state text NOT NULL CHECK (state IN ('filling', 'creating', 'running', 'ended')),
+        state text NOT NULL CHECK (state IN ('waiting', 'filling', 'creating', 'running', 'ended')),
         zoho_job text,
         author text,
         rows integer NOT NULL DEFAULT 0,
+        failed boolean NOT NULL DEFAULT false,
         outcome text,
         created_at timestamptz NOT NULL DEFAULT now(),
         job_created_at timestamptz,
@@ -80,6 +81,7 @@ _TABLES = (
 
 
 def upgrade() -> None:
+    op.execute("ALTER TABLE work ADD COLUMN not_in_bulk boolean NOT NULL DEFAULT false")
     op.execute("ALTER TABLE link ADD COLUMN unread jsonb")
     for statement in _TABLES:
         op.execute(statement)
