@@ -108,6 +108,7 @@ class ConnectionGate:
         cost = credits_of(call) if zoho else 0
         need = Need(urgent, is_complex=zoho and is_complex(call))
         await self._refuse(cost, urgent=urgent)
+        is_probe = await self._probe_or_refuse()
         waited_from = time.monotonic()
         try:
             await self.turnstile.enter(need, patience_seconds=PLACE_PATIENCE_SECONDS)
@@ -116,6 +117,8 @@ class ConnectionGate:
         place_seconds.labels(self.system.value, urgent).observe(time.monotonic() - waited_from)
         try:
             await self._refuse(cost, urgent=urgent)
+            if not is_probe:  # it may have opened while we waited
+                await self._probe_or_refuse()
         except BaseException:
             self.turnstile.leave(need)
             raise
@@ -161,8 +164,6 @@ class ConnectionGate:
         health = state.health
         if health.paused_until is not None and (wait := self._seconds_until(health.paused_until)) > 0:
             raise self._not_now("throttled", f"{self.system} bat um eine Pause", timedelta(seconds=wait))
-        if health.opened_at is not None:
-            await self._probe_or_refuse(health)
         left = credits_left(state.terms, spent=state.spent + self._spent, remaining=self._remaining)
         if self.system is System.ZOHO and not may_spend(
             cost, left, urgent=urgent, reserve=self.settings.reserve
@@ -171,8 +172,11 @@ class ConnectionGate:
             why = f"das Tageskontingent der Zoho-API reicht nicht: {left} übrig{kept}"
             raise self._not_now("credits", why, NO_CREDITS_DELAY)
 
-    async def _probe_or_refuse(self, health: Health) -> None:
-        """While the breaker is open, one call at a time may try."""
+    async def _probe_or_refuse(self) -> bool:
+        """While the breaker is open, one call at a time may try. Whether it is this one; raises NotNow."""
+        health = self._state.health if self._state else Health()
+        if health.opened_at is None:
+            return False
         wait = self._seconds_until(health.open_until) if health.open_until else 0.0
         if wait <= 0:
             taken = False
@@ -183,7 +187,7 @@ class ConnectionGate:
 
             await self._in_transaction(take)
             if taken or (self._state and self._state.health.opened_at is None):
-                return
+                return taken
             wait = PROBE_RUNNING_DELAY.total_seconds()
         why = f"{self.system} antwortet seit einer Weile nicht"
         raise self._not_now("breaker", why, timedelta(seconds=wait))

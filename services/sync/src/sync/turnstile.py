@@ -77,6 +77,6 @@ class Turnstile:
 
     def _fits(self, need: Need) -> bool:
         # The last place of a share is nobody's privilege: else a share of one would do no batches.
-        kept = 0 if need.urgent else min(self.kept_for_urgent, self.calls - 1)
+        kept = 0 if need.urgent else max(0, min(self.kept_for_urgent, self.calls - 1))
         fits = self.in_flight < self.calls - kept
         return fits and not (need.is_complex and self.complex_in_flight >= self.complex_calls)
