@@ -35,7 +35,9 @@ SECOND = timedelta(seconds=1)
         (39_000, 11_000, 1_000),  # the rest is theirs
     ],
 )
-def test_we_spend_our_share_and_never_more_than_zoho_has(spent: int, remaining: int | None, left: int) -> None:
+def test_we_spend_our_share_and_never_more_than_zoho_has(
+    spent: int, remaining: int | None, left: int
+) -> None:
     assert credits_left(TERMS, spent=spent, remaining=remaining) == left
 
 

@@ -16,6 +16,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,7 +30,7 @@ from contracts.events import BulkWriteEnded, BulkWriteStarted, ObjectAction
 from contracts.names import Service
 from contracts.problems import Problem
 from sync import bulk_store, pipeline_store, work_store
-from sync.batch import Merging, Unsettled, Verdict, written
+from sync.batch import Item, Merging, Unsettled, Verdict, written
 from sync.batch_store import BatchStore
 from sync.bulk_store import HELD, BulkRow, Job
 from sync.link_store import Link
@@ -46,8 +47,9 @@ from zoho.bulk import BulkJob, RowResult, table_of
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 FILE = "rows.csv"
-PREPARED_AT_ONCE = 8
-"""Batches of a job that are read and merged at once; the gate says how many calls that may be."""
+AT_ONCE = 8
+"""Hundreds of rows that are judged, or read and merged, at once; the gate says how many calls may be."""
+TOO_FEW = "zu wenige Zeilen, die sich so schreiben lassen"
 SETTLED_AT_ONCE = 500
 LEASE = timedelta(minutes=5)
 LONGEST_JOB = timedelta(hours=6)
@@ -147,45 +149,57 @@ class BulkWriter:
                 session, direction="to_zoho", turn=Turn(job.tenant, job.pipeline, Lane.CHUNK),
                 owner=job.owner, lasting=HELD, count=self.max_rows, for_bulk=True,
             )  # fmt: skip
-        rows = await self._fill(job, pipeline, works, lease)
-        if len(rows) < self.min_rows:
-            await self._end(
-                job, pipeline, failed=False, outcome="zu wenige Zeilen, die sich so schreiben lassen"
-            )
+        items: list[Item] = []
+        for some in _slices(works, FULL_CALL * AT_ONCE):
+            await self._still_ours(job, lease)
+            chunks = _slices(some, FULL_CALL)
+            judged = await asyncio.gather(*(self._judge(job, pipeline, chunk) for chunk in chunks))
+            items += [item for found in judged for item in found]
+        if len(items) < self.min_rows:
+            await self._end(job, pipeline, failed=False, outcome=TOO_FEW)
             return
-        await self._still_ours(job, lease)
+        rows: list[BulkRow] = []
+        for some in _slices(items, FULL_CALL * AT_ONCE):
+            await self._still_ours(job, lease)
+            chunks = _slices(some, FULL_CALL)
+            filled = await asyncio.gather(*(self._fill(job, pipeline, chunk) for chunk in chunks))
+            rows += [row for found in filled for row in found]
+        if len(rows) < self.min_rows:
+            await self._end(job, pipeline, failed=False, outcome=TOO_FEW)
+            return
         async with self.database.tenant(job.tenant) as session:
             await bulk_store.move(session, job, "creating", rows=len(rows))
         await self._create(job, pipeline, rows)
 
-    async def _fill(self, job: Job, pipeline: Pipeline, works: Sequence[Work], lease: Lease) -> list[BulkRow]:
-        size = FULL_CALL
-        chunks = [works[start : start + size] for start in range(0, len(works), size)]
-        rows: list[BulkRow] = []
-        for start in range(0, len(chunks), PREPARED_AT_ONCE):
-            await self._still_ours(job, lease)
-            some = chunks[start : start + PREPARED_AT_ONCE]
-            filled = await asyncio.gather(*(self._fill_chunk(job, pipeline, chunk) for chunk in some))
-            rows += [row for found in filled for row in found]
-        return rows
+    async def _judge(self, job: Job, pipeline: Pipeline, works: Sequence[Work]) -> list[Item]:
+        """The items that need writing; all others have their verdict."""
+        verdicts, items = await self.to_zoho.judge(pipeline, works)
+        await self._keep_out(job, verdicts)
+        await self.store(pipeline, verdicts, [], duration_ms=0)
+        return items
 
-    async def _fill_chunk(self, job: Job, pipeline: Pipeline, works: Sequence[Work]) -> list[BulkRow]:
-        """Judge 100 rows: those that go in bulk are remembered, all others have their verdict."""
+    async def _fill(self, job: Job, pipeline: Pipeline, items: Sequence[Item]) -> list[BulkRow]:
+        """Read and merge: what goes in bulk is remembered, all others have their verdict."""
         leased: list[Link] = []
-        prepared = await self.to_zoho.prepare(pipeline, works, leased, lasting=HELD)
+        prepared = await self.to_zoho.prepare(pipeline, items, leased, urgent=False, lasting=HELD)
         rows = [row_of(pipeline, m) for m in prepared.merging if fits(pipeline, m)]
         kept = {row.settled.item.work.id for row in rows}
-        others: list[Verdict] = list(prepared.verdicts)
-        for merging in prepared.merging:
-            if merging.item.work.id not in kept:
-                later = Postpone(NOW, "geht nicht im Massenschreiben", counts=False)
-                others.append(Unsettled(merging.item.work, later))
+        later = Postpone(NOW, "geht nicht im Massenschreiben", counts=False)
+        others: list[Verdict] = [
+            *prepared.verdicts,
+            *(Unsettled(m.item.work, later) for m in prepared.merging if m.item.work.id not in kept),
+        ]
         async with self.database.tenant(job.tenant) as session:
             await bulk_store.add_rows(session, job, rows)
-            await bulk_store.keep_out(session, [v.work for v in others if isinstance(v, Unsettled)])
+        await self._keep_out(job, others)
         linked = {row.settled.link.id for row in rows if row.settled.link}
         await self.store(pipeline, others, [link for link in leased if link.id not in linked], duration_ms=0)
         return rows
+
+    async def _keep_out(self, job: Job, verdicts: Sequence[Verdict]) -> None:
+        """What is not settled goes the ordinary way, while the job runs."""
+        async with self.database.tenant(job.tenant) as session:
+            await bulk_store.keep_out(session, [v.work for v in verdicts if isinstance(v, Unsettled)])
 
     async def _create(self, job: Job, pipeline: Pipeline, rows: Sequence[BulkRow]) -> None:
         zoho = await self.systems.zoho(pipeline, urgent=False)
@@ -328,3 +342,10 @@ def verdict_of(job: Job, row: BulkRow, result: RowResult | None) -> Verdict | No
         author=job.author or "",
     )
     return replace(row.settled, link=replace(link, unread=remembered))
+
+
+_T = TypeVar("_T")
+
+
+def _slices(things: Sequence[_T], size: int) -> list[Sequence[_T]]:
+    return [things[start : start + size] for start in range(0, len(things), size)]

@@ -8,7 +8,7 @@ record by record: a bad one never holds up the others.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -115,25 +115,21 @@ class ToZoho:
             paused = Postpone(PAUSED_DELAY, "die Pipeline ist pausiert", counts=False)
             return [Unsettled(work, paused) for work in works]
         verdicts, items = await self._gather(pipeline, works, more)
-        prepared = await self._prepared(
+        prepared = await self.prepare(
             pipeline, items, leased, urgent=works[0].lane <= Lane.WEBHOOK, lasting=self.lease
         )
         written = await self._write(pipeline, prepared)
         return [*verdicts, *prepared.verdicts, *written]
 
-    async def prepare(
-        self, pipeline: Pipeline, works: Sequence[Work], leased: list[Link], *, lasting: timedelta
-    ) -> Prepared:
-        """All up to the writing, for somebody else who writes: links are leased for `lasting`.
+    async def judge(self, pipeline: Pipeline, works: Sequence[Work]) -> tuple[list[Verdict], list[Item]]:
+        """The verdicts on those of up to 100 rows that need no writing, and the items that do.
 
-        Raises VendorError, and Problem of ingest.
+        Raises Problem of ingest.
         """
         verdicts, items = await self._fetch(pipeline, works)
-        items = await self._ready(pipeline, items, verdicts)
-        prepared = await self._prepared(pipeline, items, leased, urgent=False, lasting=lasting)
-        return replace(prepared, verdicts=[*verdicts, *prepared.verdicts])
+        return verdicts, await self._ready(pipeline, items, verdicts)
 
-    async def _prepared(
+    async def prepare(
         self,
         pipeline: Pipeline,
         items: Sequence[Item],
@@ -142,7 +138,10 @@ class ToZoho:
         urgent: bool,
         lasting: timedelta,
     ) -> Prepared:
-        """Read and merge; what is leased is put into `leased` at once, to be given back whatever happens."""
+        """Read and merge up to 100 items; whoever asks writes them.
+
+        What is leased is put into `leased` at once, to be given back whatever happens. Raises VendorError.
+        """
         verdicts: list[Verdict] = []
         links = await self._lease(pipeline, items, verdicts, lasting=lasting)
         leased += links.values()
@@ -170,9 +169,9 @@ class ToZoho:
         items: list[Item] = []
         fresh: Sequence[Work] = tuple(works)
         while fresh:
-            settled, found = await self._fetch(pipeline, fresh)
+            settled, found = await self.judge(pipeline, fresh)
             verdicts += settled
-            items += await self._ready(pipeline, found, verdicts)
+            items += found
             wanted = rows_to_add(len(items), looked_through=len(works))
             fresh = await more(wanted) if wanted else ()
         surplus = Postpone(timedelta(0), "passt nicht mehr in den Aufruf", counts=False)

@@ -82,6 +82,11 @@ _TABLES = (
 
 def upgrade() -> None:
     op.execute("ALTER TABLE work ADD COLUMN not_in_bulk boolean NOT NULL DEFAULT false")
+    op.execute("DROP INDEX work_due")
+    op.execute(
+        "CREATE INDEX work_to_take ON work (direction, tenant, pipeline, lane, due_at) WHERE NOT parked"
+    )
+    op.execute("CREATE INDEX work_due ON work (direction, due_at) WHERE NOT parked")
     op.execute("ALTER TABLE link ADD COLUMN unread jsonb")
     for statement in _TABLES:
         op.execute(statement)
