@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -229,11 +229,13 @@ def _cpu_seconds() -> dict[str, float]:
     me = psutil.Process()
     used = {"sync": 0.0, "stand-ins": 0.0, "PostgreSQL": 0.0, "ingest": sum(me.cpu_times()[:2])}
     for child in me.children(recursive=True):
-        command = " ".join(child.cmdline())
-        name = "sync" if "-m sync" in command else "stand-ins" if "-m sandbox" in command else "PostgreSQL"
-        if "nats" not in command:
-            times = child.cpu_times()  # a server process of PostgreSQL that ended counts for its parent
-            used[name] += sum(times[:2])
+        with suppress(psutil.NoSuchProcess):
+            command = " ".join(child.cmdline())
+            name = (
+                "sync" if "-m sync" in command else "stand-ins" if "-m sandbox" in command else "PostgreSQL"
+            )
+            if "nats" not in command:
+                used[name] += sum(child.cpu_times()[:2])
     return used
 
 
