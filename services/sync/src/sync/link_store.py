@@ -233,8 +233,9 @@ WITH o AS (
     FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS o (id bigint, zoho_id text, ameise_key text)
     JOIN link mine ON mine.id = o.id
 )
-, in_the_way AS ( -- one question per unique index: with OR, all links would be looked through
-    SELECT other.id FROM o JOIN link other USING (tenant, zoho_connection, module, table_name, zoho_id)
+, in_the_way AS ( -- one question per unique index: with OR, or by more
+    -- columns than the index has, PostgreSQL without statistics walks through all links
+    SELECT other.id FROM o JOIN link other USING (tenant, zoho_connection, module, zoho_id)
     WHERE other.id <> o.id
     UNION
     SELECT other.id FROM o JOIN link other USING (tenant, zoho_connection, module, table_name, ameise_key)

@@ -15,10 +15,9 @@ class AskConnectionLimits(RpcModel):
     connection: Uuid
 
 
-class SetConnectionLimits(RpcModel):
+class LimitChanges(RpcModel):
     """What an admin decides; what is left out stays as it is."""
 
-    connection: Uuid
     daily_credits: int | None = Field(
         default=None, ge=1, le=10_000_000, description="API credits of the organisation in 24 hours"
     )
@@ -34,6 +33,12 @@ class SetConnectionLimits(RpcModel):
         "organisation's workflow rules for it is not documented, and an edit made in Zoho while the job runs "
         "is overwritten where the job changes the same field",
     )
+
+
+class SetConnectionLimits(LimitChanges):
+    """The changes for one connection."""
+
+    connection: Uuid
 
 
 class ConnectionLimits(RpcModel):
