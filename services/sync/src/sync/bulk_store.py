@@ -74,17 +74,21 @@ WHERE NOT EXISTS (
 
 async def open_jobs(session: AsyncSession) -> list[Job]:
     """All jobs that are not over, of all tenants."""
-    return [
-        Job(
-            **{
-                **row,
-                "id": Uuid(row["id"]),
-                "tenant": TenantId(row["tenant"]),
-                "pipeline": PipelineId(str(row["pipeline"])),
-            }
-        )
-        for row in await fetch_all(session, _OPEN)
-    ]
+    return [_job(row) for row in await fetch_all(session, _OPEN)]
+
+
+def _job(row: dict[str, Any]) -> Job:
+    return Job(
+        id=Uuid(row["id"]),
+        tenant=TenantId(row["tenant"]),
+        pipeline=PipelineId(str(row["pipeline"])),
+        state=row["state"],
+        zoho_job=row["zoho_job"],
+        author=row["author"],
+        rows=row["rows"],
+        job_created_at=row["job_created_at"],
+        now=row["now"],
+    )
 
 
 async def worth_it(session: AsyncSession, *, least: int) -> list[tuple[TenantId, PipelineId, int]]:

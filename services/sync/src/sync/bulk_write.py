@@ -245,7 +245,7 @@ class BulkWriter:
         results: dict[str, RowResult],
     ) -> None:
         """Store what became of each row, some hundreds at a time; cut off, the rest is stored next time."""
-        counts = dict.fromkeys(("written", "parked"), 0)
+        counts: dict[str, int] = {"written": 0, "parked": 0}
         after = 0
         while True:
             await self._still_ours(job, lease)
