@@ -353,6 +353,59 @@ class WorkRetried(RecordData):
     service, event_name = Service.SYNC, "work_retried"
 
 
+class SystemData(EventData):
+    """About one connection and the outside system that it leads to."""
+
+    connection: Uuid
+    system: System
+
+
+class LimitsChanged(SystemData):
+    """An admin decided how much of the outside system we may use."""
+
+    service, event_name = Service.SYNC, "limits_changed"
+    daily_credits: int
+    share_percent: int
+    simultaneous_calls: int
+    bulk_write_allowed: bool
+
+
+class SystemUnreachable(SystemData):
+    """No answer for a long time: the work waits. Told once."""
+
+    service, event_name = Service.SYNC, "system_unreachable"
+    outcome: Outcome = Outcome.ERROR
+    since: datetime
+
+
+class SystemReachable(SystemData):
+    """The system that was unreachable answers again."""
+
+    service, event_name = Service.SYNC, "system_reachable"
+
+
+class BulkWriteStarted(EventData):
+    """Zoho has a job that writes many records at once."""
+
+    service, event_name = Service.SYNC, "bulk_write_started"
+    direction = Direction.TO_ZOHO
+    pipeline: PipelineId
+    module: str
+    rows: int
+
+
+class BulkWriteEnded(EventData):
+    """What became of the rows of a bulk write; those given back go the ordinary way."""
+
+    service, event_name = Service.SYNC, "bulk_write_ended"
+    direction = Direction.TO_ZOHO
+    pipeline: PipelineId
+    module: str
+    written: int = 0
+    parked: int = 0
+    given_back: int = 0
+
+
 # ── any service ──────────────────────────────────────────────────────────────
 
 
@@ -412,6 +465,11 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     WorkPostponed,
     WorkParked,
     WorkRetried,
+    LimitsChanged,
+    SystemUnreachable,
+    SystemReachable,
+    BulkWriteStarted,
+    BulkWriteEnded,
     MessageParked,
     Unpublishable,
 )

@@ -47,6 +47,11 @@ EVENTS = {
     "work_postponed": "Verschoben",
     "work_parked": "Geparkt",
     "work_retried": "Erneut versucht",
+    "limits_changed": "Grenzen geändert",
+    "system_unreachable": "Fremdsystem nicht erreichbar",
+    "system_reachable": "Fremdsystem wieder erreichbar",
+    "bulk_write_started": "Massenschreiben begonnen",
+    "bulk_write_ended": "Massenschreiben beendet",
     "message_parked": "Nachricht unlesbar",
     "unpublishable": "Ereignis nicht sendbar",
 }

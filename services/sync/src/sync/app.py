@@ -13,15 +13,19 @@ from contracts.ids import new_id
 from sync import subscribers
 from sync.admin import Admin
 from sync.batch_store import BatchStore
+from sync.bulk_write import BulkWriter
 from sync.create_once import CreateOnce
+from sync.gates import Gates
 from sync.intake import Intake
+from sync.limit_admin import LimitAdmin
+from sync.limit_settings import default_terms, gate_settings
 from sync.record_store import RecordStore
 from sync.settings import SyncSettings
 from sync.systems import Systems
 from sync.to_ameise import ToAmeise
 from sync.to_zoho import ToZoho
 from sync.work_store import Work, WorkDirection
-from sync.workers import Dispatcher
+from sync.workers import Dispatcher, More
 
 BATCH = 100
 """Objects per batch to Zoho: as many as one upsert takes."""
@@ -34,7 +38,8 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
     # The HTTP client is opened first, so that it outlives the work in hand at the end.
     async with httpx.AsyncClient(limits=limits) as http, foundation(settings) as base:
-        systems = Systems(settings, base.rpc, http)
+        gates = Gates(base.database, base.outbox, gate_settings(settings), owner)
+        systems = Systems(settings, base.rpc, http, gates)
         links = DeepLinks(settings.ameise_link_base)
         create_once = CreateOnce(
             database=base.database,
@@ -61,7 +66,20 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             give_up_after=settings.give_up_after,
         )
 
-        async def one_to_ameise(works: list[Work]) -> None:
+        bulk_writer = BulkWriter(
+            database=base.database,
+            all_tenants=base.all_tenants,
+            outbox=base.outbox,
+            to_zoho=to_zoho,
+            systems=systems,
+            store=to_zoho.store,
+            owner=owner,
+            min_rows=settings.bulk_min_rows,
+            max_rows=settings.bulk_max_rows,
+            poll=settings.bulk_poll,
+        )
+
+        async def one_to_ameise(works: list[Work], _more: More) -> None:
             [work] = works
             await to_ameise(work)
 
@@ -83,9 +101,14 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             base.broker.faststream,
             intake=Intake(base.database),
             admin=Admin(base.database, base.outbox, base.rpc),
+            limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
             parking=base.parking,
         )
         base.in_background("to-ameise", dispatcher("to_ameise").run())
         base.in_background("to-zoho", dispatcher("to_zoho").run())
+        base.in_background("bulk-write", bulk_writer.run())
         await base.start()
-        yield base
+        try:
+            yield base
+        finally:
+            await gates.close()

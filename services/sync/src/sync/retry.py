@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from vendor.errors import NotConnected, Rejected, Stale, Unavailable, VendorError
+from vendor.errors import NotConnected, NotNow, Rejected, Stale, Unavailable, VendorError
 
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=5)
@@ -58,6 +58,8 @@ def decide(
     match error:
         case NotConnected():
             return Postpone(NOT_CONNECTED_DELAY, f"{error.system} ist nicht verbunden", counts=False)
+        case NotNow():
+            return Postpone(error.after, str(error), counts=False)
         case Stale():
             return Postpone(STALE_DELAY, "der Datensatz wurde gleichzeitig geändert")
         case Unavailable():

@@ -60,6 +60,7 @@ class LinkRow(Base, table=True):
     ameise_base: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     zoho_base: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     written: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+    unread: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     gone_in_zoho: bool = False
     linked_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     lease_owner: str | None = None
@@ -88,6 +89,7 @@ class WorkRow(Base, table=True):
     correlationid: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
     causationid: str | None = Field(default=None, sa_column=Column(UUID(as_uuid=False)))
     parked: bool = False
+    not_in_bulk: bool = False
     due_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     attempts: int = 0
@@ -132,3 +134,82 @@ class JudgedRow(Base, table=True):
     outcome: str
     pipeline_version: str
     judged_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class ConnectionLimitRow(Base, table=True):
+    """What holds for calls over one connection, and how the system stands: `sync.limit_store`."""
+
+    __tablename__ = "connection_limit"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    connection: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    system: str
+    daily_credits: int | None = None
+    share_percent: int | None = None
+    simultaneous_calls: int | None = None
+    bulk_write_allowed: bool = False
+    remaining: int | None = None
+    remaining_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    disconnected_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    failures: int = 0
+    opened_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    open_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    trips: int = 0
+    told_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    throttled: int = 0
+    paused_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class CreditSpentRow(Base, table=True):
+    """API credits that we spent in the ten minutes from `since` on."""
+
+    __tablename__ = "credit_spent"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    connection: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    since: datetime = Field(sa_type=DateTime(timezone=True), primary_key=True)  # pyright: ignore[reportArgumentType]
+    credits: int
+
+
+class CallShareRow(Base, table=True):
+    """The simultaneous calls that one replica may have until then."""
+
+    __tablename__ = "call_share"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    connection: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    owner: str = Field(primary_key=True)
+    calls: int
+    complex_calls: int
+    until: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class BulkJobRow(Base, table=True):
+    """A bulk write: waiting for rows, filling, creating (Zoho may have it), running as `zoho_job`, ended."""
+
+    __tablename__ = "bulk_job"  # pyright: ignore[reportAssignmentType]
+
+    id: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    tenant: str
+    pipeline: int
+    state: str
+    zoho_job: str | None = None
+    author: str | None = None
+    rows: int = 0
+    failed: bool = False
+    outcome: str | None = None
+    created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    job_created_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    ended_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class BulkRow(Base, table=True):
+    """What is to be stored once the job has written a record; erased with it."""
+
+    __tablename__ = "bulk_row"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str
+    job: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    work: int = Field(sa_type=BigInteger, primary_key=True)
+    zoho_id: str
+    settled: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))

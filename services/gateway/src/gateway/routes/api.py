@@ -55,6 +55,14 @@ from contracts.rpc.sync import (
     Retried,
     RetryParked,
 )
+from contracts.rpc.sync_limits import (
+    CONNECTION_LIMITS,
+    SET_CONNECTION_LIMITS,
+    AskConnectionLimits,
+    ConnectionLimits,
+    LimitChanges,
+    SetConnectionLimits,
+)
 from gateway import connections, downloads, services, tenants, webhooks
 from gateway.asking import ApiAsking
 from gateway.models import (
@@ -202,6 +210,21 @@ async def rotate_webhook(
     """Open a pipeline's webhook, or give it a new token."""
     keep_previous = (rotate or RotateWebhook()).keep_previous
     return await webhooks.open_to_zoho(asking, pipeline, keep_previous=keep_previous)
+
+
+@router.get("/{tenant}/connections/{connection}/limits")
+async def connection_limits(asking: ApiAsking, connection: Uuid) -> ConnectionLimits:
+    """How much of the outside system the connector may use, and what is left."""
+    return await asking.call(CONNECTION_LIMITS, AskConnectionLimits(connection=connection))
+
+
+@router.put("/{tenant}/connections/{connection}/limits", openapi_extra=tells(SET_CONNECTION_LIMITS))
+async def set_connection_limits(
+    asking: ApiAsking, connection: Uuid, limits: LimitChanges
+) -> ConnectionLimits:
+    """Change the limits of a connection; what is left out stays as it is."""
+    changes = SetConnectionLimits(connection=connection, **limits.model_dump())
+    return await asking.call(SET_CONNECTION_LIMITS, changes)
 
 
 @router.get("/{tenant}/parked")
