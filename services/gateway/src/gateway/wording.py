@@ -47,6 +47,12 @@ EVENTS = {
     "work_postponed": "Verschoben",
     "work_parked": "Geparkt",
     "work_retried": "Erneut versucht",
+    "parked_retried": "Alles Geparkte erneut versucht",
+    "work_discarded": "Verworfen",
+    "stopped_skipped": "Gesperrtes übergangen",
+    "links_forgotten": "Kunde im Abgleich gelöscht",
+    "links_informed": "Auskunft aus dem Abgleich erteilt",
+    "sync_stop_lifted": "Sperre im Abgleich aufgehoben",
     "message_parked": "Nachricht unlesbar",
     "unpublishable": "Ereignis nicht sendbar",
 }

@@ -9,14 +9,20 @@ import httpx
 
 from ameise.links import DeepLinks
 from chassis.process import Foundation, foundation
+from chassis.stop_list import StopList
 from contracts.ids import new_id
 from sync import subscribers
 from sync.admin import Admin
+from sync.adopting import Adopting
 from sync.batch_store import BatchStore
 from sync.create_once import CreateOnce
 from sync.intake import Intake
+from sync.parked import Parked
+from sync.people import People
 from sync.record_store import RecordStore
 from sync.settings import SyncSettings
+from sync.state import State
+from sync.stopping import NotStopped, Stopping
 from sync.systems import Systems
 from sync.to_ameise import ToAmeise
 from sync.to_zoho import ToZoho
@@ -32,10 +38,13 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
     """sync, up and at work inside the block."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
+    stop_list = StopList(settings.stop_list_dir, settings.stop_list_key)
+    stop_list.check()
     # The HTTP client is opened first, so that it outlives the work in hand at the end.
     async with httpx.AsyncClient(limits=limits) as http, foundation(settings) as base:
         systems = Systems(settings, base.rpc, http)
         links = DeepLinks(settings.ameise_link_base)
+        stopping = Stopping(stop_list, base.database, base.outbox)
         create_once = CreateOnce(
             database=base.database,
             lease=settings.lease,
@@ -67,9 +76,10 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
 
         def dispatcher(direction: WorkDirection) -> Dispatcher:
             to_ameise_side = direction == "to_ameise"
+            do = one_to_ameise if to_ameise_side else to_zoho
             return Dispatcher(
                 direction=direction,
-                do=one_to_ameise if to_ameise_side else to_zoho,
+                do=NotStopped(direction, stopping, base.database, do),
                 database=base.database,
                 all_tenants=base.all_tenants,
                 listen_url=settings.database_all_tenants_url,
@@ -81,8 +91,12 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
 
         subscribers.register(
             base.broker.faststream,
-            intake=Intake(base.database),
+            intake=Intake(base.database, stopping),
             admin=Admin(base.database, base.outbox, base.rpc),
+            parked=Parked(base.database, base.outbox, base.rpc, links),
+            adopting=Adopting(base.database, base.outbox, systems, settings.lease),
+            people=People(base.database, base.outbox, stop_list),
+            state=State(base.database, base.rpc, systems, links),
             parking=base.parking,
         )
         base.in_background("to-ameise", dispatcher("to_ameise").run())

@@ -9,13 +9,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.cause import Cause
 from chassis.database import Database
 from chassis.outbox import Outbox
-from contracts.events import ObjectAction, ObjectChange, WorkParked, WorkPostponed
+from contracts.events import ObjectAction, ObjectChange, WorkParked, WorkPostponed, WrittenToZoho
 from contracts.ids import AmeiseKey
-from sync import link_store, pipeline_store, work_store
+from contracts.rpc.sync_parked import ParkedCause
+from sync import link_store, pipeline_store, throughput, work_store
 from sync.batch import Settled, Unsettled, Verdict
 from sync.link_store import Link
 from sync.pipelines import Pipeline
-from sync.retry import Park, ParkedReason, Postpone
+from sync.retry import Park, Postpone
 from sync.work_store import Lane, Work
 
 
@@ -51,9 +52,9 @@ class BatchStore:
                 await self._store(session, pipeline, [verdict], duration_ms)
         except IntegrityError:
             work = verdict.item.work if isinstance(verdict, Settled) else verdict.work
-            reason = f"{ParkedReason.UNSURE}: der Zoho-Datensatz ist schon mit einem anderen Objekt verknüpft"
+            parked = Unsettled(work, Park(ParkedCause.RECORD_LINKED))
             async with self.database.tenant(pipeline.tenant) as session:
-                await self._store(session, pipeline, [Unsettled(work, Park(reason))], duration_ms)
+                await self._store(session, pipeline, [parked], duration_ms)
 
     async def _store(
         self, session: AsyncSession, pipeline: Pipeline, verdicts: Sequence[Verdict], duration_ms: float
@@ -70,6 +71,9 @@ class BatchStore:
         if any(s.outcome == "applied" for s in settled):
             await pipeline_store.note_success(session, pipeline)
         await self._store_unsettled(session, pipeline, unsettled)
+        if settled:
+            written = sum(any(isinstance(e, WrittenToZoho) for e in s.events) for s in settled)
+            await throughput.note_run(session, pipeline, written=written)
 
     async def _store_links(
         self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]
@@ -109,7 +113,7 @@ class BatchStore:
                     if decision.counts:
                         await self._tell(session, pipeline, work, WorkPostponed, decision.reason)
                 case Park():
-                    await work_store.park(session, work, reason=decision.reason, words=decision.words)
+                    await work_store.park(session, work, decision)
                     await pipeline_store.note_error(session, pipeline, decision.reason)
                     await self._tell(session, pipeline, work, WorkParked, decision.reason)
         if later:

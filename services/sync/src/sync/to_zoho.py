@@ -20,6 +20,7 @@ from contracts.ids import AmeiseKey, ZohoId
 from contracts.names import Service, Table
 from contracts.problems import Problem
 from contracts.rpc.ingest import OBJECTS, ComposedObject, ObjectsRequest
+from contracts.rpc.sync_parked import ParkedCause
 from sync import link_store, pipeline_store, work_store
 from sync.batch import (
     Item,
@@ -38,7 +39,7 @@ from sync.batch_store import BatchStore
 from sync.link_store import Link
 from sync.mapping import Conversion, Converter
 from sync.pipelines import Pipeline
-from sync.retry import Park, ParkedReason, Postpone, decide
+from sync.retry import Park, Postpone, decide
 from sync.systems import Systems
 from sync.work_store import Work
 from sync.zoho_records import read_back, sent_to_zoho
@@ -124,8 +125,8 @@ class ToZoho:
         for work in works:
             found = objects.get(AmeiseKey(work.object))
             if found is None:
-                reason = f"{ParkedReason.REJECTED}: ingest kennt {pipeline.table} {work.object} nicht"
-                verdicts.append(Unsettled(work, Park(reason)))
+                about = {"table": pipeline.table.value, "key": work.object}
+                verdicts.append(Unsettled(work, Park(ParkedCause.OBJECT_UNKNOWN, about)))
                 continue
             item = Item(work, found)
             if judged.get(found.key) == found.version:
