@@ -5,7 +5,7 @@ from chassis.cause import Cause
 from chassis.database import Database
 from chassis.subscriber import Received
 from contracts.actor import ActorKind
-from contracts.ids import PipelineId, TenantId, ZohoId
+from contracts.ids import PipelineId, TenantId
 from contracts.names import Table
 from contracts.work import LookAtZohoRecord, ObjectsChanged
 from sync import pipeline_store, work_store
@@ -34,13 +34,11 @@ class Intake:
 
     async def _store_webhooks(self, key: tuple[TenantId, PipelineId], works: list[LookAtZohoRecord]) -> None:
         tenant, pipeline = key
-        causes = {work.zoho_id: _cause(work, ActorKind.ZOHO) for work in works}
+        causes = {str(work.zoho_id): _cause(work, ActorKind.ZOHO) for work in works}
         stopped = await self._stopping.records(tenant, causes)
         async with self._database.tenant(tenant) as session:
             for zoho_id in sorted(stopped):
-                await self._stopping.tell(
-                    session, causes.pop(ZohoId(zoho_id)), skipped_record(pipeline, zoho_id)
-                )
+                await self._stopping.tell(session, causes.pop(zoho_id), skipped_record(pipeline, zoho_id))
             if causes:
                 await work_store.intake(
                     session,
@@ -58,7 +56,7 @@ class Intake:
         keys = [changed.key for changed in work.objects]
         is_kunde = work.table is Table.KUNDE
         stopped = await self._stopping.kunden(work.tenant, keys) if is_kunde else frozenset[str]()
-        objects = dict.fromkeys((key for key in keys if key not in stopped), cause)
+        objects = {str(key): cause for key in keys if key not in stopped}
         async with self._database.tenant(work.tenant) as session:
             await self._stopping.tell(session, cause, *(skipped_kunde(None, key) for key in sorted(stopped)))
             for pipeline in await pipeline_store.fed_by(session, work.table):

@@ -10,8 +10,9 @@ from sync.pipelines import Pipeline
 from sync.throughput import LAST_HOUR
 
 _STATES = f"""
-SELECT CAST(p.id AS text) AS id, p.name, p.enabled, CAST(p.zoho_connection AS text) AS zoho_connection, p.last_success,
-       p.last_error, t.last_run, coalesce(t.written, 0) AS written_last_hour,
+SELECT CAST(p.id AS text) AS id, p.name, p.enabled, p.last_success,
+       CAST(p.zoho_connection AS text) AS zoho_connection, p.last_error,
+       t.last_run, coalesce(t.written, 0) AS written_last_hour,
        coalesce(w.waiting, 0) AS waiting, coalesce(w.parked, 0) AS parked, w.oldest_waiting,
        (SELECT count(*) FROM link l WHERE l.zoho_connection = p.zoho_connection AND l.module = p.module
             AND l.table_name = p.table_name AND l.linked_at IS NOT NULL) AS linked

@@ -5,6 +5,7 @@ come again, and rows of work wait, until its newest copy is back.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -20,7 +21,25 @@ from contracts.names import Table
 from sync import pipeline_store, work_store
 from sync.work_store import Work, WorkDirection
 
-Signature = tuple[int, int, int] | None
+Signature = tuple[int, int, int]
+
+MISSING_IS_BELIEVED_SECONDS = 1.0
+"""Without a file nobody is stopped, or it was lost: the database, which knows, is asked so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The hashes that are stopped, as the file was then (None: there was none)."""
+
+    signature: Signature | None
+    read_at: float
+    hashes: frozenset[str]
+
+    def holds(self, signature: Signature | None) -> bool:
+        if signature is None:
+            fresh = time.monotonic() - self.read_at < MISSING_IS_BELIEVED_SECONDS
+            return self.signature is None and fresh
+        return self.signature == signature
 
 
 @dataclass(slots=True)
@@ -30,9 +49,7 @@ class Stopping:
     stop_list: StopList
     database: Database
     outbox: Outbox
-    _known: dict[TenantId, tuple[Signature, frozenset[str]]] = field(
-        default_factory=dict[TenantId, tuple[Signature, frozenset[str]]]
-    )
+    _known: dict[TenantId, _Known] = field(default_factory=dict[TenantId, _Known])
 
     async def records(self, tenant: TenantId, zoho_ids: Collection[str]) -> frozenset[str]:
         """Which of these records are stopped. Raises StopListIncomplete, and as the list does."""
@@ -56,16 +73,16 @@ class Stopping:
     async def _hashes(self, tenant: TenantId) -> frozenset[str]:
         signature = _signature(self.stop_list)
         known = self._known.get(tenant)
-        if known is not None and known[0] == signature:
-            return known[1]
+        if known is not None and known.holds(signature):
+            return known.hashes
         async with self.database.tenant(tenant) as session:
             await check_size(session, self.stop_list, tenant)
         hashes = await asyncio.to_thread(self.stop_list.stopped, tenant)
-        self._known[tenant] = (signature, hashes)
+        self._known[tenant] = _Known(signature, time.monotonic(), hashes)
         return hashes
 
 
-def _signature(stop_list: StopList) -> Signature:
+def _signature(stop_list: StopList) -> Signature | None:
     """What tells two states of the file apart: it only grows, or another one is put in its place."""
     try:
         stat = (stop_list.folder / FILE).stat()
