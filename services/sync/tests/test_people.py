@@ -188,12 +188,15 @@ async def test_another_team_loses_nothing(
     assert team.rows.events("stopped_skipped") == []
 
 
-async def test_a_lost_stop_list_lets_nobody_in_until_it_is_back(team: "Team", tmp_path: "Path") -> None:
+async def test_a_lost_stop_list_lets_nobody_in_until_it_is_back(
+    team: "Team", tmp_path: "Path", monkeypatch: pytest.MonkeyPatch
+) -> None:
     number, record = await linked_kunde(team)
     await forget(team, number)
     file = tmp_path / "stop-list" / FILE
     kept = file.read_bytes()
     file.unlink()
+    monkeypatch.setattr("sync.stopping.MISSING_IS_BELIEVED_SECONDS", 0.0)
     await team.webhook(record)
     with pytest.raises(Conflict, match="stop list"):
         await forget(team, number)

@@ -7,6 +7,7 @@ from contracts.events import ObjectAction
 from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc.auth import ConnectionState
 from contracts.rpc.ingest import DeliveryState
+from contracts.rpc.sync_parked import ParkedCause
 
 EVENTS = {
     "tenant_created": "Team angelegt",
@@ -112,6 +113,23 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         ObjectAction.UPDATED: "geändert",
         ObjectAction.GONE: "entfallen",
         ObjectAction.UNCHANGED: "unverändert",
+    },
+    ParkedCause: {
+        ParkedCause.FIELDS_MISSING: "Angaben fehlen",
+        ParkedCause.SIMILAR_KUNDEN: "könnte ein vorhandener Kunde sein",
+        ParkedCause.TWIN_RECORD: "gleicht einem anderen Datensatz",
+        ParkedCause.KUNDE_TAKEN: "Kunde gehört zu einem anderen Datensatz",
+        ParkedCause.KUNDE_JUST_LINKED: "Kunde gerade anders verknüpft",
+        ParkedCause.RECORD_LINKED: "Datensatz schon verknüpft",
+        ParkedCause.RULE_UNDECIDED: "Auswahlregel nicht zu entscheiden",
+        ParkedCause.POSSIBLY_CREATED: "vielleicht angelegt",
+        ParkedCause.REFUSED_BY_AMEISE: "von Ameise abgelehnt",
+        ParkedCause.REFUSED_BY_ZOHO: "von Zoho abgelehnt",
+        ParkedCause.VALUE_UNFIT: "Wert passt nicht",
+        ParkedCause.KUNDE_UNKNOWN: "Kunde in Ameise unbekannt",
+        ParkedCause.NO_NUMBER: "keine Kundennummer",
+        ParkedCause.OBJECT_UNKNOWN: "Objekt nie geliefert",
+        ParkedCause.UNREACHABLE: "zu lange nicht erreichbar",
     },
     ActorKind: {
         ActorKind.USER: "Benutzer",

@@ -43,18 +43,7 @@ from contracts.rpc.ingest_format import (
     SampleRead,
     SetFormat,
 )
-from contracts.rpc.sync import (
-    CREATE_DEFAULT_PIPELINES,
-    LIST_PARKED,
-    LIST_PIPELINES,
-    RETRY_PARKED,
-    CreateDefaultPipelines,
-    ListParked,
-    ParkedWorks,
-    Pipelines,
-    Retried,
-    RetryParked,
-)
+from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES, CreateDefaultPipelines, Pipelines
 from gateway import connections, downloads, services, tenants, webhooks
 from gateway.asking import ApiAsking
 from gateway.models import (
@@ -202,18 +191,6 @@ async def rotate_webhook(
     """Open a pipeline's webhook, or give it a new token."""
     keep_previous = (rotate or RotateWebhook()).keep_previous
     return await webhooks.open_to_zoho(asking, pipeline, keep_previous=keep_previous)
-
-
-@router.get("/{tenant}/parked")
-async def list_parked(asking: ApiAsking, parked: Annotated[ListParked, Query()]) -> ParkedWorks:
-    """Work that needs a person."""
-    return await asking.call(LIST_PARKED, parked)
-
-
-@router.post("/{tenant}/parked/retry", openapi_extra=tells(RETRY_PARKED))
-async def retry_parked(asking: ApiAsking, retry: RetryParked) -> Retried:
-    """Try parked work again."""
-    return await asking.call(RETRY_PARKED, retry)
 
 
 @router.get("/{tenant}/log")
