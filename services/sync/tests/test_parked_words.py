@@ -7,14 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.rpc.sync_parked import ParkedCause
-from sync.parked_words import english, german
-
-KINDS = ("unvollständig", "unklar", "vielleicht angelegt", "abgelehnt", "zu lange nicht erreichbar")
+from sync.parked_words import Kind, english, german
 
 
 @pytest.mark.parametrize("cause", ParkedCause)
 def test_every_cause_has_a_sentence_that_begins_with_one_of_five_words(cause: ParkedCause) -> None:
-    assert german(cause, {}).split(":")[0] in KINDS
+    assert german(cause, {}).split(":")[0] in {kind.value for kind in Kind}
     assert english(cause, {})
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from contracts.rpc.sync_parked import ParkedCause
 
 
-class _Kind(StrEnum):
+class Kind(StrEnum):
     """The word that a German reason begins with: by it the handbook is ordered."""
 
     INCOMPLETE = "unvollständig"
@@ -17,34 +17,34 @@ class _Kind(StrEnum):
     TOO_LONG = "zu lange nicht erreichbar"
 
 
-_GERMAN: Mapping[ParkedCause, tuple[_Kind, str]] = {
-    ParkedCause.FIELDS_MISSING: (_Kind.INCOMPLETE, "für die Anlage fehlt {fields}"),
-    ParkedCause.SIMILAR_KUNDEN: (_Kind.UNSURE, "könnte Kunde {kunden} sein"),
-    ParkedCause.TWIN_RECORD: (_Kind.UNSURE, "gleicht dem Zoho-Datensatz {zoho_id}"),
-    ParkedCause.KUNDE_TAKEN: (_Kind.UNSURE, "Kunde {kunde} gehört schon zu Datensatz {zoho_id}"),
+_GERMAN: Mapping[ParkedCause, tuple[Kind, str]] = {
+    ParkedCause.FIELDS_MISSING: (Kind.INCOMPLETE, "für die Anlage fehlt {fields}"),
+    ParkedCause.SIMILAR_KUNDEN: (Kind.UNSURE, "könnte Kunde {kunden} sein"),
+    ParkedCause.TWIN_RECORD: (Kind.UNSURE, "gleicht dem Zoho-Datensatz {zoho_id}"),
+    ParkedCause.KUNDE_TAKEN: (Kind.UNSURE, "Kunde {kunde} gehört schon zu Datensatz {zoho_id}"),
     ParkedCause.KUNDE_JUST_LINKED: (
-        _Kind.UNSURE,
+        Kind.UNSURE,
         "der Kunde wurde gerade mit einem anderen Datensatz verknüpft",
     ),
     ParkedCause.RECORD_LINKED: (
-        _Kind.UNSURE,
+        Kind.UNSURE,
         "der Zoho-Datensatz ist schon mit einem anderen Objekt verknüpft",
     ),
     ParkedCause.RULE_UNDECIDED: (
-        _Kind.UNSURE,
+        Kind.UNSURE,
         "die Auswahlregel der Pipeline braucht ein Feld, das unbekannt ist",
     ),
     ParkedCause.POSSIBLY_CREATED: (
-        _Kind.POSSIBLY_CREATED,
+        Kind.POSSIBLY_CREATED,
         "Ameise hat auf die Anlage nicht geantwortet",
     ),
-    ParkedCause.REFUSED_BY_AMEISE: (_Kind.REJECTED, "{answer}"),
-    ParkedCause.REFUSED_BY_ZOHO: (_Kind.REJECTED, "{answer}"),
-    ParkedCause.VALUE_UNFIT: (_Kind.REJECTED, "{problem}"),
-    ParkedCause.KUNDE_UNKNOWN: (_Kind.REJECTED, "Kunde {kunde} gibt es in Ameise nicht (oder nicht für uns)"),
-    ParkedCause.NO_NUMBER: (_Kind.REJECTED, "in {field} steht keine Nummer"),
-    ParkedCause.OBJECT_UNKNOWN: (_Kind.REJECTED, "ingest kennt {table} {key} nicht"),
-    ParkedCause.UNREACHABLE: (_Kind.TOO_LONG, "{system} seit über {hours} h"),
+    ParkedCause.REFUSED_BY_AMEISE: (Kind.REJECTED, "{answer}"),
+    ParkedCause.REFUSED_BY_ZOHO: (Kind.REJECTED, "{answer}"),
+    ParkedCause.VALUE_UNFIT: (Kind.REJECTED, "{problem}"),
+    ParkedCause.KUNDE_UNKNOWN: (Kind.REJECTED, "Kunde {kunde} gibt es in Ameise nicht (oder nicht für uns)"),
+    ParkedCause.NO_NUMBER: (Kind.REJECTED, "in {field} steht keine Nummer"),
+    ParkedCause.OBJECT_UNKNOWN: (Kind.REJECTED, "ingest kennt {table} {key} nicht"),
+    ParkedCause.UNREACHABLE: (Kind.TOO_LONG, "{system} seit über {hours} h"),
 }
 
 _ENGLISH: Mapping[ParkedCause, str] = {
