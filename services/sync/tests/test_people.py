@@ -1,5 +1,6 @@
 """A Kunde who asks to be forgotten is gone from sync and stays away; one who asks what is held is told."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,26 @@ async def test_work_that_a_restored_backup_brings_back_is_not_done(team: "Team")
     assert team.rows.work() == []
     assert len(team.rows.events("stopped_skipped")) == 2
     assert len(await team.world.calls("GET", "/Contacts/")) == calls
+
+
+async def test_links_that_a_restored_backup_brings_back_are_erased_at_the_next_start(
+    team: "Team", sync_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.people_store.KEYS_AT_ONCE", 1)
+    number, _ = await linked_kunde(team)
+    other = await team.world.add_kunde(Nachname="Bleibt")
+    await team.delivery([other])
+    await team.idle()
+    backup = team.rows.select("SELECT * FROM link WHERE ameise_key = %s", number)[0]
+    await forget(team, number)
+    names = "tenant, zoho_connection, module, ameise_connection, table_name, zoho_id, ameise_key"
+    values = [backup[name] for name in names.split(", ")]
+    team.rows.change(f"INSERT INTO link ({names}) VALUES (%s, %s, %s, %s, %s, %s, %s)", *values)
+    async with sync_with(), asyncio.timeout(10):
+        while any(link["ameise_key"] == number for link in team.rows.links()):
+            await asyncio.sleep(0.05)
+    assert other in {link["ameise_key"] for link in team.rows.links()}
+    assert [event["actor_id"] for event in team.rows.events("links_forgotten")] == ["anna", "sync"]
 
 
 async def test_a_vertrag_that_has_the_number_of_somebody_forgotten_travels(team: "Team") -> None:

@@ -45,6 +45,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         systems = Systems(settings, base.rpc, http)
         links = DeepLinks(settings.ameise_link_base)
         stopping = Stopping(stop_list, base.database, base.outbox)
+        people = People(base.database, base.outbox, stop_list)
         create_once = CreateOnce(
             database=base.database,
             lease=settings.lease,
@@ -95,10 +96,11 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             admin=Admin(base.database, base.outbox, base.rpc),
             parked=Parked(base.database, base.outbox, base.rpc, links),
             adopting=Adopting(base.database, base.outbox, systems, settings.lease),
-            people=People(base.database, base.outbox, stop_list),
+            people=people,
             state=State(base.database, base.rpc, systems, links),
             parking=base.parking,
         )
+        base.in_background("forgetting", people.forget_returned())
         base.in_background("to-ameise", dispatcher("to_ameise").run())
         base.in_background("to-zoho", dispatcher("to_zoho").run())
         await base.start()

@@ -5,11 +5,14 @@ waited for, and all goes in one transaction. Each call can be repeated.
 """
 
 import asyncio
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
+from chassis.cause import Cause
 from chassis.database import Database
 from chassis.outbox import Outbox
 from chassis.rpc import Caller
@@ -23,6 +26,7 @@ from chassis.stop_list import (
 )
 from contracts.events import LinksForgotten, LinksInformed, SyncStopLifted
 from contracts.ids import Kundennummer, TenantId, ZohoId
+from contracts.names import Service
 from contracts.problems import Conflict, NotFound
 from contracts.rpc import Empty
 from contracts.rpc.ingest import KundeRequest
@@ -39,6 +43,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 PATIENCE_SECONDS = 10.0
 """How long work in hand is waited for, before the caller is asked to come again."""
 LOOK_AGAIN_SECONDS = 0.2
+HINDERED_SECONDS = 60.0
+"""Until those whom a backup brought back are looked for again, if that was not possible."""
 PAGE_BYTES = 256 * 1024
 _UNUSABLE = (StopListIncomplete, WrongKey, OSError, ValueError)
 
@@ -53,12 +59,60 @@ class People:
 
     async def forget(self, request: KundeRequest, caller: Caller) -> SyncForgetReceipt:
         """Raises Conflict if he is in hand all the time, or if the stop list cannot be used."""
-        tenant, kunde = caller.tenant, request.kunde
+        return await self._forget_when_idle(caller.cause, caller.tenant, request.kunde)
+
+    async def forget_returned(self) -> None:
+        """Forget those on the stop list who are linked nevertheless: a backup was restored. Tried until it is
+        done; nothing about them is worked on meanwhile."""
+        while not await self._forget_all_returned():
+            await asyncio.sleep(HINDERED_SECONDS)
+
+    async def _forget_all_returned(self) -> bool:
+        """Whether nothing hindered it."""
+        try:
+            for tenant in await asyncio.to_thread(self.stop_list.tenants):
+                for kunde in sorted(await self._returned(tenant)):
+                    log.warning("kunde.returned", tenant=tenant)
+                    cause = Cause.of_service(Service.SYNC, tenant)
+                    await self._forget_when_idle(cause, tenant, kunde)
+        except (*_UNUSABLE, Conflict, SQLAlchemyError) as error:
+            log.warning("kunde.stays_for_now", error=type(error).__name__)
+            return False
+        return True
+
+    async def _returned(self, tenant: TenantId) -> set[Kundennummer]:
+        """Kunden who are on the list and in the tables. The key stays here: it must not travel to the database
+        that the list shall outlive."""
+        stopped = await asyncio.to_thread(self.stop_list.stopped, tenant)
+        if not stopped:
+            return set()
+        async with self.database.tenant(tenant) as session:
+            created = await people_store.created_kunden(session)
+        found = await asyncio.to_thread(self._stopped_among, tenant, created, stopped)
+        after = 0
+        while True:
+            async with self.database.tenant(tenant) as session:
+                linked = await people_store.linked_kunden(session, after=after)
+            if not linked:
+                return found
+            after = linked[-1][0]
+            numbers = [number for _, number in linked]
+            found |= await asyncio.to_thread(self._stopped_among, tenant, numbers, stopped)
+
+    def _stopped_among(
+        self, tenant: TenantId, numbers: Sequence[str], stopped: Collection[str]
+    ) -> set[Kundennummer]:
+        # On the list are Kundennummern only, so what fits one is one.
+        return {Kundennummer(n) for n in numbers if self.stop_list.hash_of(tenant, n) in stopped}
+
+    async def _forget_when_idle(
+        self, cause: Cause, tenant: TenantId, kunde: Kundennummer
+    ) -> SyncForgetReceipt:
         await self._check_list(tenant)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 # What is in hand ends in another process perhaps: there is nothing to wait for.
-                while (receipt := await self._forget(caller, kunde)) is None:  # noqa: ASYNC110
+                while (receipt := await self._forget(cause, tenant, kunde)) is None:  # noqa: ASYNC110
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
         except TimeoutError as error:
             raise Conflict(
@@ -67,9 +121,8 @@ class People:
         log.info("kunde.forgotten", **receipt.erased)
         return receipt
 
-    async def _forget(self, caller: Caller, kunde: Kundennummer) -> SyncForgetReceipt | None:
+    async def _forget(self, cause: Cause, tenant: TenantId, kunde: Kundennummer) -> SyncForgetReceipt | None:
         """None while something about him is in hand."""
-        tenant = caller.tenant
         async with self.database.tenant(tenant) as session:
             traces = await people_store.find(session, kunde)
             stopped = tuple(map(ZohoId, traces.zoho_ids))
@@ -78,7 +131,7 @@ class People:
             if traces.in_hand:
                 return None
             erased = await people_store.erase(session, traces)
-            await self.outbox.tell(session, caller.cause, LinksForgotten(kunde=kunde, counts=erased))
+            await self.outbox.tell(session, cause, LinksForgotten(kunde=kunde, counts=erased))
         return SyncForgetReceipt(kunde=kunde, at=datetime.now(UTC), erased=erased, stopped=stopped)
 
     async def _stop(self, tenant: TenantId, kunde: Kundennummer, zoho_ids: tuple[ZohoId, ...]) -> None:

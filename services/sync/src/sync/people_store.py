@@ -97,6 +97,27 @@ async def find(session: AsyncSession, kunde: Kundennummer) -> Traces:
     )
 
 
+KEYS_AT_ONCE = 50_000
+
+
+async def linked_kunden(session: AsyncSession, *, after: int) -> list[tuple[int, str]]:
+    """(id of the link, Kundennummer) of the next links of Kunden after one, in the order of ids."""
+    rows = await fetch_all(
+        session,
+        "SELECT id, ameise_key FROM link WHERE table_name = 'kunde' AND ameise_key IS NOT NULL "
+        "AND id > :after ORDER BY id LIMIT :count",
+        after=after,
+        count=KEYS_AT_ONCE,
+    )
+    return [(row["id"], row["ameise_key"]) for row in rows]
+
+
+async def created_kunden(session: AsyncSession) -> list[str]:
+    """The Kundennummern that intents know."""
+    rows = await fetch_all(session, "SELECT DISTINCT kundennummer FROM intent WHERE kundennummer IS NOT NULL")
+    return [row["kundennummer"] for row in rows]
+
+
 async def erase(session: AsyncSession, traces: Traces) -> dict[str, int]:
     """Delete what was found, and his number from what is about others; how many rows, by place."""
     ids = [traces.kunde, *traces.zoho_ids]
