@@ -174,6 +174,37 @@ async def test_a_retry_does_not_wait_for_the_automatic_one_and_attempts_go_on(te
     assert len(await team.world.named("Gleich")) == 1
 
 
+async def test_what_waits_for_a_person_to_reconnect_need_not_wait_on(team: "Team") -> None:
+    team.auth.connected = False
+    await team.webhook(await team.world.add(Last_Name="Warte", Salutation="Frau", First_Name="Anna"))
+    await team.postponed("nicht verbunden")
+    team.auth.connected = True
+    [work] = (await listed(team, postponed=True)).works
+    assert (work.cause, work.attempts, work.reason) == (None, 0, "zoho ist nicht verbunden")
+    assert (await ask(team, RETRY_PARKED, RetryParked(ids=(work.id,)))).retried == 1
+    assert await team.idle() == []
+    assert len(await team.world.named("Warte")) == 1
+
+
+async def test_a_kunde_whose_creation_was_not_answered_can_be_named_at_once(team: "Team") -> None:
+    """By a person who looked into Ameise, while the connector still waits for it to settle."""
+    await team.world.fault("timeout_after_write", "/kunden$", method="POST", seconds=5, times=1)
+    await team.world.knobs(ameise_search_lag_seconds=600)
+    record = await team.world.add(Last_Name="Schwebt", **ANNA)
+    await team.webhook(record)
+    await team.postponed("Ausgang der Anlage in Ameise unbekannt")
+    await team.world.knobs(ameise_search_lag_seconds=0)
+    [number] = await team.world.named("Schwebt")
+    await team.world.knobs(ameise_search_lag_seconds=600)
+    [work] = (await listed(team, postponed=True)).works
+    await ask(team, ADOPT_CANDIDATE, AdoptCandidate(id=work.id, kunde=Kundennummer(number)))
+    assert await team.idle() == []
+    assert (await team.world.record(record))["Kundennummer"] == number
+    assert [row["outcome"] for row in team.rows.select("SELECT outcome FROM intent")] == ["adopted"]
+    await team.world.knobs(ameise_search_lag_seconds=0)
+    assert await team.world.named("Schwebt") == [number]
+
+
 async def test_what_is_in_hand_is_not_retried(team: "Team") -> None:
     park(team.rows, "1")
     [work] = (await listed(team)).works

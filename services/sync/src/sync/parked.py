@@ -216,7 +216,11 @@ def shown_work(row: dict[str, Any], links: DeepLinks, *, words_too: bool) -> Par
         direction=row["direction"],
         module=row["module"],
         reason_en=english(cause, row["details"]) if cause else None,
-        candidates=tuple(Kundennummer(number) for number in row["candidates"]) if parked else (),
+        candidates=tuple(
+            Kundennummer(number)
+            for number in (row["candidates"] if parked else ())
+            if Kundennummer.pattern.fullmatch(number)
+        ),
         ameise_key=key,
         ameise_link=deep_link(links, row["table_name"], key),
         due_at=None if parked else row["due_at"],

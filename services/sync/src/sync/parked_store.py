@@ -15,7 +15,7 @@ from contracts.rpc.sync_parked import ListParked, ParkedCause, ParkedFilter
 from sync.work_store import channel
 
 _IDLE = "(w.lease_until IS NULL OR w.lease_until < now())"
-_POSTPONED = "NOT w.parked AND w.attempts > 0"
+_POSTPONED = "NOT w.parked AND (w.attempts > 0 OR w.due_at > now())"
 
 _CHOSEN = """
 (CAST(:pipeline AS integer) IS NULL OR w.pipeline = :pipeline)

@@ -64,7 +64,7 @@ class People:
     async def forget_returned(self) -> None:
         """Forget those on the stop list who are linked nevertheless: a backup was restored. Tried until it is
         done; nothing about them is worked on meanwhile."""
-        while not await self._forget_all_returned():
+        while not await self._forget_all_returned():  # noqa: ASYNC110 (a disk, or another process)
             await asyncio.sleep(HINDERED_SECONDS)
 
     async def _forget_all_returned(self) -> bool:
@@ -81,8 +81,8 @@ class People:
         return True
 
     async def _returned(self, tenant: TenantId) -> set[Kundennummer]:
-        """Kunden who are on the list and in the tables. The key stays here: it must not travel to the database
-        that the list shall outlive."""
+        """Kunden who are on the list and in the tables. The key stays here: it must not travel to the
+        database that the list shall outlive."""
         stopped = await asyncio.to_thread(self.stop_list.stopped, tenant)
         if not stopped:
             return set()

@@ -77,7 +77,7 @@ class ParkedFilter(RpcModel):
 class ListParked(ParkedFilter):
     """One page in the order of ids, oldest first; `after` is the last id of the page before.
 
-    `postponed`: instead of parked work, that which failed and waits for its next attempt.
+    `postponed`: instead of parked work, that which failed, or waits for something, and is tried by itself.
     """
 
     limit: int = Field(default=100, ge=1, le=1000)
