@@ -152,11 +152,12 @@ async def remember_size(session: AsyncSession, stop_list: StopList, tenant: Tena
 
 async def check_size(session: AsyncSession, stop_list: StopList, tenant: TenantId) -> None:
     """Raises StopListIncomplete if the list was longer once: who is missing would come back unnoticed."""
-    entries = await asyncio.to_thread(stop_list.entries, tenant)
     rows = await fetch_all(
         session, "SELECT entries FROM stop_list_size WHERE tenant = :tenant", tenant=tenant
     )
     wanted = rows[0]["entries"] if rows else 0
+    # The file after the number: it may grow in between, and never shrinks.
+    entries = await asyncio.to_thread(stop_list.entries, tenant)
     if entries < wanted:
         raise StopListIncomplete(f"the stop list has {entries} entries instead of {wanted}: put it back")
 
