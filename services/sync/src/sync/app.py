@@ -24,6 +24,7 @@ from sync.settings import SyncSettings
 from sync.state import State
 from sync.stopping import NotStopped, Stopping
 from sync.systems import Systems
+from sync.throughput import Throughput
 from sync.to_ameise import ToAmeise
 from sync.to_zoho import ToZoho
 from sync.work_store import Work, WorkDirection
@@ -45,6 +46,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         systems = Systems(settings, base.rpc, http)
         links = DeepLinks(settings.ameise_link_base)
         stopping = Stopping(stop_list, base.database, base.outbox)
+        throughput = Throughput(base.database)
         people = People(base.database, base.outbox, stop_list)
         create_once = CreateOnce(
             database=base.database,
@@ -54,7 +56,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         )
         to_ameise = ToAmeise(
             database=base.database,
-            store=RecordStore(base.database, base.outbox),
+            store=RecordStore(base.database, base.outbox, throughput),
             systems=systems,
             create_once=create_once,
             links=links,
@@ -63,7 +65,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         )
         to_zoho = ToZoho(
             database=base.database,
-            store=BatchStore(base.database, base.outbox),
+            store=BatchStore(base.database, base.outbox, throughput),
             rpc=base.rpc,
             systems=systems,
             links=links,
@@ -100,6 +102,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             state=State(base.database, base.rpc, systems, links),
             parking=base.parking,
         )
+        base.in_background("throughput", throughput.run())
         base.in_background("forgetting", people.forget_returned())
         base.in_background("to-ameise", dispatcher("to_ameise").run())
         base.in_background("to-zoho", dispatcher("to_zoho").run())

@@ -12,11 +12,12 @@ from chassis.outbox import Outbox
 from contracts.events import ObjectAction, ObjectChange, WorkParked, WorkPostponed, WrittenToZoho
 from contracts.ids import AmeiseKey
 from contracts.rpc.sync_parked import ParkedCause
-from sync import link_store, pipeline_store, throughput, work_store
+from sync import link_store, pipeline_store, work_store
 from sync.batch import Settled, Unsettled, Verdict
 from sync.link_store import Link
 from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone
+from sync.throughput import Throughput
 from sync.work_store import Lane, Work
 
 
@@ -26,6 +27,7 @@ class BatchStore:
 
     database: Database
     outbox: Outbox
+    throughput: Throughput
 
     async def __call__(
         self,
@@ -40,16 +42,24 @@ class BatchStore:
             async with self.database.tenant(pipeline.tenant) as session:
                 await self._store(session, pipeline, verdicts, duration_ms)
                 await link_store.give_back(session, leased)
+            self._note(pipeline, verdicts)
         except IntegrityError:
             for verdict in verdicts:
                 await self._store_alone(pipeline, verdict, duration_ms)
             async with self.database.tenant(pipeline.tenant) as session:
                 await link_store.give_back(session, leased)
 
+    def _note(self, pipeline: Pipeline, verdicts: Sequence[Verdict]) -> None:
+        settled = [v for v in verdicts if isinstance(v, Settled)]
+        if settled:
+            written = sum(any(isinstance(e, WrittenToZoho) for e in s.events) for s in settled)
+            self.throughput.note(pipeline, written=written)
+
     async def _store_alone(self, pipeline: Pipeline, verdict: Verdict, duration_ms: float) -> None:
         try:
             async with self.database.tenant(pipeline.tenant) as session:
                 await self._store(session, pipeline, [verdict], duration_ms)
+            self._note(pipeline, [verdict])
         except IntegrityError:
             work = verdict.item.work if isinstance(verdict, Settled) else verdict.work
             parked = Unsettled(work, Park(ParkedCause.RECORD_LINKED))
@@ -71,9 +81,6 @@ class BatchStore:
         if any(s.outcome == "applied" for s in settled):
             await pipeline_store.note_success(session, pipeline)
         await self._store_unsettled(session, pipeline, unsettled)
-        if settled:
-            written = sum(any(isinstance(e, WrittenToZoho) for e in s.events) for s in settled)
-            await throughput.note_run(session, pipeline, written=written)
 
     async def _store_links(
         self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]

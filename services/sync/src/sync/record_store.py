@@ -19,10 +19,11 @@ from contracts.events import (
 )
 from contracts.ids import ZohoId
 from contracts.rpc.sync_parked import ParkedCause
-from sync import link_store, pipeline_store, throughput, work_store
+from sync import link_store, pipeline_store, work_store
 from sync.link_store import Link
 from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone
+from sync.throughput import Throughput
 from sync.work_store import Work
 
 
@@ -56,6 +57,7 @@ class RecordStore:
 
     database: Database
     outbox: Outbox
+    throughput: Throughput
 
     async def __call__(
         self, pipeline: Pipeline, work: Work, leased: Link | None, result: Result, *, duration_ms: float
@@ -63,6 +65,8 @@ class RecordStore:
         """Store it. Raises LeaseLost if somebody else has the row or the link by now."""
         try:
             await self._store(pipeline, work, leased, result, duration_ms)
+            if isinstance(result, Done | Half):
+                self.throughput.note(pipeline, written=_wrote(result.events))
         except IntegrityError:
             await self._store(pipeline, work, leased, Park(ParkedCause.KUNDE_JUST_LINKED), duration_ms)
 
@@ -76,11 +80,9 @@ class RecordStore:
                     await self._keep(session, pipeline, work, link, events, duration_ms)
                     await pipeline_store.note_success(session, pipeline)
                     await work_store.finish(session, [work])
-                    await throughput.note_run(session, pipeline, written=_wrote(events))
                 case Half(link=link, events=events, decision=decision):
                     await self._keep(session, pipeline, work, link, events, duration_ms)
                     await self._put_off(session, pipeline, work, decision, duration_ms)
-                    await throughput.note_run(session, pipeline, written=_wrote(events))
                 case Postpone() | Park():
                     await self._put_off(session, pipeline, work, result, duration_ms)
                     if leased is not None:
