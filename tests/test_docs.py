@@ -10,8 +10,8 @@ import pytest
 
 from contracts.events import EVENT_TYPES
 from gateway.wording import EVENTS
+from sync.parked_words import Kind
 from sync.pipelines import BUILT_IN
-from sync.retry import ParkedReason
 
 ROOT = Path(__file__).parents[1]
 HANDBUCH = ROOT / "docs" / "handbuch"
@@ -104,7 +104,7 @@ def test_the_handbook_explains_every_event_by_its_label() -> None:
 
 def test_the_handbook_explains_every_reason_for_parking() -> None:
     page = (HANDBUCH / "geparkte-arbeit.md").read_text()
-    assert [reason.value for reason in ParkedReason if f"## „{reason}“" not in page] == []
+    assert [kind.value for kind in Kind if f"## „{kind}“" not in page] == []
 
 
 def test_the_handbook_shows_every_page() -> None:

@@ -406,6 +406,53 @@ class BulkWriteEnded(EventData):
     given_back: int = 0
 
 
+class ParkedRetried(EventData):
+    """A person asked for all parked work of a pipeline or of a cause to be tried again."""
+
+    service, event_name = Service.SYNC, "parked_retried"
+    pipeline: PipelineId | None = None
+    cause: str | None = None
+    works: int
+
+
+class WorkDiscarded(RecordData):
+    """A person decided that parked work is not done; `reason` is what they wrote."""
+
+    service, event_name = Service.SYNC, "work_discarded"
+
+
+class StoppedSkipped(EventData):
+    """Zoho records or objects that are on sync's stop list came up again, and nothing was done about them."""
+
+    service, event_name = Service.SYNC, "stopped_skipped"
+    outcome: Outcome = Outcome.WARNING
+    pipeline: PipelineId | None = None
+    zoho_id: ZohoId | None = None
+    object: ObjectChange | None = None
+
+
+class LinksForgotten(EventData):
+    """One Kunde was erased from sync, and put on its stop list."""
+
+    service, event_name = Service.SYNC, "links_forgotten"
+    kunde: Kundennummer
+    counts: dict[str, int] = Field(description="what was erased, by place")
+
+
+class LinksInformed(EventData):
+    """Somebody took everything that sync holds about one Kunde."""
+
+    service, event_name = Service.SYNC, "links_informed"
+    kunde: Kundennummer
+
+
+class SyncStopLifted(EventData):
+    """sync may meet this Kunde again."""
+
+    service, event_name = Service.SYNC, "sync_stop_lifted"
+    kunde: Kundennummer
+
+
 # ── any service ──────────────────────────────────────────────────────────────
 
 
@@ -470,6 +517,12 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     SystemReachable,
     BulkWriteStarted,
     BulkWriteEnded,
+    ParkedRetried,
+    WorkDiscarded,
+    StoppedSkipped,
+    LinksForgotten,
+    LinksInformed,
+    SyncStopLifted,
     MessageParked,
     Unpublishable,
 )

@@ -7,6 +7,7 @@ from contracts.events import ObjectAction
 from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc.auth import ConnectionState
 from contracts.rpc.ingest import DeliveryState
+from contracts.rpc.sync_parked import ParkedCause
 
 EVENTS = {
     "tenant_created": "Team angelegt",
@@ -52,6 +53,12 @@ EVENTS = {
     "system_reachable": "Fremdsystem wieder erreichbar",
     "bulk_write_started": "Massenschreiben begonnen",
     "bulk_write_ended": "Massenschreiben beendet",
+    "parked_retried": "Alles Geparkte erneut versucht",
+    "work_discarded": "Verworfen",
+    "stopped_skipped": "Gesperrtes übergangen",
+    "links_forgotten": "Kunde im Abgleich gelöscht",
+    "links_informed": "Auskunft aus dem Abgleich erteilt",
+    "sync_stop_lifted": "Sperre im Abgleich aufgehoben",
     "message_parked": "Nachricht unlesbar",
     "unpublishable": "Ereignis nicht sendbar",
 }
@@ -111,6 +118,23 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         ObjectAction.UPDATED: "geändert",
         ObjectAction.GONE: "entfallen",
         ObjectAction.UNCHANGED: "unverändert",
+    },
+    ParkedCause: {
+        ParkedCause.FIELDS_MISSING: "Angaben fehlen",
+        ParkedCause.SIMILAR_KUNDEN: "könnte ein vorhandener Kunde sein",
+        ParkedCause.TWIN_RECORD: "gleicht einem anderen Datensatz",
+        ParkedCause.KUNDE_TAKEN: "Kunde gehört zu einem anderen Datensatz",
+        ParkedCause.KUNDE_JUST_LINKED: "Kunde gerade anders verknüpft",
+        ParkedCause.RECORD_LINKED: "Datensatz schon verknüpft",
+        ParkedCause.RULE_UNDECIDED: "Auswahlregel nicht zu entscheiden",
+        ParkedCause.POSSIBLY_CREATED: "vielleicht angelegt",
+        ParkedCause.REFUSED_BY_AMEISE: "von Ameise abgelehnt",
+        ParkedCause.REFUSED_BY_ZOHO: "von Zoho abgelehnt",
+        ParkedCause.VALUE_UNFIT: "Wert passt nicht",
+        ParkedCause.KUNDE_UNKNOWN: "Kunde in Ameise unbekannt",
+        ParkedCause.NO_NUMBER: "keine Kundennummer",
+        ParkedCause.OBJECT_UNKNOWN: "Objekt nie geliefert",
+        ParkedCause.UNREACHABLE: "zu lange nicht erreichbar",
     },
     ActorKind: {
         ActorKind.USER: "Benutzer",

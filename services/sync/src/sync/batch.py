@@ -11,13 +11,14 @@ from typing import Any
 from contracts.events import ConflictFound, EventData, Excluded, ObjectAction, ObjectChange, WrittenToZoho
 from contracts.ids import ZohoId
 from contracts.rpc.ingest import ComposedObject
+from contracts.rpc.sync_parked import ParkedCause
 from sync.bases import bases_after
 from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion, read_ameise, read_zoho
 from sync.merge import Merged, merge
 from sync.pipelines import Pipeline, includes, with_derived_fields
 from sync.recognising import having_read
-from sync.retry import Park, ParkedReason, Postpone
+from sync.retry import Park, Postpone
 from sync.values import UNKNOWN, Value
 from sync.work_store import Work
 from sync.zoho_records import modified_time, read_back
@@ -84,10 +85,7 @@ def judge_before_writing(pipeline: Pipeline, item: Item, *, zoho_id: str | None)
         return Settled(item, "gone", events=(told,))
     match includes(pipeline.definition, item.object.fields):
         case None:
-            reason = (
-                f"{ParkedReason.UNSURE}: die Auswahlregel der Pipeline braucht ein Feld, das unbekannt ist"
-            )
-            return Unsettled(item.work, Park(reason))
+            return Unsettled(item.work, Park(ParkedCause.RULE_UNDECIDED))
         case False:
             return Settled(item, "excluded")
         case True:
@@ -126,7 +124,7 @@ def merge_item(
             conversion=conversion,
         )
     except CannotConvert as error:
-        return Unsettled(item.work, Park(f"{ParkedReason.REJECTED}: {error}"))
+        return Unsettled(item.work, Park(ParkedCause.VALUE_UNFIT, {"problem": str(error)}))
     merging = Merging(item, link, merged, ameise, zoho)
     if merged.to_zoho or record is None:
         return merging

@@ -29,6 +29,7 @@ from chassis.outbox import Outbox
 from contracts.events import BulkWriteEnded, BulkWriteStarted, ObjectAction
 from contracts.names import Service
 from contracts.problems import Problem
+from contracts.rpc.sync_parked import ParkedCause
 from sync import bulk_store, pipeline_store, work_store
 from sync.batch import Item, Merging, Unsettled, Verdict, written
 from sync.batch_store import BatchStore
@@ -36,7 +37,8 @@ from sync.bulk_store import HELD, BulkRow, Job
 from sync.link_store import Link
 from sync.pipelines import Pipeline
 from sync.recognising import unread
-from sync.retry import Park, ParkedReason, Postpone
+from sync.retry import Park, Postpone
+from sync.stopping import NotStopped
 from sync.systems import Systems
 from sync.to_zoho import FULL_CALL, ToZoho
 from sync.work_store import Lane, Turn, Work
@@ -68,6 +70,7 @@ class BulkWriter:
     to_zoho: ToZoho
     systems: Systems
     store: BatchStore
+    not_stopped: NotStopped
     owner: str
     min_rows: int
     max_rows: int
@@ -149,6 +152,7 @@ class BulkWriter:
                 session, direction="to_zoho", turn=Turn(job.tenant, job.pipeline, Lane.CHUNK),
                 owner=job.owner, lasting=HELD, count=self.max_rows, for_bulk=True,
             )  # fmt: skip
+        works = await self.not_stopped.kept(works)
         items: list[Item] = []
         for some in _slices(works, FULL_CALL * AT_ONCE):
             await self._still_ours(job, lease)
@@ -331,8 +335,8 @@ def verdict_of(job: Job, row: BulkRow, result: RowResult | None) -> Verdict | No
         return None
     work, link = row.settled.item.work, row.settled.link
     if not result.was_written:
-        reason = f"{ParkedReason.REJECTED}: zoho hat die Zeile im Massenschreiben übergangen"
-        return Unsettled(work, Park(reason, result.errors))
+        details = {"answer": "zoho hat die Zeile im Massenschreiben übergangen"}
+        return Unsettled(work, Park(ParkedCause.REFUSED_BY_ZOHO, details, result.errors))
     if link is None or job.job_created_at is None:
         return row.settled
     remembered = unread(

@@ -45,6 +45,10 @@ class Link:
             zoho_base={**(self.zoho_base or {}), **zoho},
         )
 
+    def belonging_to(self, ameise_key: str) -> "Link":
+        """The link to this object, of a record that is in Zoho."""
+        return replace(self, ameise_key=ameise_key, gone_in_zoho=False)
+
     def moved_in_ameise(self, ameise: Mapping[str, Known]) -> list[str]:
         """The fields whose base in Ameise was another one before."""
         before = self.ameise_base or {}

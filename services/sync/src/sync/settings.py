@@ -1,9 +1,10 @@
 """The settings of sync."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from ameise.links import DEFAULT_LINK_BASE
 from chassis.settings import ServiceSettings, settings_config
@@ -82,4 +83,13 @@ class SyncSettings(ServiceSettings):
     )
     fresh_link: timedelta = Field(
         default=timedelta(hours=24), description="how long an Erstanlage counts as possibly repeated"
+    )
+    stop_list_dir: Path = Field(
+        default=Path("/var/lib/mvp-connector/sync-stop-list"),
+        description="where sync's stop list lies, outside the database and its backups; one for all replicas",
+    )
+    stop_list_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="any long random text, never to be changed or lost: it makes the Kundennummern and Zoho "
+        "ids on the stop list unreadable. Without it nobody can be forgotten",
     )

@@ -71,6 +71,8 @@ class LinkRow(Base, table=True):
 class WorkRow(Base, table=True):
     """One thing to do: look at a Zoho record (`to_ameise`) or at an object of Ameise (`to_zoho`).
 
+    Of a parked row `cause` and `details` say why (`sync.retry.Park`), `words` what the outside system said.
+
     Unique per (tenant, pipeline, direction, object): ten webhooks become one row. `asked` counts them;
     the row only goes if nobody asked again since it was taken.
     """
@@ -96,6 +98,9 @@ class WorkRow(Base, table=True):
     failing_since: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     reason: str | None = None
     words: str | None = None
+    cause: str | None = None
+    details: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+    candidates: list[str] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     lease_owner: str | None = None
     lease_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     fence: int = Field(default=0, sa_type=BigInteger)
@@ -213,3 +218,24 @@ class BulkRow(Base, table=True):
     work: int = Field(sa_type=BigInteger, primary_key=True)
     zoho_id: str
     settled: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class ThroughputRow(Base, table=True):
+    """What a pipeline did in one minute: a ring of 60, so that it never grows."""
+
+    __tablename__ = "throughput"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    pipeline: int = Field(primary_key=True)
+    slot: int = Field(primary_key=True)
+    last_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    written: int
+
+
+class StopListSizeRow(Base, table=True):
+    """How many entries the stop list has had: fewer means that it was lost."""
+
+    __tablename__ = "stop_list_size"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    entries: int

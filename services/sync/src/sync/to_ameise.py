@@ -16,6 +16,7 @@ from ameise.client import AmeiseClient
 from ameise.links import DeepLinks
 from chassis.database import Database
 from contracts.ids import Kundennummer
+from contracts.rpc.sync_parked import ParkedCause
 from sync import bulk_store, link_store, pipeline_store, record_events, work_store
 from sync.bases import bases_after
 from sync.create_once import CreateOnce, Found
@@ -26,7 +27,7 @@ from sync.merge import Merged, merge
 from sync.pipelines import Pipeline, with_derived_fields
 from sync.recognising import having_read
 from sync.record_store import Done, Half, RecordStore, Result
-from sync.retry import Park, ParkedReason, Postpone, decide
+from sync.retry import Park, Postpone, decide
 from sync.systems import Systems
 from sync.values import UNKNOWN, Known, Value
 from sync.work_store import Lane, Work
@@ -94,7 +95,7 @@ class ToAmeise:
 
     def _decide(self, work: Work, error: VendorError | CannotConvert) -> Postpone | Park:
         if isinstance(error, CannotConvert):
-            return Park(f"{ParkedReason.REJECTED}: {error}")
+            return Park(ParkedCause.VALUE_UNFIT, {"problem": str(error)})
         return decide(
             error,
             attempts=work.attempts,
@@ -174,17 +175,13 @@ class ToAmeise:
             try:
                 found = Found(Kundennummer(number), adopted=not link.linked)
             except ValueError:
-                return Park(
-                    f"{ParkedReason.REJECTED}: in {pipeline.definition.unique_field} steht keine Nummer"
-                )
+                return Park(ParkedCause.NO_NUMBER, {"field": pipeline.definition.unique_field})
         if link.linked:
             return found
         async with self.database.tenant(pipeline.tenant) as session:
             holder = await link_store.holder_of_key(session, pipeline, found.kundennummer)
         if holder is not None and holder != link.zoho_id:
-            return Park(
-                f"{ParkedReason.UNSURE}: Kunde {found.kundennummer} gehört schon zu Datensatz {holder}"
-            )
+            return Park(ParkedCause.KUNDE_TAKEN, {"kunde": found.kundennummer, "zoho_id": holder})
         return found
 
     def _wanted(self, pipeline: Pipeline, record: Mapping[str, Any]) -> dict[str, Known]:
@@ -201,9 +198,7 @@ class ToAmeise:
             return await read_kunde(ameise, number)
         except Rejected as error:
             if error.status == 404:
-                return Park(
-                    f"{ParkedReason.REJECTED}: Kunde {number} gibt es in Ameise nicht (oder nicht für uns)"
-                )
+                return Park(ParkedCause.KUNDE_UNKNOWN, {"kunde": number})
             raise
 
     def _merge(

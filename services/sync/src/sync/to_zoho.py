@@ -22,6 +22,7 @@ from contracts.ids import AmeiseKey
 from contracts.names import Service, Table
 from contracts.problems import Problem
 from contracts.rpc.ingest import OBJECTS, ComposedObject, ObjectsRequest
+from contracts.rpc.sync_parked import ParkedCause
 from contracts.work import CHUNK_SIZE
 from sync import link_store, pipeline_store, work_store
 from sync.batch import (
@@ -40,7 +41,7 @@ from sync.link_store import Link
 from sync.mapping import Conversion, Converter
 from sync.pipelines import Pipeline
 from sync.recognising import unread
-from sync.retry import Park, ParkedReason, Postpone, decide
+from sync.retry import Park, Postpone, decide
 from sync.systems import Systems
 from sync.work_store import Lane, Work
 from sync.workers import More
@@ -190,8 +191,8 @@ class ToZoho:
         for work in works:
             found = objects.get(AmeiseKey(work.object))
             if found is None:
-                reason = f"{ParkedReason.REJECTED}: ingest kennt {pipeline.table} {work.object} nicht"
-                verdicts.append(Unsettled(work, Park(reason)))
+                about = {"table": pipeline.table.value, "key": work.object}
+                verdicts.append(Unsettled(work, Park(ParkedCause.OBJECT_UNKNOWN, about)))
                 continue
             item = Item(work, found)
             if judged.get(found.key) == found.version:

@@ -5,6 +5,7 @@ Everything else runs inside the tenant's own transaction. A row is finished only
 lease (`fence`), and only goes if nobody asked again (`asked`) since it was taken.
 """
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from chassis.database import fetch_all, run_sql
 from chassis.leases import LeaseLost
 from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId, Uuid
-from sync.retry import Postpone
+from sync.retry import Park, Postpone
 
 WorkDirection = Literal["to_ameise", "to_zoho"]
 
@@ -335,30 +336,17 @@ async def postpone(session: AsyncSession, postponed: Sequence[tuple[Work, Postpo
     )
 
 
-async def park(session: AsyncSession, work: Work, *, reason: str, words: str | None = None) -> None:
-    """Keep the row for a person. `words`: what the outside system said; it may hold personal values."""
+async def park(session: AsyncSession, work: Work, parked: Park) -> None:
+    """Keep the row for a person."""
     await run_sql(
         session,
         "UPDATE work SET parked = (asked = :asked), lease_owner = NULL, lease_until = NULL, "
-        "reason = :reason, words = :words, attempts = attempts + 1, "
+        "cause = :cause, details = CAST(:details AS jsonb), reason = :reason, words = :words, "
+        "candidates = CAST(:candidates AS jsonb), attempts = attempts + 1, "
         "failing_since = coalesce(failing_since, now()) WHERE id = :id",
-        id=work.id, asked=work.asked, reason=reason, words=words,
+        id=work.id, asked=work.asked, cause=parked.cause.value, details=json.dumps(dict(parked.details)),
+        reason=parked.reason, words=parked.words, candidates=json.dumps(parked.candidates),
     )  # fmt: skip
-
-
-async def parked(
-    session: AsyncSession, *, pipeline: PipelineId | None, limit: int
-) -> tuple[int, list[dict[str, Any]]]:
-    """How much is parked, and the oldest of it."""
-    chosen = "parked AND (CAST(:pipeline AS integer) IS NULL OR pipeline = :pipeline)"
-    number = int(pipeline) if pipeline is not None else None
-    total = await fetch_all(session, f"SELECT count(*) AS n FROM work WHERE {chosen}", pipeline=number)  # noqa: S608
-    rows = await fetch_all(
-        session,
-        f"SELECT * FROM work WHERE {chosen} ORDER BY failing_since, id LIMIT :limit",  # noqa: S608
-        pipeline=number, limit=limit,
-    )  # fmt: skip
-    return total[0]["n"], rows
 
 
 async def parked_objects(session: AsyncSession, objects: Sequence[str]) -> set[str]:
@@ -370,16 +358,3 @@ async def parked_objects(session: AsyncSession, objects: Sequence[str]) -> set[s
         objects=list(objects),
     )
     return {row["object"] for row in rows}
-
-
-async def retry(session: AsyncSession, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Make parked rows due now, ahead of everything else; attempt numbers go on. Returns the rows."""
-    rows = await fetch_all(
-        session,
-        "UPDATE work SET parked = false, due_at = now(), lane = 0, failing_since = NULL "
-        "WHERE parked AND id = ANY(CAST(:ids AS bigint[])) RETURNING pipeline, direction, object",
-        ids=list(ids),
-    )
-    for direction in {row["direction"] for row in rows}:
-        await run_sql(session, f"NOTIFY {channel(direction)}")
-    return rows

@@ -43,18 +43,7 @@ from contracts.rpc.ingest_format import (
     SampleRead,
     SetFormat,
 )
-from contracts.rpc.sync import (
-    CREATE_DEFAULT_PIPELINES,
-    LIST_PARKED,
-    LIST_PIPELINES,
-    RETRY_PARKED,
-    CreateDefaultPipelines,
-    ListParked,
-    ParkedWorks,
-    Pipelines,
-    Retried,
-    RetryParked,
-)
+from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES, CreateDefaultPipelines, Pipelines
 from contracts.rpc.sync_limits import (
     CONNECTION_LIMITS,
     SET_CONNECTION_LIMITS,
@@ -225,18 +214,6 @@ async def set_connection_limits(
     """Change the limits of a connection; what is left out stays as it is."""
     changes = SetConnectionLimits(connection=connection, **limits.model_dump())
     return await asking.call(SET_CONNECTION_LIMITS, changes)
-
-
-@router.get("/{tenant}/parked")
-async def list_parked(asking: ApiAsking, parked: Annotated[ListParked, Query()]) -> ParkedWorks:
-    """Work that needs a person."""
-    return await asking.call(LIST_PARKED, parked)
-
-
-@router.post("/{tenant}/parked/retry", openapi_extra=tells(RETRY_PARKED))
-async def retry_parked(asking: ApiAsking, retry: RetryParked) -> Retried:
-    """Try parked work again."""
-    return await asking.call(RETRY_PARKED, retry)
 
 
 @router.get("/{tenant}/log")

@@ -5,7 +5,7 @@ from alembic import op
 from chassis.migrations import downgrade_is_refused, protect
 
 revision = "0005"
-down_revision = "0001"
+down_revision = "0004"
 
 _TABLES = (
     """
