@@ -191,6 +191,13 @@ async def everything(session: AsyncSession, traces: Traces) -> list[tuple[str, d
         pipelines=[pipeline for pipeline, _ in traces.judged], keys=[key for _, key in traces.judged],
     )  # fmt: skip
     rows += [("judged", row["row"]) for row in judged]
+    in_bulk = await fetch_all(
+        session,
+        "SELECT to_jsonb(b) - 'tenant' AS row FROM bulk_row b WHERE zoho_id = ANY(CAST(:ids AS text[])) "
+        "ORDER BY job, work",
+        ids=list(traces.zoho_ids),
+    )
+    rows += [("bulk_row", row["row"]) for row in in_bulk]
     messages = await fetch_all(
         session,
         "SELECT subject, reason, body FROM parked_message WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id",

@@ -23,6 +23,7 @@ from sync.work_store import Work, WorkDirection
 from sync.workers import More
 
 Signature = tuple[int, int, int]
+Do = Callable[[list[Work], More], Awaitable[None]]
 
 MISSING_IS_BELIEVED_SECONDS = 1.0
 """Without a file nobody is stopped, or it was lost: the database, which knows, is asked so often."""
@@ -117,9 +118,7 @@ class NotStopped:
     stopping: Stopping
     database: Database
 
-    def before(
-        self, do: Callable[[list[Work], More], Awaitable[None]]
-    ) -> Callable[[list[Work], More], Awaitable[None]]:
+    def before(self, do: Do) -> Do:
         """`do`, but for those rows, also among what it takes by `more`. Raises what `do` and `kept` raise."""
 
         async def do_kept(works: list[Work], more: More) -> None:
@@ -137,7 +136,8 @@ class NotStopped:
         return do_kept
 
     async def kept(self, works: Sequence[Work]) -> list[Work]:
-        """Rows of one pipeline without those of somebody stopped. Raises LeaseLost, and as the stop list does."""
+        """Rows of one pipeline but for those of somebody stopped. Raises LeaseLost, and as the stop list
+        does."""
         stopped = await self._stopped(works) if works else frozenset[str]()
         if stopped:
             await self._skip([work for work in works if work.object in stopped])
