@@ -15,12 +15,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import idle, ingest, startup, to_ameise, webhook
+from benchmarks import idle, ingest, startup, to_ameise, to_zoho, webhook
 from benchmarks.result import Result
 from parts.stack import running_stack
 
 OF_A_RUNNING_STACK = {"webhook": webhook, "to_ameise": to_ameise, "idle": idle}
-MEASUREMENTS = ("startup", *OF_A_RUNNING_STACK, "ingest")
+OF_ITS_OWN = {"ingest": ingest, "to_zoho": to_zoho}
+MEASUREMENTS = ("startup", *OF_A_RUNNING_STACK, *OF_ITS_OWN)
 
 
 def main(chosen: list[str]) -> None:
@@ -42,9 +43,10 @@ def main(chosen: list[str]) -> None:
                 for name, measurement in OF_A_RUNNING_STACK.items():
                     if name in wanted:
                         results += asyncio.run(measurement.measure(running))
-    if "ingest" in wanted:
-        with _folder() as folder:
-            results += asyncio.run(ingest.measure(folder))
+    for name, measurement in OF_ITS_OWN.items():
+        if name in wanted:
+            with _folder() as folder:
+                results += asyncio.run(measurement.measure(folder))
     show(results)
 
 

@@ -88,7 +88,7 @@ async def measure(folder: Path) -> list[Result]:
     people = deliveries.kunden(ROWS)
     files = deliveries.write(folder / "first", people)
     changed = deliveries.write(folder / "changed", deliveries.kunden(ROWS, changed_percent=1))
-    with _postgres(folder) as superuser_url, servers.nats(folder) as nats_url:
+    with durable_postgres(folder) as superuser_url, servers.nats(folder) as nats_url:
         databases = Databases(superuser_url)
         with databases.of_one_test() as new_database:
             urls = new_database(Service.INGEST)
@@ -121,7 +121,7 @@ async def measure(folder: Path) -> list[Result]:
 
 
 @contextmanager
-def _postgres(folder: Path) -> Generator[str]:
+def durable_postgres(folder: Path) -> Generator[str]:
     """As the embedded runner has it: durable."""
     [port] = free_ports(1)
     cluster = folder / "postgres"

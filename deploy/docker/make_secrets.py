@@ -26,6 +26,7 @@ def generated() -> dict[str, str]:
         "gateway_admin_password": secrets.token_urlsafe(12),
         "gateway_session_secret": token(),
         "ingest_stop_list_key": token(),
+        "sync_stop_list_key": token(),
     }
     for service in SERVICES:
         made[f"{service}_nats_password"] = token()

@@ -23,7 +23,7 @@ from contracts.events import AlreadyEqual, Event
 from contracts.ids import PipelineId, TenantId, new_id
 from contracts.names import Service
 from contracts.rpc.auth import ACCESS_TOKEN, AccessToken, AccessTokenRequest
-from contracts.rpc.sync import LIST_PARKED, ListParked, ParkedWorks
+from contracts.rpc.sync_parked import LIST_PARKED, ListParked, ParkedWorks
 from contracts.streams import DOWNLOADS, SYNC_TO_AMEISE
 from contracts.work import LookAtZohoRecord
 from mvp_connector import parts as embedded

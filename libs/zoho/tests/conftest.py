@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from zoho import ZohoClient
+from zoho.bulk import BulkClient
 
 Handler = Callable[[httpx.Request], httpx.Response]
 REDIRECT = "http://127.0.0.1/callback"
@@ -32,6 +33,17 @@ def zoho_played_by() -> Callable[[Handler], ZohoClient]:
     def build(handler: Handler) -> ZohoClient:
         http = httpx.AsyncClient(transport=httpx.MockTransport(handler))
         return ZohoClient("https://zoho.invalid", Tokens("token-1", "token-2"), http)
+
+    return build
+
+
+@pytest.fixture
+def bulk_played_by() -> Callable[[Handler], BulkClient]:
+    """Like `zoho_played_by`, for bulk writes."""
+
+    def build(handler: Handler) -> BulkClient:
+        http = httpx.AsyncClient(transport=httpx.MockTransport(handler))
+        return BulkClient("https://www.zohoapis.eu", Tokens("token-1", "token-2"), http)
 
     return build
 

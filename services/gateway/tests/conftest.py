@@ -129,7 +129,7 @@ class FakeServices:
 
     def _handler(self, rpc: Rpc[Any, Any]) -> Callable[[Any, Caller], Awaitable[RpcModel]]:
         async def handle(request: Any, caller: Caller) -> RpcModel:
-            self.asked.append((rpc.name, request, caller))
+            self.asked.append((rpc.subject, request, caller))
             reply = self.answers[rpc.subject]
             if callable(reply):
                 reply = reply(request)
@@ -140,7 +140,7 @@ class FakeServices:
         return handle
 
     def requests(self, rpc: Rpc[Any, Any]) -> list[Any]:
-        return [request for name, request, _ in self.asked if name == rpc.name]
+        return [request for subject, request, _ in self.asked if subject == rpc.subject]
 
     async def start(self) -> None:
         await self.broker.start()

@@ -40,15 +40,7 @@ from contracts.rpc.ingest_format import (
     SampleRead,
     TableChange,
 )
-from contracts.rpc.sync import (
-    CREATE_DEFAULT_PIPELINES,
-    LIST_PARKED,
-    LIST_PIPELINES,
-    RETRY_PARKED,
-    ParkedWorks,
-    Pipelines,
-    Retried,
-)
+from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES, Pipelines
 from contracts.streams import DOWNLOADS
 
 TENANT = "team-eins"
@@ -269,19 +261,12 @@ async def test_dailyup_shows_the_password_once(gateway, fake_services):
     assert shown["deliveries"][0]["counts"]["kunde"]["new"] == 1000
 
 
-async def test_pipelines_and_parked_work(gateway, fake_services, a_pipeline):
+async def test_pipelines_are_listed(gateway, fake_services, a_pipeline):
     fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
-    fake_services.answer(LIST_PARKED, ParkedWorks(total=0, works=()))
-    fake_services.answer(RETRY_PARKED, Retried(retried=2))
     await fake_services.start()
     admin = await gateway.admin()
     await create_tenant(admin)
     assert (await admin.get(f"/api/{TENANT}/pipelines")).json()["pipelines"][0]["linked"] == 1000
-    parked = await admin.get(f"/api/{TENANT}/parked", params={"pipeline": "1", "limit": 5})
-    assert parked.json() == {"total": 0, "works": []}
-    [request] = fake_services.requests(LIST_PARKED)
-    assert (request.pipeline, request.limit) == ("1", 5)
-    assert (await admin.post(f"/api/{TENANT}/parked/retry", json={"ids": [1, 2]})).json() == {"retried": 2}
 
 
 async def test_a_webhook_is_opened_only_for_a_pipeline_that_takes_one(gateway, fake_services, a_pipeline):

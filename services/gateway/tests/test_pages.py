@@ -16,7 +16,7 @@ from contracts.events import (
 )
 from contracts.ids import Kundennummer, PipelineId, TenantId, ZohoId, new_id
 from contracts.names import Service, System, Table
-from contracts.problems import Forbidden
+from contracts.problems import Conflict, Forbidden
 from contracts.rpc.audit import SEARCH, LogPage
 from contracts.rpc.auth import LIST_CONNECTIONS, START_CONNECTION, Connections, ConnectionState
 from contracts.rpc.ingest import (
@@ -32,14 +32,21 @@ from contracts.rpc.ingest import (
     FtpAccess,
     TablePreview,
 )
-from contracts.rpc.sync import (
-    CREATE_DEFAULT_PIPELINES,
+from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES, Pipelines
+from contracts.rpc.sync_parked import (
+    ADOPT_CANDIDATE,
+    DISCARD_PARKED,
+    GROUP_PARKED,
     LIST_PARKED,
-    LIST_PIPELINES,
+    RETRY_ALL_PARKED,
     RETRY_PARKED,
+    CandidateAdopted,
+    Discarded,
+    ParkedCause,
+    ParkedGroup,
+    ParkedGroups,
     ParkedWork,
     ParkedWorks,
-    Pipelines,
     Retried,
 )
 
@@ -374,22 +381,111 @@ async def test_a_filter_that_cannot_be_is_named_on_the_page(gateway, query, fiel
     assert f"Das kann nicht stimmen: {field}." in await browser.get(f"/teams/{TENANT}/log?{query}")
 
 
-async def test_parked_work_is_explained_and_retried(gateway, fake_services, a_pipeline):
+@pytest.fixture
+def parked_work(fake_services, a_pipeline):
+    """sync has one row parked, with a candidate, of 60 that there are."""
     work = ParkedWork(
-        id=7, pipeline=PipelineId("1"), object="5000000001", reason="Zoho lehnt den Datensatz ab",
-        words="<INVALID_DATA>", attempts=3, since=datetime(2026, 11, 24, 7, 15, 3, tzinfo=UTC),
+        id=7, pipeline=PipelineId("1"), object="77001", zoho_id="77001", module="Contacts",
+        direction="to_ameise", cause=ParkedCause.SIMILAR_KUNDEN, reason="unklar: könnte Kunde 5001 sein",
+        words="<INVALID_DATA>", candidates=(Kundennummer("5001"),), attempts=3,
+        since=datetime(2026, 11, 24, 7, 15, 3, tzinfo=UTC),
     )  # fmt: skip
-    fake_services.answer(LIST_PARKED, ParkedWorks(total=1, works=(work,)))
+    group = ParkedGroup(cause=work.cause, count=60, oldest=work.since)
+    fake_services.answer(LIST_PARKED, ParkedWorks(total=60, works=(work,), next_page=7))
+    fake_services.answer(GROUP_PARKED, ParkedGroups(groups=(group,)))
     fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
     fake_services.answer(RETRY_PARKED, Retried(retried=1))
-    await fake_services.start()
+    fake_services.answer(RETRY_ALL_PARKED, Retried(retried=60))
+    fake_services.answer(DISCARD_PARKED, Discarded(discarded=1))
+    fake_services.answer(
+        ADOPT_CANDIDATE, CandidateAdopted(zoho_id=ZohoId("77001"), kunde=Kundennummer("5001"))
+    )
+    return fake_services
+
+
+async def test_parked_work_is_explained_and_retried(gateway, parked_work):
+    await parked_work.start()
     browser = await with_team(gateway)
     page = await browser.get(f"/teams/{TENANT}/parked")
-    assert "Zoho lehnt den Datensatz ab" in page
+    assert "unklar: könnte Kunde 5001 sein" in page
     assert "&lt;INVALID_DATA&gt;" in page
+    assert "60 geparkt, 1 davon gezeigt" in page
     page = await browser.post(f"/teams/{TENANT}/parked/retry", ids=["7", "x"])
     assert "Erneut versucht: 1." in page
-    assert fake_services.requests(RETRY_PARKED)[0].ids == (7,)
+    page = await browser.post(f"/teams/{TENANT}/parked/retry", ids=["8", "9"], only="7")
+    assert [asked.ids for asked in parked_work.requests(RETRY_PARKED)] == [(7,), (7,)]
+    assert "nichts ausgewählt" in await browser.post(f"/teams/{TENANT}/parked/retry")
+
+
+async def test_parked_work_is_filtered_page_by_page_and_stays_filtered(gateway, parked_work):
+    await parked_work.start()
+    browser = await with_team(gateway)
+    query = "pipeline=1&richtung=to_ameise&ursache=similar_kunden&text=5001&seit=2026-11-24"
+    page = await browser.get(f"/teams/{TENANT}/parked?{query}&after=3")
+    [asked] = parked_work.requests(LIST_PARKED)
+    assert (asked.pipeline, asked.direction, asked.cause) == ("1", "to_ameise", "similar_kunden")
+    assert (asked.text, asked.after) == ("5001", 3)
+    assert asked.since == datetime(2026, 11, 23, 23, tzinfo=UTC)
+    escaped = query.replace("&", "&amp;")
+    assert f"?{escaped}&amp;after=7" in page
+    assert f"/parked/retry?{escaped}" in page
+    assert f"/parked.csv?{escaped}" in page
+    await browser.post(f"/teams/{TENANT}/parked/retry?{query}", ids=["7"])
+    assert parked_work.requests(LIST_PARKED)[-1].text == "5001"
+    assert "Das kann nicht stimmen: Ursache." in await browser.get(f"/teams/{TENANT}/parked?ursache=x")
+
+
+async def test_a_candidate_is_taken_over_and_what_hinders_it_is_said(gateway, parked_work):
+    await parked_work.start()
+    browser = await with_team(gateway)
+    page = await browser.get(f"/teams/{TENANT}/parked")
+    assert 'name="adopt" value="7:5001">Übernehmen' in page
+    page = await browser.post(f"/teams/{TENANT}/parked/adopt", adopt="7:5001")
+    assert "Datensatz 77001 gehört jetzt zu Kunde 5001." in page
+    [asked] = parked_work.requests(ADOPT_CANDIDATE)
+    assert (asked.id, asked.kunde) == (7, "5001")
+    parked_work.answer(ADOPT_CANDIDATE, Conflict("Kunde 5001 gehört schon zu Datensatz 88."))
+    assert "gehört schon zu Datensatz 88" in await browser.post(
+        f"/teams/{TENANT}/parked/adopt", adopt="7:5001"
+    )
+    await browser.get(f"/teams/{TENANT}/parked")
+    for broken in ("7", "x:5001", "7:5001-x", ""):
+        await browser.post(f"/teams/{TENANT}/parked/adopt", status=400, adopt=broken)
+        await browser.get(f"/teams/{TENANT}/parked")
+
+
+async def test_parked_work_is_discarded_only_for_a_reason(gateway, parked_work):
+    await parked_work.start()
+    browser = await with_team(gateway)
+    await browser.get(f"/teams/{TENANT}/parked")
+    page = await browser.post(f"/teams/{TENANT}/parked/discard", ids=["7"], reason=" ")
+    assert "gehört ein Grund" in page
+    page = await browser.post(f"/teams/{TENANT}/parked/discard", ids=["7"], reason="doppelt")
+    assert "Verworfen: 1." in page
+    [asked] = parked_work.requests(DISCARD_PARKED)
+    assert (asked.ids, asked.reason) == ((7,), "doppelt")
+
+
+async def test_all_of_a_cause_are_retried(gateway, parked_work):
+    await parked_work.start()
+    browser = await with_team(gateway)
+    page = await browser.get(f"/teams/{TENANT}/parked")
+    assert "könnte ein vorhandener Kunde sein" in page
+    page = await browser.post(f"/teams/{TENANT}/parked/retry-all", cause="similar_kunden", pipeline="")
+    assert "Erneut versucht: 60." in page
+    [asked] = parked_work.requests(RETRY_ALL_PARKED)
+    assert (asked.cause, asked.pipeline) == ("similar_kunden", None)
+    await browser.post(f"/teams/{TENANT}/parked/retry-all", status=400, cause="x")
+
+
+@pytest.mark.parametrize("form", ["retry", "retry-all", "discard", "adopt"])
+async def test_a_decision_on_parked_work_needs_the_token_of_its_page(gateway, parked_work, form):
+    await parked_work.start()
+    browser = await with_team(gateway)
+    fields = {"ids": ["7"], "adopt": "7:5001", "reason": "doppelt", "cause": "similar_kunden"}
+    await browser.post(f"/teams/{TENANT}/parked/{form}", status=403, csrf="", **fields)
+    decisions = (RETRY_PARKED, RETRY_ALL_PARKED, DISCARD_PARKED, ADOPT_CANDIDATE)
+    assert all(parked_work.requests(rpc) == [] for rpc in decisions)
 
 
 async def test_the_status_page_names_every_service(gateway, fake_services, fake_auth):

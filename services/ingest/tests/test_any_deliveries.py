@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from chassis.database import Database, fetch_all
 from chassis.outbox import Outbox
+from chassis.stop_list import StopList
 from contracts.ids import TenantId, Uuid, new_id
 from contracts.names import Service, Table
 from contracts.rpc.ingest import DeliveryState
@@ -26,7 +27,6 @@ from ingest import store
 from ingest.format_overrides import Formats
 from ingest.importing import Importer
 from ingest.spool import Spool
-from ingest.stop_list import StopList
 from ingest.table_format import load_format
 from ingest.tables import DeliveryRow
 

@@ -9,6 +9,7 @@ from nats.errors import Error as NatsError
 from pydantic import SecretStr
 
 from chassis import leases, objects
+from chassis.stop_list import WrongKey
 from contracts.actor import Role
 from contracts.events import ObjectAction
 from contracts.ids import Kundennummer, Uuid
@@ -31,7 +32,6 @@ from contracts.rpc.ingest import (
 from contracts.streams import DOWNLOADS
 from ingest import importing
 from ingest.forgetting import Forgetting
-from ingest.stop_list import WrongKey
 
 ANNA = KundeRequest(kunde=Kundennummer("5000000001"))
 KEY = SecretStr("a-long-random-text")

@@ -8,13 +8,13 @@ import pytest
 from pydantic import SecretStr
 
 from chassis.database import run_sql
+from chassis.stop_list import StopList
 from contracts.actor import Role
 from contracts.ids import Kundennummer
 from contracts.names import Table
 from contracts.rpc.ingest import RELEASE_DELIVERY, DeliveryRequest, DeliveryState
 from ingest import importing, merging, store, versions
 from ingest.spool import Spool
-from ingest.stop_list import StopList
 
 
 class Killed(BaseException):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from chassis.stop_list import StopList
 from contracts.ids import Kundennummer, Uuid, new_id
 from contracts.names import Table
 from contracts.rpc.ingest import DeliveryState
@@ -15,7 +16,6 @@ from ingest.forgetting import Forgetting
 from ingest.format_overrides import Formats
 from ingest.retention import Ended, Retention, files_may_go
 from ingest.spool import Spool
-from ingest.stop_list import StopList
 from ingest.table_format import load_format
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

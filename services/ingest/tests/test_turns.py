@@ -10,6 +10,7 @@ import pytest
 from chassis import leases
 from chassis.database import Database
 from chassis.outbox import Outbox
+from chassis.stop_list import StopList
 from contracts.ids import TenantId, new_id
 from contracts.names import Service
 from contracts.rpc.ingest import DeliveryState
@@ -17,7 +18,6 @@ from ingest import importing, store
 from ingest.format_overrides import Formats
 from ingest.importing import Importer
 from ingest.spool import Spool
-from ingest.stop_list import StopList
 from ingest.tables import DeliveryRow
 
 NOON = datetime(2020, 11, 24, 12, tzinfo=UTC)

@@ -34,16 +34,8 @@ from contracts import subjects
 from contracts.actor import Actor, ActorKind, Role
 from contracts.ids import AmeiseKey, TenantId, ZohoId, new_id
 from contracts.names import Service, Table
-from contracts.rpc.sync import (
-    CREATE_DEFAULT_PIPELINES,
-    LIST_PARKED,
-    RETRY_PARKED,
-    CreateDefaultPipelines,
-    ListParked,
-    ParkedWork,
-    Pipeline,
-    RetryParked,
-)
+from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, CreateDefaultPipelines, Pipeline
+from contracts.rpc.sync_parked import LIST_PARKED, RETRY_PARKED, ListParked, ParkedWork, RetryParked
 from contracts.work import KeyVersion, LookAtZohoRecord, ObjectsChanged
 
 if TYPE_CHECKING:
@@ -143,7 +135,7 @@ class Team:
         await self.client.jetstream().publish(subject, work.model_dump_json().encode())
 
     async def list_parked(self) -> tuple[ParkedWork, ...]:
-        reply = await RpcClient(self.client).call(LIST_PARKED, ListParked(), actor=self.actor(Role.USER))
+        reply = await RpcClient(self.client).call(LIST_PARKED, ListParked(), actor=self.actor())
         return reply.works
 
     async def retry(self, *ids: int) -> int:
@@ -223,7 +215,9 @@ async def all_tenants(urls: "DatabaseUrls") -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def settings(nats_url: str, urls: "DatabaseUrls", sandbox: str) -> Callable[..., "SyncSettings"]:
+def settings(
+    nats_url: str, urls: "DatabaseUrls", sandbox: str, tmp_path: Path
+) -> Callable[..., "SyncSettings"]:
     """`settings(**changes)`: of a sync between the stand-ins; outside calls may take two seconds."""
     from sync.settings import SyncSettings
 
@@ -234,6 +228,8 @@ def settings(nats_url: str, urls: "DatabaseUrls", sandbox: str) -> Callable[...,
             "database_all_tenants_url": SecretStr(urls.all_tenants),
             "ameise_rest_url": f"{sandbox}/ameise/service/bd/employee/1.0/rest",
             "call_timeout": timedelta(seconds=2),
+            "stop_list_dir": tmp_path / "stop-list",
+            "stop_list_key": SecretStr("a-long-random-text"),
             "log_level": "warning",
         }
         return SyncSettings(**(values | changes))

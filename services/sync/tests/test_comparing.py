@@ -1,4 +1,4 @@
-"""What ingest has, compared with what was judged: every difference becomes work, and equal states cost none."""
+"""What ingest has, compared with what was judged: differences become work, and equal states cost none."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager

@@ -55,6 +55,7 @@ def test_what_somebody_is_at_work_on_is_left_out() -> None:
     assert found({"11": None}, replace(LINK, in_hand=True)) == {}
 
 
-def test_the_reason_names_numbers_only() -> None:
-    [doubt] = doubts(PIPELINE, {"11": "5002"}, by_id={"11": LINK}, by_key={}).values()
-    assert doubt.reason == "unklar: verknüpft mit kunde 5001, in Kundennummer aber steht 5002"
+def test_what_somebody_typed_is_not_quoted() -> None:
+    [doubt] = doubts(PIPELINE, {"11": "anna@example.org"}, by_id={"11": LINK}, by_key={}).values()
+    reason = "unklar: verknüpft mit kunde 5001, in Kundennummer steht aber etwas anderes"
+    assert doubt.parked.reason == reason

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from contracts.names import Flow
 from sync import comparison_store
 from sync.app import schedule_of
 from sync.comparison_schedule import Schedule
+from sync.gates import Gates
+from sync.limit_settings import gate_settings
 from sync.systems import Systems
 
 if TYPE_CHECKING:
@@ -29,14 +31,19 @@ DUE = "UPDATE flow SET made_at = made_at - interval '1 day', last_success = last
 @pytest.fixture
 async def schedule_with(
     sync: Foundation, settings: Callable[..., "SyncSettings"], http: httpx.AsyncClient
-) -> Callable[..., Schedule]:
+) -> AsyncIterator[Callable[..., Schedule]]:
     """`schedule_with(**changes)`: another replica's schedule, at the running sync's parts."""
+    made: list[Gates] = []
 
     def make(**changes: Any) -> Schedule:
-        given = settings(**changes)
-        return schedule_of(given, sync, Systems(given, sync.rpc, http), f"replica-{new_id()}")
+        given, owner = settings(**changes), f"replica-{new_id()}"
+        gates = Gates(sync.database, sync.outbox, gate_settings(given), owner)
+        made.append(gates)
+        return schedule_of(given, sync, Systems(given, sync.rpc, http, gates), owner)
 
-    return make
+    yield make
+    for gates in made:
+        await gates.close()
 
 
 @pytest.fixture
@@ -222,18 +229,26 @@ async def test_two_replicas_at_once_do_one_run(team: "Team", schedule_with: Call
     assert len(await team.world.calls("GET", "/deleted")) == before + 2  # Contacts and Accounts, once each
 
 
-async def test_a_dead_connection_is_no_alarm_and_zoho_away_is_one(team: "Team", schedule: Schedule) -> None:
+LONG_AGO = "UPDATE flow SET clock_from = now() - interval '2 hours' WHERE name = 'reconciliation'"
+
+
+async def test_a_dead_connection_is_no_alarm_of_ours(team: "Team", schedule: Schedule) -> None:
     await schedule.look()
-    flow = "UPDATE flow SET clock_from = now() - interval '2 hours' WHERE name = 'reconciliation'"
+    team.rows.change(LONG_AGO)
     team.auth.connected = False
     await reconcile(team, schedule)
     await schedule.look()
     assert team.rows.events("comparing_overdue") == []
 
-    team.auth.connected = True
+
+async def test_zoho_away_for_long_is_an_alarm_once_and_an_all_clear(
+    team: "Team", schedule_with: Callable[..., Schedule]
+) -> None:
+    schedule = schedule_with(breaker_failures=1000)
+    await schedule.look()
     await team.world.fault("status", "/crm/v8", status=503)
     await reconcile(team, schedule)
-    team.rows.change(flow)
+    team.rows.change(LONG_AGO)
     await schedule.look()
     await schedule.look()
     [told] = team.rows.events("comparing_overdue")

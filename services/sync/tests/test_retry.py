@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from contracts.rpc.sync_parked import ParkedCause
 from sync.retry import FIRST_DELAY, LONGEST_DELAY, Decision, Park, Postpone, backoff, decide
 from vendor.errors import NotConnected, Rejected, Stale, Unavailable, VendorError
 
@@ -22,13 +23,14 @@ def test_unavailable_is_tried_again_and_parked_after_a_day() -> None:
     assert isinstance(decision_on(error), Postpone)
     assert isinstance(decision_on(error, failing_for=timedelta(hours=23)), Postpone)
     assert decision_on(error, failing_for=timedelta(hours=25)) == Park(
-        "zu lange nicht erreichbar: zoho seit über 24 h", "busy"
+        ParkedCause.UNREACHABLE, {"system": "zoho", "hours": "24"}, "busy"
     )
 
 
 def test_rejected_is_parked_at_once_with_the_systems_words() -> None:
     decision = decision_on(Rejected("zoho", "zoho answered 400", words="invalid data"))
-    assert decision == Park("abgelehnt: zoho answered 400", "invalid data")
+    assert decision == Park(ParkedCause.REFUSED_BY_ZOHO, {"answer": "zoho answered 400"}, "invalid data")
+    assert decision.reason == "abgelehnt: zoho answered 400"
 
 
 def test_not_connected_is_no_attempt() -> None:

@@ -39,6 +39,22 @@ async def test_ten_webhooks_for_one_record_are_little_work(team: "Team", linked:
     assert len(puts) == 1
 
 
+async def test_a_thousand_webhooks_for_ten_records_in_a_second_are_at_most_twenty_writes(
+    team: "Team",
+) -> None:
+    numbers = [await team.world.add_kunde(Nachname=f"Sturm {n}") for n in range(10)]
+    await team.delivery(numbers)
+    await team.idle()
+    contacts = [contact["id"] for n in numbers if (contact := await team.world.contact_of(n))]
+    for contact in contacts:
+        await team.world.edit(contact, Titel="Dr.")
+    for _ in range(10):
+        await asyncio.gather(*(team.webhook(contact) for contact in contacts * 10))
+    assert await team.idle() == []
+    assert 10 <= len(await team.world.calls("PUT", "/kunden/")) <= 20
+    assert await team.world.calls("PUT", "/crm/v8") == []
+
+
 async def test_a_change_of_nothing_that_is_mapped_is_already_equal(
     team: "Team", linked: tuple[str, str]
 ) -> None:

@@ -12,8 +12,9 @@ from chassis.database import Database, fetch_all
 from chassis.leases import LeaseLost
 from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId, new_id
-from sync import work_store
-from sync.retry import Postpone
+from contracts.rpc.sync_parked import ParkedCause
+from sync import parked_store, work_store
+from sync.retry import Park, Postpone
 from sync.work_store import Lane, Turn, Work
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ async def test_a_parked_row_is_tried_again_when_it_is_asked_for(
     await ask(database, "4711")
     [work] = await take(all_tenants)
     async with database.tenant(BERLIN) as session:
-        await work_store.park(session, work, reason="abgelehnt: so nicht", words="nein")
+        await work_store.park(session, work, Park(ParkedCause.RULE_UNDECIDED, words="nein"))
     assert await take(all_tenants) == []
     assert rows.parked()[0]["words"] == "nein"
     await ask(database, "4711")
@@ -96,7 +97,7 @@ async def test_a_row_that_was_asked_for_meanwhile_is_not_parked(
     [work] = await take(all_tenants)
     await ask(database, "4711")
     async with database.tenant(BERLIN) as session:
-        await work_store.park(session, work, reason="abgelehnt: so nicht")
+        await work_store.park(session, work, Park(ParkedCause.RULE_UNDECIDED))
     assert rows.parked() == []
 
 
@@ -169,13 +170,14 @@ async def test_a_retry_by_a_person_goes_first(
     await ask(database, "1", "2")
     works = {work.object: work for work in await take(all_tenants)}
     async with database.tenant(BERLIN) as session:
-        await work_store.park(session, works["2"], reason="abgelehnt: so nicht")
+        await work_store.park(session, works["2"], Park(ParkedCause.RULE_UNDECIDED))
         await work_store.postpone(session, [(works["1"], Postpone(timedelta(0), "gleich"))])
-        [retried] = await work_store.retry(session, [works["2"].id])
-    assert retried["object"] == "2"
+        [retried] = await parked_store.lock(session, [works["2"].id])
+        assert retried["object"] == "2"
+        await parked_store.make_due(session, [retried["id"]], lane=Lane.INTERACTIVE)
     assert [work.object for work in await take(all_tenants, count=1)] == ["2"]
     async with database.tenant(WIEN) as session:
-        assert await work_store.retry(session, [works["1"].id]) == []
+        assert await parked_store.lock(session, [works["1"].id]) == []
 
 
 async def test_another_tenants_work_is_out_of_sight(database: Database) -> None:

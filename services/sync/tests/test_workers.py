@@ -15,7 +15,7 @@ from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId, new_id
 from sync import work_store
 from sync.work_store import Lane, Work
-from sync.workers import Dispatcher
+from sync.workers import Dispatcher, More
 
 if TYPE_CHECKING:
     from conftest import Rows
@@ -61,7 +61,7 @@ async def test_one_tenants_backlog_does_not_delay_another(
     done: list[TenantId] = []
     all_done = asyncio.Event()
 
-    async def do(works: list[Work]) -> None:
+    async def do(works: list[Work], _more: More) -> None:
         done.append(works[0].tenant)
         async with database.tenant(works[0].tenant) as session:
             await work_store.finish(session, works)
@@ -81,7 +81,7 @@ async def test_a_tenant_whose_work_hangs_leaves_room_for_the_others(
 ) -> None:
     hanging, arrived = asyncio.Event(), asyncio.Event()
 
-    async def do(works: list[Work]) -> None:
+    async def do(works: list[Work], _more: More) -> None:
         if works[0].tenant == WIEN:
             arrived.set()
         else:
@@ -101,7 +101,7 @@ async def test_a_batch_is_of_one_pipeline_and_no_larger_than_allowed(
     sizes: list[int] = []
     seen = asyncio.Event()
 
-    async def do(works: list[Work]) -> None:
+    async def do(works: list[Work], _more: More) -> None:
         sizes.append(len(works))
         async with database.tenant(works[0].tenant) as session:
             await work_store.finish(session, works)
@@ -117,7 +117,7 @@ async def test_a_batch_is_of_one_pipeline_and_no_larger_than_allowed(
 async def test_an_error_of_our_own_puts_the_row_back_with_its_name_and_not_its_text(
     database: Database, dispatcher: Callable[..., Dispatcher], rows: "Rows"
 ) -> None:
-    async def do(works: list[Work]) -> None:
+    async def do(works: list[Work], _more: More) -> None:
         raise KeyError("Anna Groß")
 
     await ask(database, BERLIN, 1)
@@ -133,7 +133,7 @@ async def test_told_to_stop_it_finishes_what_is_in_hand_and_takes_nothing_new(
 ) -> None:
     begun, may_end = asyncio.Event(), asyncio.Event()
 
-    async def do(works: list[Work]) -> None:
+    async def do(works: list[Work], _more: More) -> None:
         begun.set()
         await may_end.wait()
         async with database.tenant(works[0].tenant) as session:
@@ -156,7 +156,7 @@ async def test_what_is_in_hand_for_long_is_held_on_to(
 ) -> None:
     ended = asyncio.Event()
 
-    async def do(works: list[Work]) -> None:
+    async def do(works: list[Work], _more: More) -> None:
         await asyncio.sleep(1.5)
         async with database.tenant(works[0].tenant) as session:
             await work_store.check(session, works)

@@ -200,11 +200,15 @@ def _ingest(settings: Settings, ports: Mapping[str, int], secrets: Secrets) -> d
     return told
 
 
-def _sync(settings: Settings, ports: Mapping[str, int], _: Secrets) -> dict[str, str]:
-    if not settings.with_sandbox:
-        return {}
-    # Zoho's API needs no URL: its token answer names the `api_domain`.
-    return {"SYNC_AMEISE_REST_URL": f"{sandbox_url(ports)}/ameise/service/bd/employee/1.0/rest"}
+def _sync(settings: Settings, ports: Mapping[str, int], secrets: Secrets) -> dict[str, str]:
+    told = {
+        "SYNC_STOP_LIST_DIR": str(settings.data_dir / "sync-stop-list"),
+        "SYNC_STOP_LIST_KEY": secrets.sync_stop_list_key,
+    }
+    if settings.with_sandbox:
+        # Zoho's API needs no URL: its token answer names the `api_domain`.
+        told["SYNC_AMEISE_REST_URL"] = f"{sandbox_url(ports)}/ameise/service/bd/employee/1.0/rest"
+    return told
 
 
 def _auth(settings: Settings, ports: Mapping[str, int], secrets: Secrets) -> dict[str, str]:

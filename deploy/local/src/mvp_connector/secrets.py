@@ -42,6 +42,7 @@ class Secrets(_Kept):
     admin_password: str = Field(default_factory=lambda: random.token_urlsafe(12))
     session_secret: str = Field(default_factory=_token)
     stop_list_key: str = Field(default_factory=_token)
+    sync_stop_list_key: str = Field(default_factory=_token)
     sandbox_zoho_client_secret: str = Field(default_factory=_token)
     sandbox_ameise_client_secret: str = Field(default_factory=_token)
 

@@ -25,7 +25,7 @@ from ameise.models import (
     Vermittler,
     Vertrag,
 )
-from vendor import DEFAULT_TIMEOUTS, Answer, Call, Timeouts, TokenSource, Transport, path_id
+from vendor import DEFAULT_TIMEOUTS, OPEN, Answer, Call, Gate, Timeouts, TokenSource, Transport, path_id
 
 Body = Mapping[str, Any] | AmeiseModel
 """What is sent: Ameise's JSON by its own names, or a model of which the given fields are sent."""
@@ -61,6 +61,7 @@ class AmeiseClient:
         *,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         list_paths: Mapping[Liste, str] = LIST_PATHS,
+        gate: Gate = OPEN,
     ) -> None:
         """Take the REST base ("https://host/service/bd/employee/1.0/rest") and the Mitarbeiter-ID."""
         self._root = f"/{path_id(mitarbeiter)}"
@@ -73,6 +74,7 @@ class AmeiseClient:
             http=http,
             assess=assess,
             timeouts=timeouts,
+            gate=gate,
         )
 
     # -- people ---------------------------------------------------------------------------------------------

@@ -353,6 +353,106 @@ class WorkRetried(RecordData):
     service, event_name = Service.SYNC, "work_retried"
 
 
+class SystemData(EventData):
+    """About one connection and the outside system that it leads to."""
+
+    connection: Uuid
+    system: System
+
+
+class LimitsChanged(SystemData):
+    """An admin decided how much of the outside system we may use."""
+
+    service, event_name = Service.SYNC, "limits_changed"
+    daily_credits: int
+    share_percent: int
+    simultaneous_calls: int
+    bulk_write_allowed: bool
+
+
+class SystemUnreachable(SystemData):
+    """No answer for a long time: the work waits. Told once."""
+
+    service, event_name = Service.SYNC, "system_unreachable"
+    outcome: Outcome = Outcome.ERROR
+    since: datetime
+
+
+class SystemReachable(SystemData):
+    """The system that was unreachable answers again."""
+
+    service, event_name = Service.SYNC, "system_reachable"
+
+
+class BulkWriteStarted(EventData):
+    """Zoho has a job that writes many records at once."""
+
+    service, event_name = Service.SYNC, "bulk_write_started"
+    direction = Direction.TO_ZOHO
+    pipeline: PipelineId
+    module: str
+    rows: int
+
+
+class BulkWriteEnded(EventData):
+    """What became of the rows of a bulk write; those given back go the ordinary way."""
+
+    service, event_name = Service.SYNC, "bulk_write_ended"
+    direction = Direction.TO_ZOHO
+    pipeline: PipelineId
+    module: str
+    written: int = 0
+    parked: int = 0
+    given_back: int = 0
+
+
+class ParkedRetried(EventData):
+    """A person asked for all parked work of a pipeline or of a cause to be tried again."""
+
+    service, event_name = Service.SYNC, "parked_retried"
+    pipeline: PipelineId | None = None
+    cause: str | None = None
+    works: int
+
+
+class WorkDiscarded(RecordData):
+    """A person decided that parked work is not done; `reason` is what they wrote."""
+
+    service, event_name = Service.SYNC, "work_discarded"
+
+
+class StoppedSkipped(EventData):
+    """Zoho records or objects that are on sync's stop list came up again, and nothing was done about them."""
+
+    service, event_name = Service.SYNC, "stopped_skipped"
+    outcome: Outcome = Outcome.WARNING
+    pipeline: PipelineId | None = None
+    zoho_id: ZohoId | None = None
+    object: ObjectChange | None = None
+
+
+class LinksForgotten(EventData):
+    """One Kunde was erased from sync, and put on its stop list."""
+
+    service, event_name = Service.SYNC, "links_forgotten"
+    kunde: Kundennummer
+    counts: dict[str, int] = Field(description="what was erased, by place")
+
+
+class LinksInformed(EventData):
+    """Somebody took everything that sync holds about one Kunde."""
+
+    service, event_name = Service.SYNC, "links_informed"
+    kunde: Kundennummer
+
+
+class SyncStopLifted(EventData):
+    """sync may meet this Kunde again."""
+
+    service, event_name = Service.SYNC, "sync_stop_lifted"
+    kunde: Kundennummer
+
+
 class Reconciled(EventData):
     """Zoho's changes since the last look held some that no webhook had told; told only if there were any."""
 
@@ -466,6 +566,17 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     WorkPostponed,
     WorkParked,
     WorkRetried,
+    LimitsChanged,
+    SystemUnreachable,
+    SystemReachable,
+    BulkWriteStarted,
+    BulkWriteEnded,
+    ParkedRetried,
+    WorkDiscarded,
+    StoppedSkipped,
+    LinksForgotten,
+    LinksInformed,
+    SyncStopLifted,
     Reconciled,
     RecordDeleted,
     Compared,

@@ -28,6 +28,10 @@ class Knobs(BaseModel):
     zoho_code_seconds: Seconds = 180
     zoho_tokens_per_ten_minutes: int = 10
     """Access tokens per refresh token before Zoho answers "Access Denied"."""
+    zoho_bulk_seconds: Seconds = 0.2
+    """A bulk write is worked off only this long after it was asked for."""
+    zoho_bulk_fires_rules: bool = False
+    """Whether a bulk write starts workflow rules: Zoho does not say."""
 
 
 class KnobPanel:

@@ -1,9 +1,10 @@
-"""What can go wrong with an outside system, in the four kinds that a caller acts on.
+"""What can go wrong with an outside system, in the kinds that a caller acts on.
 
 ::
 
     VendorError                 system, status, code, words
     ├── Unavailable             try again later, with a pause that grows     + outcome_unknown
+    │   └── NotNow              we did not even ask: our own limits say when     + after
     ├── Stale                   the record changed meanwhile: read, merge and write again
     ├── Rejected                the request itself was refused: a person must look
     │                           + json_path, api_name, duplicate_id, duplicate_module
@@ -16,6 +17,8 @@ system said may quote personal values and stays in ``words``, which is for a per
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 
 class VendorError(Exception):
@@ -56,6 +59,14 @@ class Unavailable(VendorError):  # noqa: N818  named by what the caller does
     ) -> None:
         super().__init__(system, message, status=status, code=code, words=words)
         self.outcome_unknown = outcome_unknown
+
+
+class NotNow(Unavailable):
+    """A gate did not let the request pass; it was not sent, and may be tried again in ``after``."""
+
+    def __init__(self, system: str, message: str, *, after: timedelta) -> None:
+        super().__init__(system, message)
+        self.after = after
 
 
 class Stale(VendorError):  # noqa: N818  named by what the caller does

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from vendor.errors import Unavailable
+from vendor.gate import OPEN, Gate, Standing
 from vendor.text import visible_text
 from vendor.tokens import TokenSource
 from vendor.verdicts import Finding, Verdict
@@ -52,6 +53,7 @@ class Answer:
 
     status: int
     body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     @property
     def text(self) -> str:
@@ -68,7 +70,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: what is asked, and whether it changes something over there (``write``)."""
+    """One request: what is asked, and whether it changes something over there (``write``).
+
+    ``file`` is sent as a form's field "file": its name and its bytes.
+    """
 
     method: str
     path: str
@@ -76,6 +81,7 @@ class Call:
     body: object | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     write: bool = False
+    file: tuple[str, bytes] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         """Return what may stand in a log: parameters and body hold personal values."""
@@ -99,6 +105,7 @@ class Transport:
         http: httpx.AsyncClient,
         assess: Assess,
         timeouts: Timeouts,
+        gate: Gate = OPEN,
     ) -> None:
         self.system = system
         self._base_url = base_url.rstrip("/")
@@ -107,21 +114,20 @@ class Transport:
         self._http = http
         self._assess = assess
         self._timeouts = timeouts
+        self._gate = gate
 
     async def send(self, call: Call, *, assess: Assess | None = None) -> Answer:
         """Return the answer to the call if it is in order; ``assess`` judges this call's answer otherwise.
 
-        A refused token is exchanged once for a fresh one. Raises Unavailable, Stale, Rejected or
-        NotConnected, and whatever the token source raises.
+        A refused token is exchanged once for a fresh one. Raises Unavailable (NotNow too), Stale, Rejected
+        or NotConnected, and whatever the token source raises.
         """
         assess = assess or self._assess
         token = await self._token.access_token()
-        answer = await self._exchange(call, token)
-        finding = assess(answer)
+        answer, finding = await self._pass(call, token, assess)
         if finding.verdict is Verdict.TOKEN_REFUSED:
             token = await self._token.access_token(stale=token)
-            answer = await self._exchange(call, token)
-            finding = assess(answer)
+            answer, finding = await self._pass(call, token, assess)
         if finding.verdict is Verdict.OK:
             return answer
         code = f" {finding.code}" if finding.code else ""
@@ -146,6 +152,20 @@ class Transport:
             outcome_unknown=call.write,
         )
 
+    async def _pass(self, call: Call, token: str, assess: Assess) -> tuple[Answer, Finding]:
+        passage = await self._gate.admit(call)
+        standing, headers = Standing.CUT_OFF, dict[str, str]()
+        try:
+            answer = await self._exchange(call, token)
+            finding = assess(answer)
+            standing, headers = standing_of(answer, finding), dict(answer.headers)
+        except Unavailable:
+            standing = Standing.FAILED
+            raise
+        finally:
+            await passage.leave(standing, headers)
+        return answer, finding
+
     async def _exchange(self, call: Call, token: str) -> Answer:
         try:
             async with asyncio.timeout(self._timeouts.total):
@@ -166,6 +186,7 @@ class Transport:
             f"{self._base_url}{call.path}",
             params=dict(call.params) or None,
             json=call.body,
+            files={"file": call.file} if call.file is not None else None,
             headers={
                 **call.headers,
                 "Accept": "application/json",
@@ -181,6 +202,22 @@ class Transport:
                 body += chunk
                 if len(body) > ANSWER_LIMIT_BYTES:
                     raise httpx.DecodingError("answer too large")
-            return Answer(response.status_code, bytes(body))
+            return Answer(response.status_code, bytes(body), response.headers)
         finally:
             await response.aclose()
+
+
+def standing_of(answer: Answer, finding: Finding) -> Standing:
+    """Return how the system stands by this answer. A locked record is no broken system."""
+    match finding.verdict:
+        case Verdict.TOKEN_REFUSED:
+            return Standing.TOKEN_REFUSED
+        case Verdict.UNAVAILABLE if (
+            answer.status == 429
+            or "too many requests" in (finding.code.replace("_", " ") + finding.words).lower()
+        ):
+            return Standing.THROTTLED
+        case Verdict.UNAVAILABLE if answer.status >= 500 or answer.status == 408:
+            return Standing.FAILED
+        case _:
+            return Standing.ANSWERED

@@ -14,7 +14,18 @@ from typing import Any, TypeVar, cast
 import httpx
 from pydantic import ValidationError
 
-from vendor import DEFAULT_TIMEOUTS, Answer, Call, Timeouts, TokenSource, Transport, Verdict, path_id
+from vendor import (
+    DEFAULT_TIMEOUTS,
+    OPEN,
+    Answer,
+    Call,
+    Gate,
+    Timeouts,
+    TokenSource,
+    Transport,
+    Verdict,
+    path_id,
+)
 from zoho.dates import format_moment
 from zoho.errors import assess, assess_results
 from zoho.models import (
@@ -51,6 +62,7 @@ class ZohoClient:
         http: httpx.AsyncClient,
         *,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        gate: Gate = OPEN,
     ) -> None:
         """Take the ``api_domain`` of the token answer, like "https://www.zohoapis.eu"."""
         self._transport = Transport(
@@ -61,6 +73,7 @@ class ZohoClient:
             http=http,
             assess=assess,
             timeouts=timeouts,
+            gate=gate,
         )
 
     # -- organisation and metadata --------------------------------------------------------------------------

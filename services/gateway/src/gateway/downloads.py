@@ -1,4 +1,6 @@
-"""Files for people: made by ingest, streamed from the object store, never kept here."""
+"""Files for people, never kept here: from the object store, where ingest puts them, or made as they go."""
+
+from collections.abc import AsyncGenerator
 
 from fastapi.responses import StreamingResponse
 
@@ -20,9 +22,7 @@ async def problems(asking: Asking, delivery: Uuid) -> StreamingResponse:
     return as_file(asking, await asking.call(DOWNLOAD_PROBLEMS, DeliveryRequest(delivery=delivery)))
 
 
-def as_file(
-    asking: Asking, made: Download, *, media_type: str = "text/csv; charset=utf-8"
-) -> StreamingResponse:
+def as_file(asking: Asking, made: Download) -> StreamingResponse:
     """A file that ingest made, as an attachment."""
     pieces = objects.read(asking.parts.base.broker.js, DOWNLOADS, asking.tenant, made.object)
     headers = {
@@ -31,4 +31,10 @@ def as_file(
         "Content-Length": str(made.size),
         "Cache-Control": "no-store",
     }
-    return StreamingResponse(pieces, media_type=media_type, headers=headers)
+    return StreamingResponse(pieces, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def as_csv(pieces: AsyncGenerator[bytes], file_name: str) -> StreamingResponse:
+    """A file that is made while it is sent, as an attachment."""
+    headers = {"Content-Disposition": f'attachment; filename="{file_name}"', "Cache-Control": "no-store"}
+    return StreamingResponse(pieces, media_type="text/csv; charset=utf-8", headers=headers)

@@ -42,8 +42,8 @@ def filter_of(form: LogForm) -> LogFilter:
     """The filter; days are days in Berlin, the last one included. Raises ValueError in words for people."""
     values = form.values
     found: dict[str, Any] = {
-        "since": _start_of_day(values.get("von"), "Von"),
-        "until": _start_of_day(values.get("bis"), "Bis", plus=timedelta(days=1)),
+        "since": start_of_day(values.get("von"), "Von"),
+        "until": start_of_day(values.get("bis"), "Bis", plus=timedelta(days=1)),
         "types": (values["ereignis"],) if "ereignis" in values else (),
         "outcomes": (values["ergebnis"],) if "ergebnis" in values else (),
         "direction": values.get("richtung"),
@@ -67,7 +67,8 @@ _FIELD_NAMES = {
 }
 
 
-def _start_of_day(typed: str | None, field: str, *, plus: timedelta = timedelta()) -> datetime | None:
+def start_of_day(typed: str | None, field: str, *, plus: timedelta = timedelta()) -> datetime | None:
+    """When a day begins in Berlin, `plus` days later. Raises ValueError in words that name the field."""
     if typed is None:
         return None
     try:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from contracts.ids import TenantId, Uuid
+from contracts.ids import Kundennummer, TenantId, Uuid, ZohoId
 from contracts.names import Service
 from contracts.rpc.audit import CountField, LogFilter
 
@@ -96,3 +96,20 @@ class ServiceState(BaseModel):
 class Status(BaseModel):
     all_answer: bool
     services: tuple[ServiceState, ...]
+
+
+class Forgotten(BaseModel):
+    """What was erased, by service and place; `stopped_zoho_ids`: his records, which are kept away too."""
+
+    kunde: Kundennummer
+    at: datetime
+    erased: dict[Service, dict[str, int]]
+    stopped_zoho_ids: tuple[ZohoId, ...]
+
+
+class Adopt(BaseModel):
+    """The Kunde that the Zoho record is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kunde: Kundennummer

@@ -6,7 +6,7 @@ from typing import Any
 from contracts.ids import TenantId
 from contracts.names import Service
 from contracts.problems import Problem, Unavailable
-from contracts.rpc import Empty, Rpc, RpcModel, audit, auth, ingest, sync
+from contracts.rpc import Empty, Rpc, RpcModel, audit, auth, ingest, sync_parked
 from gateway import tenants
 from gateway.asking import admin_of
 from gateway.models import ServiceState, Status
@@ -16,7 +16,7 @@ PROBE_SECONDS = 2.0
 
 _PROBES: dict[Service, tuple[Rpc[Any, Any], RpcModel]] = {
     Service.INGEST: (ingest.STATUS, Empty()),
-    Service.SYNC: (sync.LIST_PARKED, sync.ListParked(limit=1)),
+    Service.SYNC: (sync_parked.LIST_PARKED, sync_parked.ListParked(limit=1)),
     Service.AUTH: (auth.LIST_CONNECTIONS, Empty()),
     Service.AUDIT: (audit.SEARCH, audit.SearchLog(limit=1)),
 }

@@ -7,6 +7,7 @@ from contracts.events import ObjectAction
 from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc.auth import ConnectionState
 from contracts.rpc.ingest import DeliveryState
+from contracts.rpc.sync_parked import ParkedCause
 
 EVENTS = {
     "tenant_created": "Team angelegt",
@@ -47,6 +48,17 @@ EVENTS = {
     "work_postponed": "Verschoben",
     "work_parked": "Geparkt",
     "work_retried": "Erneut versucht",
+    "limits_changed": "Grenzen geändert",
+    "system_unreachable": "Fremdsystem nicht erreichbar",
+    "system_reachable": "Fremdsystem wieder erreichbar",
+    "bulk_write_started": "Massenschreiben begonnen",
+    "bulk_write_ended": "Massenschreiben beendet",
+    "parked_retried": "Alles Geparkte erneut versucht",
+    "work_discarded": "Verworfen",
+    "stopped_skipped": "Gesperrtes übergangen",
+    "links_forgotten": "Kunde im Abgleich gelöscht",
+    "links_informed": "Auskunft aus dem Abgleich erteilt",
+    "sync_stop_lifted": "Sperre im Abgleich aufgehoben",
     "reconciled": "Verpasstes nachgeholt",
     "record_deleted": "In Zoho gelöscht",
     "compared": "Mit Lieferungen verglichen",
@@ -112,6 +124,26 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         ObjectAction.UPDATED: "geändert",
         ObjectAction.GONE: "entfallen",
         ObjectAction.UNCHANGED: "unverändert",
+    },
+    ParkedCause: {
+        ParkedCause.FIELDS_MISSING: "Angaben fehlen",
+        ParkedCause.SIMILAR_KUNDEN: "könnte ein vorhandener Kunde sein",
+        ParkedCause.TWIN_RECORD: "gleicht einem anderen Datensatz",
+        ParkedCause.NUMBER_DIFFERS: "Andere Nummer im Datensatz",
+        ParkedCause.NUMBER_TAKEN: "Nummer gehört zu einem anderen Datensatz",
+        ParkedCause.TOO_MANY_NEW: "Zu viele neue Datensätze auf einmal",
+        ParkedCause.KUNDE_TAKEN: "Kunde gehört zu einem anderen Datensatz",
+        ParkedCause.KUNDE_JUST_LINKED: "Kunde gerade anders verknüpft",
+        ParkedCause.RECORD_LINKED: "Datensatz schon verknüpft",
+        ParkedCause.RULE_UNDECIDED: "Auswahlregel nicht zu entscheiden",
+        ParkedCause.POSSIBLY_CREATED: "vielleicht angelegt",
+        ParkedCause.REFUSED_BY_AMEISE: "von Ameise abgelehnt",
+        ParkedCause.REFUSED_BY_ZOHO: "von Zoho abgelehnt",
+        ParkedCause.VALUE_UNFIT: "Wert passt nicht",
+        ParkedCause.KUNDE_UNKNOWN: "Kunde in Ameise unbekannt",
+        ParkedCause.NO_NUMBER: "keine Kundennummer",
+        ParkedCause.OBJECT_UNKNOWN: "Objekt nie geliefert",
+        ParkedCause.UNREACHABLE: "zu lange nicht erreichbar",
     },
     ActorKind: {
         ActorKind.USER: "Benutzer",

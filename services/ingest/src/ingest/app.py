@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from chassis.process import Foundation, foundation
+from chassis.stop_list import StopList
 from ingest.access import Access
 from ingest.digest import Digests
 from ingest.download import Downloads
@@ -23,7 +24,6 @@ from ingest.retention import Retention
 from ingest.sending_again import SendingAgain
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
-from ingest.stop_list import StopList
 from ingest.subscribers import register
 from ingest.table_format import load_format
 

@@ -20,6 +20,7 @@ from chassis import objects
 from chassis.broker import Broker
 from chassis.cause import Cause
 from chassis.database import Database
+from chassis.german_csv import BOM, csv_line
 from chassis.outbox import Outbox
 from contracts.events import TableDownloaded
 from contracts.ids import TenantId, Uuid
@@ -28,7 +29,6 @@ from contracts.problems import NotFound
 from contracts.rpc.ingest import Download
 from contracts.streams import DOWNLOADS
 from ingest import store
-from ingest.german_csv import BOM, csv_line
 from ingest.table_format import Format
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()

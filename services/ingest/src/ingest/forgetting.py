@@ -17,6 +17,7 @@ from chassis.cause import Cause
 from chassis.database import fetch_all, run_sql
 from chassis.leases import Lease, LeaseLost
 from chassis.process import Foundation
+from chassis.stop_list import StopList, StopListIncomplete, WrongKey, check_size, remember_size
 from contracts.events import KundeForgotten, StopLifted
 from contracts.ids import Kundennummer, TenantId, new_id
 from contracts.names import Service, Table
@@ -28,14 +29,7 @@ from ingest.format_overrides import Formats
 from ingest.originals import Removed, remove_kunden
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
-from ingest.stop_list import StopList, WrongKey
-from ingest.stopping import (
-    KUNDE_COLUMN,
-    StopListIncomplete,
-    check_size,
-    remember_size,
-    stored_though_stopped,
-)
+from ingest.stopping import KUNDE_COLUMN, stored_though_stopped
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 

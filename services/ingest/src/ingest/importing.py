@@ -22,6 +22,7 @@ from chassis.cause import Cause
 from chassis.database import is_unreachable, run_sql
 from chassis.leases import Lease, LeaseLost
 from chassis.process import Foundation
+from chassis.stop_list import StopList, StopListIncomplete, check_size
 from chassis.wakeups import pause
 from contracts.actor import ActorKind
 from contracts.events import DeliveryFailed, DeliveryHeld, DeliveryImported, EventData, TableCounts
@@ -39,8 +40,7 @@ from ingest.problems import Problem, Rule
 from ingest.progress import Progress, shown_progress
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
-from ingest.stop_list import StopList
-from ingest.stopping import StopListIncomplete, check_size, leave_out
+from ingest.stopping import leave_out
 from ingest.table_format import Format
 from ingest.tables import DeliveryRow
 from ingest.versions import Import

@@ -16,12 +16,12 @@ from typing import BinaryIO
 
 import structlog
 
+from chassis.stop_list import StopList, WrongKey
 from contracts.ids import AmeiseKey, Kundennummer, TenantId
 from contracts.names import Table
 from ingest.archives import is_archive
 from ingest.headings import as_utf8, columns_of, header_of
 from ingest.problems import TableRejected
-from ingest.stop_list import StopList, WrongKey
 from ingest.stopping import KUNDE_COLUMN
 from ingest.table_format import Format
 

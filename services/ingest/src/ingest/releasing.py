@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.cause import Cause
 from chassis.database import Database
 from chassis.outbox import Outbox
+from chassis.stop_list import StopList
 from contracts.events import DeliveryRejected, DeliveryReleased
 from contracts.ids import TenantId, Uuid
 from contracts.names import Table
@@ -21,7 +22,6 @@ from ingest.format_overrides import Formats
 from ingest.looking import shown_delivery
 from ingest.originals import remove_stopped
 from ingest.spool import Spool
-from ingest.stop_list import StopList
 from ingest.tables import DeliveryRow
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()

@@ -1,7 +1,6 @@
 # ruff: noqa: S608 (tables are an enum, columns are ours)
 """Finds Kunden on the stop list: in a delivery that was loaded, to leave them out, and in what is stored."""
 
-import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,9 +9,9 @@ from psycopg import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import fetch_all, run_sql
+from chassis.stop_list import StopList
 from contracts.ids import Kundennummer, TenantId
 from contracts.names import Table
-from ingest.stop_list import StopList
 
 KUNDE_COLUMN = {
     Table.KUNDE: "ameise_id",
@@ -25,10 +24,6 @@ KUNDE_COLUMN = {
 KEYS_AT_ONCE = 50_000
 
 
-class StopListIncomplete(Exception):  # noqa: N818
-    """The file of the stop list is missing, or an older one: nothing may be imported."""
-
-
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """How many rows did not go on, whose they were, and the keys of those that are somebody's unknown: what
@@ -37,30 +32,6 @@ class LeftOut:
     rows: int
     kunden: frozenset[Kundennummer]
     unclear: tuple[str, ...]
-
-
-async def remember_size(session: AsyncSession, stop_list: StopList, tenant: TenantId) -> None:
-    """Keep how many entries the list has, to find out if it loses some. Raises as the list does."""
-    entries = await asyncio.to_thread(stop_list.entries, tenant)
-    await run_sql(
-        session,
-        "INSERT INTO stop_list_size AS s (tenant, entries) SELECT :tenant, CAST(:entries AS integer) "
-        "WHERE CAST(:entries AS integer) > 0 ON CONFLICT (tenant) DO UPDATE "
-        "SET entries = excluded.entries WHERE s.entries < excluded.entries",
-        tenant=tenant,
-        entries=entries,
-    )
-
-
-async def check_size(session: AsyncSession, stop_list: StopList, tenant: TenantId) -> None:
-    """Raises StopListIncomplete if the list was longer once: who is missing would come back unnoticed."""
-    entries = await asyncio.to_thread(stop_list.entries, tenant)
-    rows = await fetch_all(
-        session, "SELECT entries FROM stop_list_size WHERE tenant = :tenant", tenant=tenant
-    )
-    wanted = rows[0]["entries"] if rows else 0
-    if entries < wanted:
-        raise StopListIncomplete(f"the stop list has {entries} entries instead of {wanted}: put it back")
 
 
 async def leave_out(

@@ -1,4 +1,4 @@
-"""What an admin can ask of sync: pipelines and parked work."""
+"""What an admin can ask of sync about its pipelines."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from chassis.database import Database
 from chassis.outbox import Outbox
 from chassis.rpc import Caller, RpcClient
-from contracts.events import PipelinesCreated, WorkRetried
-from contracts.ids import PipelineId, Uuid, ZohoId
+from contracts.events import PipelinesCreated
+from contracts.ids import PipelineId, Uuid
 from contracts.names import System, Table
 from contracts.problems import NotConnected, NotFound
 from contracts.rpc import Empty
@@ -15,15 +15,10 @@ from contracts.rpc.auth import LIST_CONNECTIONS, Connection, ConnectionState
 from contracts.rpc.ingest import SEND_AGAIN, SendAgainRequest
 from contracts.rpc.sync import (
     CreateDefaultPipelines,
-    ListParked,
-    ParkedWork,
-    ParkedWorks,
     Pipeline,
     Pipelines,
-    Retried,
-    RetryParked,
 )
-from sync import pipeline_store, work_store
+from sync import pipeline_store
 from sync.pipelines import Definition
 
 
@@ -68,24 +63,6 @@ class Admin:
             rows = await pipeline_store.summaries(session)
         return Pipelines(pipelines=tuple(_summary(row) for row in rows))
 
-    async def list_parked(self, request: ListParked, caller: Caller) -> ParkedWorks:
-        async with self.database.tenant(caller.tenant) as session:
-            total, rows = await work_store.parked(session, pipeline=request.pipeline, limit=request.limit)
-        return ParkedWorks(total=total, works=tuple(_parked(row) for row in rows))
-
-    async def retry_parked(self, request: RetryParked, caller: Caller) -> Retried:
-        async with self.database.tenant(caller.tenant) as session:
-            rows = await work_store.retry(session, request.ids)
-            for row in rows:
-                pipeline = await pipeline_store.load(session, PipelineId(str(row["pipeline"])))
-                told = WorkRetried(
-                    pipeline=PipelineId(str(row["pipeline"])),
-                    module=pipeline.module if pipeline else "",
-                    zoho_id=ZohoId(row["object"]) if row["direction"] == "to_ameise" else None,
-                )
-                await self.outbox.tell(session, caller.cause, told)
-        return Retried(retried=len(rows))
-
 
 def _check(connections: tuple[Connection, ...], wanted: Uuid, system: System) -> None:
     found = next((c for c in connections if c.id == wanted and c.system is system), None)
@@ -110,18 +87,4 @@ def _summary(row: dict[str, Any]) -> Pipeline:
         parked=row["parked"],
         last_success=row["last_success"],
         last_error=row["last_error"],
-    )
-
-
-def _parked(row: dict[str, Any]) -> ParkedWork:
-    to_ameise = row["direction"] == "to_ameise"
-    return ParkedWork(
-        id=row["id"],
-        pipeline=PipelineId(str(row["pipeline"])),
-        object=row["object"],
-        zoho_id=row["object"] if to_ameise else None,
-        reason=row["reason"],
-        words=row["words"],
-        attempts=row["attempts"],
-        since=row["failing_since"] or row["created_at"],
     )

@@ -9,25 +9,36 @@ import httpx
 
 from ameise.links import DeepLinks
 from chassis.process import Foundation, foundation
+from chassis.stop_list import StopList
 from contracts.ids import new_id
 from contracts.names import Flow
 from sync import subscribers
 from sync.admin import Admin
+from sync.adopting import Adopting
 from sync.batch_store import BatchStore
+from sync.bulk_write import BulkWriter
 from sync.comparing import Comparing
 from sync.comparing_links import ComparingLinks
 from sync.comparison_schedule import Schedule
 from sync.create_once import CreateOnce
 from sync.flows import Plan, Plans
+from sync.gates import Gates
 from sync.intake import Intake
+from sync.limit_admin import LimitAdmin
+from sync.limit_settings import default_terms, gate_settings
+from sync.parked import Parked
+from sync.people import People
 from sync.reconciling import Reconciling
 from sync.record_store import RecordStore
 from sync.settings import SyncSettings
+from sync.state import State
+from sync.stopping import NotStopped, Stopping
 from sync.systems import Systems
+from sync.throughput import Throughput
 from sync.to_ameise import ToAmeise
 from sync.to_zoho import ToZoho
 from sync.work_store import Work, WorkDirection
-from sync.workers import Dispatcher
+from sync.workers import Dispatcher, More
 
 BATCH = 100
 """Objects per batch to Zoho: as many as one upsert takes."""
@@ -38,10 +49,16 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
     """sync, up and at work inside the block."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
+    stop_list = StopList(settings.stop_list_dir, settings.stop_list_key)
+    stop_list.check()
     # The HTTP client is opened first, so that it outlives the work in hand at the end.
     async with httpx.AsyncClient(limits=limits) as http, foundation(settings) as base:
-        systems = Systems(settings, base.rpc, http)
+        gates = Gates(base.database, base.outbox, gate_settings(settings), owner)
+        systems = Systems(settings, base.rpc, http, gates)
         links = DeepLinks(settings.ameise_link_base)
+        stopping = Stopping(stop_list, base.database, base.outbox)
+        throughput = Throughput(base.database)
+        people = People(base.database, base.outbox, stop_list)
         create_once = CreateOnce(
             database=base.database,
             lease=settings.lease,
@@ -50,7 +67,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         )
         to_ameise = ToAmeise(
             database=base.database,
-            store=RecordStore(base.database, base.outbox),
+            store=RecordStore(base.database, base.outbox, throughput),
             systems=systems,
             create_once=create_once,
             links=links,
@@ -59,7 +76,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         )
         to_zoho = ToZoho(
             database=base.database,
-            store=BatchStore(base.database, base.outbox),
+            store=BatchStore(base.database, base.outbox, throughput),
             rpc=base.rpc,
             systems=systems,
             links=links,
@@ -67,15 +84,30 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             give_up_after=settings.give_up_after,
         )
 
-        async def one_to_ameise(works: list[Work]) -> None:
+        bulk_writer = BulkWriter(
+            database=base.database,
+            all_tenants=base.all_tenants,
+            outbox=base.outbox,
+            to_zoho=to_zoho,
+            systems=systems,
+            store=to_zoho.store,
+            not_stopped=NotStopped("to_zoho", stopping, base.database),
+            owner=owner,
+            min_rows=settings.bulk_min_rows,
+            max_rows=settings.bulk_max_rows,
+            poll=settings.bulk_poll,
+        )
+
+        async def one_to_ameise(works: list[Work], _more: More) -> None:
             [work] = works
             await to_ameise(work)
 
         def dispatcher(direction: WorkDirection) -> Dispatcher:
             to_ameise_side = direction == "to_ameise"
+            do = one_to_ameise if to_ameise_side else to_zoho
             return Dispatcher(
                 direction=direction,
-                do=one_to_ameise if to_ameise_side else to_zoho,
+                do=NotStopped(direction, stopping, base.database).before(do),
                 database=base.database,
                 all_tenants=base.all_tenants,
                 listen_url=settings.database_all_tenants_url,
@@ -88,16 +120,27 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         schedule = schedule_of(settings, base, systems, owner)
         subscribers.register(
             base.broker.faststream,
-            intake=Intake(base.database),
+            intake=Intake(base.database, stopping),
             admin=Admin(base.database, base.outbox, base.rpc),
             schedule=schedule,
+            limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
+            parked=Parked(base.database, base.outbox, base.rpc, links),
+            adopting=Adopting(base.database, base.outbox, systems, settings.lease),
+            people=people,
+            state=State(base.database, base.rpc, systems, links),
             parking=base.parking,
         )
+        base.in_background("throughput", throughput.run())
+        base.in_background("forgetting", people.forget_returned())
         base.in_background("to-ameise", dispatcher("to_ameise").run())
         base.in_background("to-zoho", dispatcher("to_zoho").run())
         base.in_background("comparing", schedule.run())
+        base.in_background("bulk-write", bulk_writer.run())
         await base.start()
-        yield base
+        try:
+            yield base
+        finally:
+            await gates.close()
 
 
 def schedule_of(settings: SyncSettings, base: Foundation, systems: Systems, owner: str) -> Schedule:

@@ -6,19 +6,22 @@ Pure.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from contracts.events import ConflictFound, EventData, Excluded, ObjectAction, ObjectChange
+from contracts.events import ConflictFound, EventData, Excluded, ObjectAction, ObjectChange, WrittenToZoho
 from contracts.ids import ZohoId
 from contracts.rpc.ingest import ComposedObject
+from contracts.rpc.sync_parked import ParkedCause
 from sync.bases import bases_after
 from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion, read_ameise, read_zoho
 from sync.merge import Merged, merge
 from sync.pipelines import Pipeline, includes, with_derived_fields
-from sync.retry import Park, ParkedReason, Postpone
+from sync.recognising import having_read
+from sync.retry import Park, Postpone
 from sync.values import UNKNOWN, Value
 from sync.work_store import Work
-from sync.zoho_records import modified_time
+from sync.zoho_records import modified_time, read_back
 from zoho.models import Record
 
 
@@ -82,10 +85,7 @@ def judge_before_writing(pipeline: Pipeline, item: Item, *, zoho_id: str | None)
         return Settled(item, "gone", events=(told,))
     match includes(pipeline.definition, item.object.fields):
         case None:
-            reason = (
-                f"{ParkedReason.UNSURE}: die Auswahlregel der Pipeline braucht ein Feld, das unbekannt ist"
-            )
-            return Unsettled(item.work, Park(reason))
+            return Unsettled(item.work, Park(ParkedCause.RULE_UNDECIDED))
         case False:
             return Settled(item, "excluded")
         case True:
@@ -108,6 +108,8 @@ def merge_item(
             reason="der Datensatz wurde in Zoho gelöscht; er wird nicht wieder angelegt",
         )
         return Settled(item, "gone_in_zoho", replace(link, gone_in_zoho=True), (told,))
+    if record is not None:
+        link = having_read(pipeline, link, record)
     late = link.written_after(item.object.as_of)
     ameise = _ameise_values(pipeline, item, late)
     zoho = _zoho_values(pipeline, record)
@@ -122,7 +124,7 @@ def merge_item(
             conversion=conversion,
         )
     except CannotConvert as error:
-        return Unsettled(item.work, Park(f"{ParkedReason.REJECTED}: {error}"))
+        return Unsettled(item.work, Park(ParkedCause.VALUE_UNFIT, {"problem": str(error)}))
     merging = Merging(item, link, merged, ameise, zoho)
     if merged.to_zoho or record is None:
         return merging
@@ -142,6 +144,29 @@ def with_new_bases(pipeline: Pipeline, merging: Merging, *, zoho_read_back: Mapp
         zoho_read_back=zoho_read_back,
     )
     return merging.link.with_bases(ameise=ameise_base, zoho=zoho_base)
+
+
+def written(
+    pipeline: Pipeline,
+    merging: Merging,
+    *,
+    zoho_id: str,
+    action: ObjectAction,
+    unread: Mapping[str, Any] | None,
+) -> Settled:
+    """The verdict on an item that Zoho has taken: what we sent is the base until it is read (`unread`)."""
+    item, merged = merging.item, merging.merged
+    sent = read_back(pipeline, merged, None, written_at=None)
+    link = replace(with_new_bases(pipeline, merging, zoho_read_back=sent), zoho_id=zoho_id, unread=unread)
+    told = WrittenToZoho(
+        pipeline=pipeline.id,
+        module=pipeline.module,
+        zoho_id=ZohoId(zoho_id),
+        object=change_of(pipeline, item, action, sorted(merged.to_zoho)),
+    )
+    events = (*conflicts_of(pipeline, merging), told)
+    behind = bool(merged.to_ameise or merging.link.written_after(item.object.as_of))
+    return Settled(item, "applied", link, events, look_at_zoho=behind)
 
 
 def conflicts_of(pipeline: Pipeline, merging: Merging) -> tuple[EventData, ...]:

@@ -9,13 +9,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.cause import Cause
 from chassis.database import Database
 from chassis.outbox import Outbox
-from contracts.events import ObjectAction, ObjectChange, WorkParked, WorkPostponed
+from contracts.events import ObjectAction, ObjectChange, WorkParked, WorkPostponed, WrittenToZoho
 from contracts.ids import AmeiseKey
+from contracts.rpc.sync_parked import ParkedCause
 from sync import link_store, pipeline_store, work_store
 from sync.batch import Settled, Unsettled, Verdict
 from sync.link_store import Link
 from sync.pipelines import Pipeline
-from sync.retry import Park, ParkedReason, Postpone
+from sync.retry import Park, Postpone
+from sync.throughput import Throughput
 from sync.work_store import Lane, Work
 
 
@@ -25,6 +27,7 @@ class BatchStore:
 
     database: Database
     outbox: Outbox
+    throughput: Throughput
 
     async def __call__(
         self,
@@ -39,21 +42,29 @@ class BatchStore:
             async with self.database.tenant(pipeline.tenant) as session:
                 await self._store(session, pipeline, verdicts, duration_ms)
                 await link_store.give_back(session, leased)
+            self._note(pipeline, verdicts)
         except IntegrityError:
             for verdict in verdicts:
                 await self._store_alone(pipeline, verdict, duration_ms)
             async with self.database.tenant(pipeline.tenant) as session:
                 await link_store.give_back(session, leased)
 
+    def _note(self, pipeline: Pipeline, verdicts: Sequence[Verdict]) -> None:
+        settled = [v for v in verdicts if isinstance(v, Settled)]
+        if settled:
+            written = sum(any(isinstance(e, WrittenToZoho) for e in s.events) for s in settled)
+            self.throughput.note(pipeline, written=written)
+
     async def _store_alone(self, pipeline: Pipeline, verdict: Verdict, duration_ms: float) -> None:
         try:
             async with self.database.tenant(pipeline.tenant) as session:
                 await self._store(session, pipeline, [verdict], duration_ms)
+            self._note(pipeline, [verdict])
         except IntegrityError:
             work = verdict.item.work if isinstance(verdict, Settled) else verdict.work
-            reason = f"{ParkedReason.UNSURE}: der Zoho-Datensatz ist schon mit einem anderen Objekt verknüpft"
+            parked = Unsettled(work, Park(ParkedCause.RECORD_LINKED))
             async with self.database.tenant(pipeline.tenant) as session:
-                await self._store(session, pipeline, [Unsettled(work, Park(reason))], duration_ms)
+                await self._store(session, pipeline, [parked], duration_ms)
 
     async def _store(
         self, session: AsyncSession, pipeline: Pipeline, verdicts: Sequence[Verdict], duration_ms: float
@@ -109,7 +120,7 @@ class BatchStore:
                     if decision.counts:
                         await self._tell(session, pipeline, work, WorkPostponed, decision.reason)
                 case Park():
-                    await work_store.park(session, work, reason=decision.reason, words=decision.words)
+                    await work_store.park(session, work, decision)
                     await pipeline_store.note_error(session, pipeline, decision.reason)
                     await self._tell(session, pipeline, work, WorkParked, decision.reason)
         if later:

@@ -18,14 +18,14 @@ from chassis.cause import Cause
 from chassis.database import Database
 from chassis.leases import Lease
 from chassis.outbox import Outbox
-from contracts.events import LinksCompared, WorkParked
-from contracts.ids import TenantId, Uuid, ZohoId
+from contracts.events import LinksCompared
+from contracts.ids import TenantId, Uuid
 from contracts.names import Difference
 from sync import comparison_store, pipeline_store
 from sync.comparison_words import in_words, outcome_of
 from sync.linked_records import Doubt, doubts, numbers_of
 from sync.pipelines import Pipeline
-from sync.reconciling import deleted_event
+from sync.reconciling import deleted_event, parked_event
 from sync.settings import SyncSettings
 from sync.systems import Systems
 from zoho.client import MAX_RECORDS, PAGE_SIZE, ZohoClient
@@ -85,7 +85,7 @@ class ComparingLinks:
         return counts
 
     async def _module(self, cause: Cause, one: _Pass, lease: Lease) -> _Pass:
-        zoho = await self.systems.zoho(one.pipeline)
+        zoho = await self.systems.zoho(one.pipeline, urgent=False)
         async with self.database.tenant(one.pipeline.tenant) as session:
             after = (await comparison_store.position(session, one.pipeline)).links_after or "0"
         unique = one.pipeline.definition.unique_field
@@ -128,12 +128,9 @@ class ComparingLinks:
     async def _park(
         self, session: AsyncSession, cause: Cause, pipeline: Pipeline, found: Mapping[str, Doubt]
     ) -> None:
-        reasons = {id_: doubt.reason for id_, doubt in found.items()}
-        for id_ in await comparison_store.park_untried(session, pipeline, reasons, cause):
-            told = WorkParked(
-                pipeline=pipeline.id, module=pipeline.module, zoho_id=ZohoId(id_), reason=reasons[id_]
-            )
-            await self.outbox.tell(session, cause, told)
+        parked = {id_: doubt.parked for id_, doubt in found.items()}
+        new = await comparison_store.park_untried(session, pipeline, parked, cause)
+        await self.outbox.tell(session, cause, *(parked_event(pipeline, id_, parked[id_]) for id_ in new))
 
     async def _missing(self, cause: Cause, one: _Pass, zoho: ZohoClient, lease: Lease) -> None:
         """Mark the links whose record is really gone: one that was linked while we read is not."""

@@ -1,6 +1,7 @@
 """Queries of the comparisons: digests and contents of what was judged, links seen from outside, and work
 that is parked without having been tried."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from contracts.names import Difference
 from contracts.rpc.ingest import BucketDigest
 from contracts.work import KeyVersion
 from sync.pipelines import Pipeline
+from sync.retry import Park
 from sync.values import Known
 from sync.work_store import Lane, WorkDirection
 
@@ -112,29 +114,34 @@ async def on_table(
 
 _PARK = """
 INSERT INTO work AS w (tenant, pipeline, direction, object, lane, correlationid, causationid, parked,
-                       failing_since, reason)
+                       failing_since, cause, details, reason)
 SELECT :tenant, :pipeline, 'to_ameise', o.object, :lane, CAST(:correlationid AS uuid),
-       CAST(:causationid AS uuid), true, now(), o.reason
-FROM unnest(CAST(:objects AS text[]), CAST(:reasons AS text[])) AS o (object, reason)
+       CAST(:causationid AS uuid), true, now(), o.cause, CAST(o.details AS jsonb), o.reason
+FROM unnest(CAST(:objects AS text[]), CAST(:causes AS text[]), CAST(:details AS text[]),
+            CAST(:reasons AS text[])) AS o (object, cause, details, reason)
 ORDER BY o.object
-ON CONFLICT (tenant, pipeline, direction, object) DO UPDATE SET reason = excluded.reason
+ON CONFLICT (tenant, pipeline, direction, object) DO UPDATE SET
+    cause = excluded.cause, details = excluded.details, reason = excluded.reason, words = NULL,
+    candidates = '[]'
 WHERE w.parked AND w.reason IS DISTINCT FROM excluded.reason
 RETURNING object
 """
 
 
 async def park_untried(
-    session: AsyncSession, pipeline: Pipeline, reasons: Mapping[str, str], cause: Cause
+    session: AsyncSession, pipeline: Pipeline, parked: Mapping[str, Park], cause: Cause
 ) -> list[str]:
-    """Park records for a person; `reasons` by Zoho id. Returns those that are new or have a new reason:
+    """Park records for a person, by Zoho id. Returns those that are new or have a new reason:
     what is being worked on is left alone, what is parked for that very reason was told."""
-    if not reasons:
+    if not parked:
         return []
     rows = await fetch_all(
         session, _PARK,
         tenant=pipeline.tenant, pipeline=int(pipeline.id), lane=Lane.WEBHOOK,
         correlationid=cause.correlationid, causationid=cause.causationid,
-        objects=list(reasons), reasons=list(reasons.values()),
+        objects=list(parked), causes=[park.cause.value for park in parked.values()],
+        details=[json.dumps(dict(park.details)) for park in parked.values()],
+        reasons=[park.reason for park in parked.values()],
     )  # fmt: skip
     return [row["object"] for row in rows]
 
@@ -232,7 +239,8 @@ async def position(session: AsyncSession, pipeline: Pipeline) -> Position:
         session,
         "INSERT INTO zoho_position (tenant, zoho_connection, module, changed_since) "
         "SELECT :tenant, CAST(CAST(:connection AS text) AS uuid), :module, coalesce(("
-        "SELECT made_at FROM flow WHERE tenant = :tenant AND name = 'reconciliation' AND thing = CAST(:connection AS text)), now()) "
+        "SELECT made_at FROM flow WHERE tenant = :tenant AND name = 'reconciliation' "
+        "AND thing = CAST(:connection AS text)), now()) "
         "ON CONFLICT DO NOTHING",
         tenant=pipeline.tenant, connection=pipeline.zoho_connection, module=pipeline.module,
     )  # fmt: skip

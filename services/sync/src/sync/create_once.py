@@ -21,12 +21,13 @@ from ameise.client import AmeiseClient
 from chassis import leases
 from chassis.database import Database
 from chassis.leases import Lease
+from contracts.rpc.sync_parked import ParkedCause
 from sync import intent_store
 from sync.intent_store import Intent
 from sync.kunde import CONTACT, KundeInAmeise, new_kunde_body, read_kunde
 from sync.matching import Candidate, choose_match, match_keys, only_new_one, same_name, twin_keys
 from sync.pipelines import Pipeline
-from sync.retry import Park, ParkedReason, Postpone
+from sync.retry import Park, Postpone
 from sync.values import Known, canonical
 from sync.work_store import Work
 from vendor.errors import Unavailable, VendorError
@@ -63,7 +64,7 @@ class CreateOnce:
         """`wanted`: the record's values in Ameise's form. Raises the client's errors and LeaseLost."""
         fields = complete(wanted, pipeline.definition.new_kunde)
         if missing := [title for name, title in REQUIRED.items() if not fields.get(name)]:
-            return Park(f"{ParkedReason.INCOMPLETE}: für die Anlage fehlt {', '.join(missing)}")
+            return Park(ParkedCause.FIELDS_MISSING, {"fields": ", ".join(missing)})
         turn = await self._take_turn(pipeline, work)
         if turn is None:
             return Postpone(TURN_DELAY, "eine andere Anlage läuft", counts=False)
@@ -91,13 +92,14 @@ class CreateOnce:
             return await self._look_again(pipeline, ameise, earlier, fields)
         if twin is not None:
             known = f" (Kunde {twin.kundennummer})" if twin.kundennummer else ""
-            return Park(f"{ParkedReason.UNSURE}: gleicht dem Zoho-Datensatz {twin.zoho_id}{known}")
+            return Park(ParkedCause.TWIN_RECORD, {"zoho_id": twin.zoho_id + known})
         candidates = await search(ameise, fields)
         match = choose_match(fields, candidates)
         if match.adopt is not None:
             return Found(match.adopt, adopted=True)
         if match.ask_about:
-            return Park(f"{ParkedReason.UNSURE}: könnte Kunde {', '.join(match.ask_about)} sein")
+            kunden = {"kunden": ", ".join(match.ask_about)}
+            return Park(ParkedCause.SIMILAR_KUNDEN, kunden, candidates=match.ask_about)
         async with self.database.tenant(pipeline.tenant) as session:
             await leases.check(session, turn)
             found = [c.kundennummer for c in candidates]
@@ -126,7 +128,8 @@ class CreateOnce:
             return Found(number, adopted=False)
         if intent.age < self.settling_time:
             return Postpone(LOOK_AGAIN_DELAY, "Ausgang der Anlage in Ameise unbekannt", counts=False)
-        return Park(f"{ParkedReason.POSSIBLY_CREATED}: Ameise hat auf die Anlage nicht geantwortet")
+        candidates = tuple(c.kundennummer for c in fresh)
+        return Park(ParkedCause.POSSIBLY_CREATED, candidates=candidates)
 
     async def _settle(self, pipeline: Pipeline, intent: Intent, outcome: str, number: str | None) -> None:
         async with self.database.tenant(pipeline.tenant) as session:

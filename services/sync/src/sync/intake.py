@@ -6,8 +6,10 @@ from chassis.database import Database
 from chassis.subscriber import Received
 from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId
+from contracts.names import Table
 from contracts.work import LookAtZohoRecord, ObjectsChanged
 from sync import pipeline_store, work_store
+from sync.stopping import Stopping, skipped_kunde, skipped_record
 from sync.work_store import Lane, lane_of
 
 MOST_AT_ONCE = 100
@@ -15,10 +17,14 @@ MOST_AT_ONCE = 100
 
 
 class Intake:
-    """Each call commits before it returns; the message is acknowledged after that."""
+    """Each call commits before it returns; the message is acknowledged after that.
 
-    def __init__(self, database: Database) -> None:
+    What is on the stop list becomes no work, and is told. While the list cannot be used, messages come again.
+    """
+
+    def __init__(self, database: Database, stopping: Stopping) -> None:
         self._database = database
+        self._stopping = stopping
         self._webhooks = Batcher(self._store_webhooks, size=MOST_AT_ONCE)
 
     async def look_at_record(self, message: Received[LookAtZohoRecord]) -> None:
@@ -28,21 +34,31 @@ class Intake:
 
     async def _store_webhooks(self, key: tuple[TenantId, PipelineId], works: list[LookAtZohoRecord]) -> None:
         tenant, pipeline = key
+        causes = {str(work.zoho_id): _cause(work, ActorKind.ZOHO) for work in works}
+        stopped = await self._stopping.records(tenant, causes)
         async with self._database.tenant(tenant) as session:
-            await work_store.intake(
-                session,
-                tenant,
-                pipeline=pipeline,
-                direction="to_ameise",
-                lane=Lane.WEBHOOK,
-                objects={work.zoho_id: _cause(work, ActorKind.ZOHO) for work in works},
-            )
+            for zoho_id in sorted(stopped):
+                await self._stopping.tell(session, causes.pop(zoho_id), skipped_record(pipeline, zoho_id))
+            if causes:
+                await work_store.intake(
+                    session,
+                    tenant,
+                    pipeline=pipeline,
+                    direction="to_ameise",
+                    lane=Lane.WEBHOOK,
+                    objects=causes,
+                )
 
     async def objects_changed(self, message: Received[ObjectsChanged]) -> None:
         """A chunk of a delivery: a row per object and pipeline that its table goes through."""
         work = message.body
         cause = _cause(work, ActorKind.BLAUDIREKT)
+        keys = [changed.key for changed in work.objects]
+        is_kunde = work.table is Table.KUNDE
+        stopped = await self._stopping.kunden(work.tenant, keys) if is_kunde else frozenset[str]()
+        objects = {str(key): cause for key in keys if key not in stopped}
         async with self._database.tenant(work.tenant) as session:
+            await self._stopping.tell(session, cause, *(skipped_kunde(None, key) for key in sorted(stopped)))
             for pipeline in await pipeline_store.fed_by(session, work.table):
                 await work_store.intake(
                     session,
@@ -50,7 +66,7 @@ class Intake:
                     pipeline=pipeline.id,
                     direction="to_zoho",
                     lane=lane_of(work.table),
-                    objects=dict.fromkeys((changed.key for changed in work.objects), cause),
+                    objects=objects,
                 )
 
 

@@ -100,3 +100,14 @@ def _intent(row: dict[str, Any]) -> Intent:
         age=row["age"],
         kundennummer=row["kundennummer"],
     )
+
+
+async def settle_open(session: AsyncSession, pipeline: Pipeline, zoho_id: str, *, kundennummer: str) -> None:
+    """A person said which Kunde the record is: whatever was open about it ends with him."""
+    await run_sql(
+        session,
+        "UPDATE intent SET outcome = 'adopted', kundennummer = :number "
+        "WHERE ameise_connection = :connection AND module = :module AND zoho_id = :zoho_id "
+        "AND outcome = 'open'",
+        connection=pipeline.ameise_connection, module=pipeline.module, zoho_id=zoho_id, number=kundennummer,
+    )  # fmt: skip

@@ -21,7 +21,10 @@ from sync.values import Known
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A leased link. A base is None before that side was first read."""
+    """A leased link. A base is None before that side was first read.
+
+    `unread`: what we wrote to Zoho and have not read back yet (`sync.recognising`).
+    """
 
     id: int
     fence: int
@@ -32,6 +35,7 @@ class Link:
     written: Mapping[str, str]
     gone_in_zoho: bool
     linked: bool
+    unread: Mapping[str, Any] | None = None
 
     def with_bases(self, *, ameise: Mapping[str, Known], zoho: Mapping[str, Known]) -> "Link":
         """The link with the given fields' bases moved; other fields keep theirs."""
@@ -40,6 +44,10 @@ class Link:
             ameise_base={**(self.ameise_base or {}), **ameise},
             zoho_base={**(self.zoho_base or {}), **zoho},
         )
+
+    def belonging_to(self, ameise_key: str) -> "Link":
+        """The link to this object, of a record that is in Zoho."""
+        return replace(self, ameise_key=ameise_key, gone_in_zoho=False)
 
     def moved_in_ameise(self, ameise: Mapping[str, Known]) -> list[str]:
         """The fields whose base in Ameise was another one before."""
@@ -56,7 +64,7 @@ class Link:
         return {name for name, at in self.written.items() if datetime.fromisoformat(at) > as_of}
 
 
-_COLUMNS = """id, fence, zoho_id, ameise_key, ameise_base, zoho_base, written, gone_in_zoho,
+_COLUMNS = """id, fence, zoho_id, ameise_key, ameise_base, zoho_base, written, gone_in_zoho, unread,
 linked_at IS NOT NULL AS linked"""
 
 _ENSURE = {
@@ -73,16 +81,24 @@ _ENSURE = {
 }
 
 
+# Joined id by id, so that PostgreSQL goes along the unique index of that very column, with and without
+# statistics: asked by `= ANY`, it may walk through all links of the module along the other one.
+_WANTED = """
+unnest(CAST(:ids AS text[])) AS wanted (id) JOIN link l
+ON l.zoho_connection = :zoho_connection AND l.module = :module AND l.table_name = :table_name
+AND l.{column} = wanted.id
+"""
+
+
 def _lease_sql(column: str) -> str:
     # In the order of ids, so that two batches that overlap cannot wait for each other in a circle.
     return f"""
     UPDATE link
     SET lease_owner = :owner, lease_until = now() + make_interval(secs => :seconds), fence = fence + 1
     WHERE id IN (
-        SELECT id FROM link
-        WHERE zoho_connection = :zoho_connection AND module = :module AND table_name = :table_name
-          AND {column} = ANY(CAST(:ids AS text[])) AND (lease_until IS NULL OR lease_until < now())
-        ORDER BY id FOR UPDATE SKIP LOCKED
+        SELECT l.id FROM {_WANTED.format(column=column)}
+          AND (l.lease_until IS NULL OR l.lease_until < now())
+        ORDER BY l.id FOR UPDATE OF l SKIP LOCKED
     )
     RETURNING {_COLUMNS}
     """  # noqa: S608 (constants)
@@ -174,12 +190,13 @@ async def give_back_all(session: AsyncSession, owners: Sequence[str]) -> None:
 _SAVE = """
 UPDATE link l SET
     zoho_id = o.zoho_id, ameise_key = o.ameise_key, ameise_base = o.ameise_base, zoho_base = o.zoho_base,
-    written = o.written, gone_in_zoho = o.gone_in_zoho, lease_owner = NULL, lease_until = NULL,
+    written = o.written, gone_in_zoho = o.gone_in_zoho, unread = o.unread,
+    lease_owner = NULL, lease_until = NULL,
     linked_at = CASE WHEN o.zoho_id IS NOT NULL AND o.ameise_key IS NOT NULL
                      THEN coalesce(l.linked_at, now()) END
 FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS o (
     id bigint, fence bigint, zoho_id text, ameise_key text, ameise_base jsonb, zoho_base jsonb, written jsonb,
-    gone_in_zoho boolean
+    gone_in_zoho boolean, unread jsonb
 )
 WHERE l.id = o.id AND l.fence = o.fence AND l.lease_until > now()
 """
@@ -202,6 +219,7 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
             "zoho_base": link.zoho_base,
             "written": dict(link.written),
             "gone_in_zoho": link.gone_in_zoho,
+            "unread": link.unread,
         }
         for link in links
     ]
@@ -214,15 +232,29 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
 
 
 _MAKE_WAY = """
-DELETE FROM link other
-USING jsonb_to_recordset(CAST(:links AS jsonb)) AS o (id bigint, zoho_id text, ameise_key text)
-JOIN link mine ON mine.id = o.id
-WHERE other.id <> mine.id AND (other.linked_at IS NULL OR other.gone_in_zoho)
-  AND other.tenant = mine.tenant AND other.zoho_connection = mine.zoho_connection
-  AND other.module = mine.module AND other.table_name = mine.table_name
+WITH o AS (
+    SELECT mine.id, mine.tenant, mine.zoho_connection, mine.module, mine.table_name, o.zoho_id, o.ameise_key
+    FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS o (id bigint, zoho_id text, ameise_key text)
+    JOIN link mine ON mine.id = o.id
+)
+, in_the_way AS ( -- one question per unique index: with OR, or by more
+    -- columns than the index has, PostgreSQL without statistics walks through all links
+    SELECT other.id FROM o JOIN link other USING (tenant, zoho_connection, module, zoho_id)
+    WHERE other.id <> o.id
+    UNION
+    SELECT other.id FROM o JOIN link other USING (tenant, zoho_connection, module, table_name, ameise_key)
+    WHERE other.id <> o.id
+)
+DELETE FROM link other WHERE id IN (SELECT id FROM in_the_way)
+  AND (other.linked_at IS NULL OR other.gone_in_zoho)
   AND (other.lease_until IS NULL OR other.lease_until < now())
-  AND (other.zoho_id = o.zoho_id OR other.ameise_key = o.ameise_key)
 """
+
+
+_ZOHO_IDS = f"""
+SELECT l.ameise_key, l.zoho_id FROM {_WANTED.format(column="ameise_key")}
+AND l.zoho_id IS NOT NULL AND NOT l.gone_in_zoho
+"""  # noqa: S608 (a constant)
 
 
 async def zoho_ids_of(
@@ -231,10 +263,8 @@ async def zoho_ids_of(
     """Ameise key → Zoho id of what is linked to a module of the same organisation and still there."""
     rows = await fetch_all(
         session,
-        "SELECT ameise_key, zoho_id FROM link WHERE zoho_connection = :zoho_connection AND module = :module "
-        "AND table_name = :table_name AND ameise_key = ANY(CAST(:keys AS text[])) AND zoho_id IS NOT NULL "
-        "AND NOT gone_in_zoho",
-        zoho_connection=pipeline.zoho_connection, module=module, table_name=table.value, keys=list(keys),
+        _ZOHO_IDS,
+        zoho_connection=pipeline.zoho_connection, module=module, table_name=table.value, ids=list(keys),
     )  # fmt: skip
     return {row["ameise_key"]: row["zoho_id"] for row in rows}
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.names import Difference
+from contracts.names import Difference, Table
+from contracts.rpc.sync_parked import ParkedCause
 from sync.comparison_store import KnownLink
 from sync.pipelines import Pipeline
-from sync.retry import ParkedReason
+from sync.retry import Park
 from sync.values import canonical
 
 
@@ -16,7 +17,7 @@ class Doubt:
     """A record that a person must look at, and why."""
 
     kind: Difference
-    reason: str
+    parked: Park
 
 
 def numbers_of(pipeline: Pipeline, records: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
@@ -42,17 +43,31 @@ def doubts(
         link = by_id.get(zoho_id)
         if link is not None and link.in_hand:
             continue
-        unique = pipeline.definition.unique_field
         if link is not None and link.linked:
             if number != link.ameise_key:
-                stands = f"steht {number}" if number else "steht nichts"
-                reason = f"verknüpft mit {pipeline.table} {link.ameise_key}, in {unique} aber {stands}"
-                found[zoho_id] = Doubt(Difference.NUMBER_DIFFERS, f"{ParkedReason.UNSURE}: {reason}")
+                found[zoho_id] = Doubt(Difference.NUMBER_DIFFERS, _differs(pipeline, link))
             continue
         holder = by_key.get(number) if number else None
         if holder is None or holder.in_hand or holder.gone_in_zoho or not holder.linked:
             continue
         if holder.zoho_id != zoho_id:
-            reason = f"{pipeline.table} {number} gehört schon zu Datensatz {holder.zoho_id}"
-            found[zoho_id] = Doubt(Difference.NUMBER_TWICE, f"{ParkedReason.UNSURE}: {reason}")
+            found[zoho_id] = Doubt(Difference.NUMBER_TWICE, _taken(pipeline, holder))
     return found
+
+
+def _differs(pipeline: Pipeline, link: KnownLink) -> Park:
+    # What stands there instead is not quoted: somebody may have typed anything.
+    details = {
+        "table": pipeline.table.value,
+        "key": link.ameise_key or "",
+        "field": pipeline.definition.unique_field,
+    }
+    return Park(ParkedCause.NUMBER_DIFFERS, details)
+
+
+def _taken(pipeline: Pipeline, holder: KnownLink) -> Park:
+    key, zoho_id = holder.ameise_key or "", holder.zoho_id or ""
+    if pipeline.table is Table.KUNDE:  # as a webhook of the record would be parked
+        return Park(ParkedCause.KUNDE_TAKEN, {"kunde": key, "zoho_id": zoho_id})
+    details = {"table": pipeline.table.value, "key": key, "zoho_id": zoho_id}
+    return Park(ParkedCause.NUMBER_TAKEN, details)

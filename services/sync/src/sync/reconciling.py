@@ -22,11 +22,12 @@ from chassis.outbox import Outbox
 from contracts.events import EventData, ObjectAction, ObjectChange, Reconciled, RecordDeleted, WorkParked
 from contracts.ids import AmeiseKey, TenantId, Uuid, ZohoId
 from contracts.names import Difference, Outcome
+from contracts.rpc.sync_parked import ParkedCause
 from sync import comparison_store, pipeline_store, work_store
 from sync.comparison_store import Position
 from sync.comparison_words import in_words
 from sync.pipelines import Pipeline
-from sync.retry import ParkedReason
+from sync.retry import Park
 from sync.settings import SyncSettings
 from sync.systems import Systems
 from sync.work_store import Lane
@@ -88,7 +89,7 @@ class Reconciling:
         async with self.database.tenant(pipeline.tenant) as session:
             position = await comparison_store.position(session, pipeline)
         look = _Look(pipeline, position, position.changed_since - self.settings.reconcile_overlap)
-        zoho = await self.systems.zoho(pipeline)
+        zoho = await self.systems.zoho(pipeline, urgent=False)
         async for page in self._modified(zoho, look):
             await self._take(cause, look, page)
         if missed := await self._missed(zoho, look):
@@ -167,15 +168,10 @@ class Reconciling:
             new = await self._still_new(session, look)
             events: list[EventData] = []
             if len(new) > self.settings.reconcile_new_limit:
-                reason = (
-                    f"{ParkedReason.UNSURE}: {len(new)} Datensätze in Zoho auf einmal, von denen kein "
-                    "Webhook kam; aus so vielen wird nichts von selbst angelegt"
-                )
-                held = await comparison_store.park_untried(
-                    session, pipeline, dict.fromkeys(new, reason), cause
-                )
+                park = Park(ParkedCause.TOO_MANY_NEW)
+                held = await comparison_store.park_untried(session, pipeline, dict.fromkeys(new, park), cause)
                 look.counts[Difference.HELD] += len(held)
-                events += [_parked(pipeline, id_, reason) for id_ in held]
+                events += [parked_event(pipeline, id_, park) for id_ in held]
             else:
                 look.counts[Difference.NEW] += len(new)
                 await self._ask(session, cause, pipeline, new)
@@ -233,5 +229,8 @@ def deleted_event(pipeline: Pipeline, zoho_id: str, key: str | None) -> RecordDe
     )  # fmt: skip
 
 
-def _parked(pipeline: Pipeline, zoho_id: str, reason: str) -> WorkParked:
-    return WorkParked(pipeline=pipeline.id, module=pipeline.module, zoho_id=ZohoId(zoho_id), reason=reason)
+def parked_event(pipeline: Pipeline, zoho_id: str, park: Park) -> WorkParked:
+    """A record waits for a person, untried."""
+    return WorkParked(
+        pipeline=pipeline.id, module=pipeline.module, zoho_id=ZohoId(zoho_id), reason=park.reason
+    )

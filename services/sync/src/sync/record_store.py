@@ -1,5 +1,6 @@
 """Stores what became of one Zoho record: link, events and the row of work, in one transaction."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +9,21 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import Database
 from chassis.outbox import Outbox
-from contracts.events import EventData, WorkParked, WorkPostponed
+from contracts.events import (
+    EventData,
+    NumbersWrittenBack,
+    WorkParked,
+    WorkPostponed,
+    WrittenToAmeise,
+    WrittenToZoho,
+)
 from contracts.ids import ZohoId
+from contracts.rpc.sync_parked import ParkedCause
 from sync import link_store, pipeline_store, work_store
 from sync.link_store import Link
 from sync.pipelines import Pipeline
-from sync.retry import Park, ParkedReason, Postpone
+from sync.retry import Park, Postpone
+from sync.throughput import Throughput
 from sync.work_store import Work
 
 
@@ -47,6 +57,7 @@ class RecordStore:
 
     database: Database
     outbox: Outbox
+    throughput: Throughput
 
     async def __call__(
         self, pipeline: Pipeline, work: Work, leased: Link | None, result: Result, *, duration_ms: float
@@ -54,9 +65,10 @@ class RecordStore:
         """Store it. Raises LeaseLost if somebody else has the row or the link by now."""
         try:
             await self._store(pipeline, work, leased, result, duration_ms)
+            if isinstance(result, Done | Half):
+                self.throughput.note(pipeline, written=_wrote(result.events))
         except IntegrityError:
-            reason = f"{ParkedReason.UNSURE}: der Kunde wurde gerade mit einem anderen Datensatz verknüpft"
-            await self._store(pipeline, work, leased, Park(reason), duration_ms)
+            await self._store(pipeline, work, leased, Park(ParkedCause.KUNDE_JUST_LINKED), duration_ms)
 
     async def _store(
         self, pipeline: Pipeline, work: Work, leased: Link | None, result: Result, duration_ms: float
@@ -109,6 +121,11 @@ class RecordStore:
                 if decision.counts:
                     await self.outbox.tell(session, work.cause, WorkPostponed(**about))
             case Park():
-                await work_store.park(session, work, reason=decision.reason, words=decision.words)
+                await work_store.park(session, work, decision)
                 await pipeline_store.note_error(session, pipeline, decision.reason)
                 await self.outbox.tell(session, work.cause, WorkParked(**about))
+
+
+def _wrote(events: Iterable[EventData]) -> int:
+    """1 if the record or its Kunde was written, else 0."""
+    return int(any(isinstance(e, (WrittenToAmeise, WrittenToZoho, NumbersWrittenBack)) for e in events))

@@ -4,26 +4,19 @@
 """
 
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from vendor.errors import NotConnected, Rejected, Stale, Unavailable, VendorError
+from contracts.names import System
+from contracts.rpc.sync_parked import ParkedCause
+from sync.parked_words import german
+from vendor.errors import NotConnected, NotNow, Rejected, Stale, Unavailable, VendorError
 
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=5)
 NOT_CONNECTED_DELAY = timedelta(seconds=30)
 STALE_DELAY = timedelta(milliseconds=200)
-
-
-class ParkedReason(StrEnum):
-    """Stable prefixes of `reason`, for grouping; the words after the colon are for people."""
-
-    REJECTED = "abgelehnt"
-    UNSURE = "unklar"
-    POSSIBLY_CREATED = "vielleicht angelegt"
-    TOO_LONG = "zu lange nicht erreichbar"
-    INCOMPLETE = "unvollständig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +30,18 @@ class Postpone:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """A person must look. `reason` is ours, without personal values; `words` the outside system's."""
+    """A person must look. `details` fill the sentences of `parked_words`: ids and names of fields, never
+    personal values. `words` are the outside system's; `candidates` are Kundennummern that may be meant."""
 
-    reason: str
+    cause: ParkedCause
+    details: Mapping[str, str] = field(default_factory=dict[str, str])
     words: str | None = None
+    candidates: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why, in German, for events and the pipeline's last error."""
+        return german(self.cause, self.details)
 
 
 Decision = Postpone | Park
@@ -58,15 +59,19 @@ def decide(
     match error:
         case NotConnected():
             return Postpone(NOT_CONNECTED_DELAY, f"{error.system} ist nicht verbunden", counts=False)
+        case NotNow():
+            return Postpone(error.after, str(error), counts=False)
         case Stale():
             return Postpone(STALE_DELAY, "der Datensatz wurde gleichzeitig geändert")
         case Unavailable():
             if failing_since is not None and now - failing_since > give_up_after:
-                hours = give_up_after.total_seconds() / 3600
-                return Park(f"{ParkedReason.TOO_LONG}: {error.system} seit über {hours:.0f} h", error.words)
+                details = {"system": error.system, "hours": f"{give_up_after.total_seconds() / 3600:.0f}"}
+                return Park(ParkedCause.UNREACHABLE, details, error.words)
             return Postpone(backoff(attempts), f"{error.system} antwortet nicht: {error}")
         case Rejected():
-            return Park(f"{ParkedReason.REJECTED}: {error}", error.words)
+            by_zoho = error.system == System.ZOHO
+            cause = ParkedCause.REFUSED_BY_ZOHO if by_zoho else ParkedCause.REFUSED_BY_AMEISE
+            return Park(cause, {"answer": str(error)}, error.words)
         case _:
             return Postpone(backoff(attempts), str(error))
 

@@ -1,9 +1,10 @@
 """The settings of sync."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from ameise.links import DEFAULT_LINK_BASE
 from chassis.settings import ServiceSettings, settings_config
@@ -24,10 +25,48 @@ class SyncSettings(ServiceSettings):
     zoho_api_url: str | None = Field(
         default=None, description="instead of the api domain that Zoho named with the token"
     )
+    zoho_content_url: str | None = Field(
+        default=None, description="host that takes files for bulk writes; else derived from the api domain"
+    )
+    zoho_daily_credits: int = Field(
+        default=50_000,
+        ge=1,
+        description="API credits of an organisation in 24 h, where its connection says nothing else",
+    )
+    zoho_share_percent: int = Field(
+        default=80, ge=0, le=100, description="of these, what we may use: other apps live from them too"
+    )
+    zoho_webhook_credits: int = Field(
+        default=2_000, ge=0, description="credits that batches leave to webhooks and people"
+    )
+    zoho_simultaneous_calls: int = Field(
+        default=10, ge=1, description="calls in flight per organisation, all replicas together"
+    )
+    zoho_webhook_calls: int = Field(
+        default=1, ge=0, description="of these, how many of each replica's batches leave to webhooks"
+    )
+    breaker_failures: int = Field(
+        default=5, ge=1, description="calls in a row without an answer, before a system is left alone"
+    )
+    unreachable_after: timedelta = Field(
+        default=timedelta(minutes=5), description="a system without an answer for this long is told"
+    )
+    bulk_min_rows: int = Field(
+        default=5_000, ge=1, description="rows waiting in one pipeline before a bulk write is worth it"
+    )
+    bulk_max_rows: int = Field(default=25_000, ge=1, le=25_000, description="rows of one bulk write")
+    bulk_poll: timedelta = Field(
+        default=timedelta(seconds=10), description="how often a bulk write is asked for, and looked after"
+    )
     to_ameise_workers: int = Field(
         default=8, ge=1, description="records of Zoho in hand at once, per process"
     )
-    to_zoho_workers: int = Field(default=4, ge=1, le=10, description="batches to Zoho at once, per process")
+    to_zoho_workers: int = Field(
+        default=12,
+        ge=1,
+        le=64,
+        description="batches to Zoho at once, per process; one tenant has three quarters of them",
+    )
     lease: timedelta = Field(
         default=timedelta(seconds=30),
         description="after this, what a dead process had in hand is taken over; a living one extends it",
@@ -44,6 +83,15 @@ class SyncSettings(ServiceSettings):
     )
     fresh_link: timedelta = Field(
         default=timedelta(hours=24), description="how long an Erstanlage counts as possibly repeated"
+    )
+    stop_list_dir: Path = Field(
+        default=Path("/var/lib/mvp-connector/sync-stop-list"),
+        description="where sync's stop list lies, outside the database and its backups; one for all replicas",
+    )
+    stop_list_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="any long random text, never to be changed or lost: it makes the Kundennummern and Zoho "
+        "ids on the stop list unreadable. Without it nobody can be forgotten",
     )
     reconcile_every: timedelta = Field(
         default=timedelta(minutes=15), description="between two looks at what changed in Zoho, per connection"

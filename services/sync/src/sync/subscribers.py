@@ -5,17 +5,43 @@ from faststream.nats import NatsBroker
 from chassis.parking import Parking
 from chassis.rpc import Caller, serve
 from chassis.subscriber import subscribe
-from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PARKED, LIST_PIPELINES, RETRY_PARKED
+from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES
+from contracts.rpc.sync_limits import CONNECTION_LIMITS, SET_CONNECTION_LIMITS
+from contracts.rpc.sync_parked import (
+    ADOPT_CANDIDATE,
+    DISCARD_PARKED,
+    GROUP_PARKED,
+    LIST_PARKED,
+    RETRY_ALL_PARKED,
+    RETRY_PARKED,
+)
+from contracts.rpc.sync_people import SYNC_FORGET, SYNC_INFORM, SYNC_LIFT_STOP
 from contracts.rpc.sync_reconcile import COMPARE, CompareRequest, Comparison
+from contracts.rpc.sync_state import LINK_STATE, SYNC_STATE
 from contracts.streams import SYNC_TO_AMEISE, SYNC_TO_ZOHO
 from contracts.work import LookAtZohoRecord, ObjectsChanged
 from sync.admin import Admin
+from sync.adopting import Adopting
 from sync.comparison_schedule import Schedule
 from sync.intake import Intake
+from sync.limit_admin import LimitAdmin
+from sync.parked import Parked
+from sync.people import People
+from sync.state import State
 
 
 def register(
-    broker: NatsBroker, *, intake: Intake, admin: Admin, schedule: Schedule, parking: Parking
+    broker: NatsBroker,
+    *,
+    intake: Intake,
+    admin: Admin,
+    limit_admin: LimitAdmin,
+    parked: Parked,
+    adopting: Adopting,
+    people: People,
+    state: State,
+    schedule: Schedule,
+    parking: Parking,
 ) -> None:
     """Attach everything that sync hears."""
 
@@ -26,6 +52,17 @@ def register(
     subscribe(broker, SYNC_TO_ZOHO, ObjectsChanged, intake.objects_changed, park=parking)
     serve(broker, CREATE_DEFAULT_PIPELINES, admin.create_default_pipelines)
     serve(broker, LIST_PIPELINES, admin.list_pipelines)
-    serve(broker, LIST_PARKED, admin.list_parked)
-    serve(broker, RETRY_PARKED, admin.retry_parked)
+    serve(broker, CONNECTION_LIMITS, limit_admin.connection_limits)
+    serve(broker, SET_CONNECTION_LIMITS, limit_admin.set_connection_limits)
+    serve(broker, LIST_PARKED, parked.list_parked)
+    serve(broker, GROUP_PARKED, parked.group_parked)
+    serve(broker, RETRY_PARKED, parked.retry_parked)
+    serve(broker, RETRY_ALL_PARKED, parked.retry_all_parked)
+    serve(broker, DISCARD_PARKED, parked.discard_parked)
+    serve(broker, ADOPT_CANDIDATE, adopting)
+    serve(broker, SYNC_FORGET, people.forget)
+    serve(broker, SYNC_INFORM, people.inform)
+    serve(broker, SYNC_LIFT_STOP, people.lift_stop)
+    serve(broker, SYNC_STATE, state.state)
+    serve(broker, LINK_STATE, state.link_state)
     serve(broker, COMPARE, compare)

@@ -16,10 +16,12 @@ from contracts.actor import Actor
 from contracts.ids import TenantId, Uuid
 from contracts.names import Service, System
 from contracts.rpc.auth import ACCESS_TOKEN, AccessToken, AccessTokenRequest
+from sync.gates import ConnectionGate, Gates
 from sync.pipelines import Pipeline
 from sync.settings import SyncSettings
 from vendor import Timeouts
 from vendor.errors import NotConnected, Unavailable
+from zoho.bulk import BulkClient
 from zoho.client import ZohoClient
 
 EARLY = timedelta(seconds=60)
@@ -75,32 +77,64 @@ def _secret(token: AccessToken) -> str:
 class Systems:
     """Clients for the connections of all tenants, over one pool of HTTP connections."""
 
-    def __init__(self, settings: SyncSettings, rpc: RpcClient, http: httpx.AsyncClient) -> None:
+    def __init__(self, settings: SyncSettings, rpc: RpcClient, http: httpx.AsyncClient, gates: Gates) -> None:
         self._settings = settings
         self._rpc = rpc
+        self._gates = gates
         self._http = http
         seconds = settings.call_timeout.total_seconds()
         self._timeouts = Timeouts(read=seconds, total=2 * seconds)
         self._tokens: dict[tuple[TenantId, Uuid], ConnectionToken] = {}
 
-    async def ameise(self, pipeline: Pipeline) -> AmeiseClient:
-        """The client of the pipeline's Ameise connection. Raises NotConnected, Unavailable."""
-        source = self._token(pipeline.tenant, pipeline.ameise_connection, System.AMEISE)
-        token = await source.current()
+    async def ameise(self, pipeline: Pipeline, *, urgent: bool) -> AmeiseClient:
+        """The client of the pipeline's Ameise connection. Raises NotConnected, Unavailable.
+
+        `urgent` calls, of webhooks and people, go before those of batches.
+        """
+        gate = self._gates.of(pipeline.tenant, pipeline.ameise_connection, System.AMEISE)
+        source, token = await self._token(gate, urgent=urgent)
         return AmeiseClient(
-            self._settings.ameise_rest_url, token.account, source, self._http, timeouts=self._timeouts
+            self._settings.ameise_rest_url,
+            token.account,
+            source,
+            self._http,
+            timeouts=self._timeouts,
+            gate=gate.lane(urgent=urgent),
         )
 
-    async def zoho(self, pipeline: Pipeline) -> ZohoClient:
+    async def zoho(self, pipeline: Pipeline, *, urgent: bool) -> ZohoClient:
         """The client of the pipeline's Zoho connection. Raises NotConnected, Unavailable."""
-        source = self._token(pipeline.tenant, pipeline.zoho_connection, System.ZOHO)
-        token = await source.current()
+        gate, source, api_url = await self._zoho(pipeline, urgent=urgent)
+        return ZohoClient(api_url, source, self._http, timeouts=self._timeouts, gate=gate.lane(urgent=urgent))
+
+    async def zoho_bulk(self, pipeline: Pipeline) -> BulkClient:
+        """The client for bulk writes of the same connection. Raises NotConnected, Unavailable."""
+        gate, source, api_url = await self._zoho(pipeline, urgent=False)
+        return BulkClient(
+            api_url,
+            source,
+            self._http,
+            gate=gate.lane(urgent=False),
+            content_url=self._settings.zoho_content_url,
+        )
+
+    async def _zoho(self, pipeline: Pipeline, *, urgent: bool) -> tuple[ConnectionGate, ConnectionToken, str]:
+        gate = self._gates.of(pipeline.tenant, pipeline.zoho_connection, System.ZOHO)
+        source, token = await self._token(gate, urgent=urgent)
         api_url = self._settings.zoho_api_url or token.api_url
         if api_url is None:
             raise NotConnected(System.ZOHO, "the connection does not say which api domain it belongs to")
-        return ZohoClient(api_url, source, self._http, timeouts=self._timeouts)
+        return gate, source, api_url
 
-    def _token(self, tenant: TenantId, connection: Uuid, system: System) -> ConnectionToken:
-        return self._tokens.setdefault(
-            (tenant, connection), ConnectionToken(self._rpc, tenant, connection, system)
-        )
+    async def _token(self, gate: ConnectionGate, *, urgent: bool) -> tuple[ConnectionToken, AccessToken]:
+        place = (gate.tenant, gate.connection)
+        source = self._tokens.get(place)
+        if source is None:
+            source = ConnectionToken(self._rpc, gate.tenant, gate.connection, gate.system)
+            self._tokens[place] = source
+        await gate.refuse_if_disconnected(urgent=urgent)
+        try:
+            return source, await source.current()
+        except NotConnected:
+            await gate.note_disconnected()
+            raise

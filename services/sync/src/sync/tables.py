@@ -60,6 +60,7 @@ class LinkRow(Base, table=True):
     ameise_base: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     zoho_base: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     written: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+    unread: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     gone_in_zoho: bool = False
     linked_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     lease_owner: str | None = None
@@ -69,6 +70,8 @@ class LinkRow(Base, table=True):
 
 class WorkRow(Base, table=True):
     """One thing to do: look at a Zoho record (`to_ameise`) or at an object of Ameise (`to_zoho`).
+
+    Of a parked row `cause` and `details` say why (`sync.retry.Park`), `words` what the outside system said.
 
     Unique per (tenant, pipeline, direction, object): ten webhooks become one row. `asked` counts them;
     the row only goes if nobody asked again since it was taken.
@@ -88,12 +91,16 @@ class WorkRow(Base, table=True):
     correlationid: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
     causationid: str | None = Field(default=None, sa_column=Column(UUID(as_uuid=False)))
     parked: bool = False
+    not_in_bulk: bool = False
     due_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     attempts: int = 0
     failing_since: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     reason: str | None = None
     words: str | None = None
+    cause: str | None = None
+    details: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+    candidates: list[str] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     lease_owner: str | None = None
     lease_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     fence: int = Field(default=0, sa_type=BigInteger)
@@ -123,7 +130,7 @@ class IntentRow(Base, table=True):
 class JudgedRow(Base, table=True):
     """The version of an object that a pipeline last judged, and how: the complete comparison reads this.
 
-    `outcome` is applied, excluded, gone, gone_in_zoho or void (we wrote to Ameise since).
+    `outcome` is applied, excluded, gone, gone_in_zoho, discarded or void (we wrote to Ameise since).
     """
 
     __tablename__ = "judged"  # pyright: ignore[reportAssignmentType]
@@ -135,6 +142,106 @@ class JudgedRow(Base, table=True):
     outcome: str
     pipeline_version: str
     judged_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class ConnectionLimitRow(Base, table=True):
+    """What holds for calls over one connection, and how the system stands: `sync.limit_store`."""
+
+    __tablename__ = "connection_limit"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    connection: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    system: str
+    daily_credits: int | None = None
+    share_percent: int | None = None
+    simultaneous_calls: int | None = None
+    bulk_write_allowed: bool = False
+    remaining: int | None = None
+    remaining_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    disconnected_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    failures: int = 0
+    opened_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    open_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    trips: int = 0
+    told_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    throttled: int = 0
+    paused_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class CreditSpentRow(Base, table=True):
+    """API credits that we spent in the ten minutes from `since` on."""
+
+    __tablename__ = "credit_spent"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    connection: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    since: datetime = Field(sa_type=DateTime(timezone=True), primary_key=True)  # pyright: ignore[reportArgumentType]
+    credits: int
+
+
+class CallShareRow(Base, table=True):
+    """The simultaneous calls that one replica may have until then."""
+
+    __tablename__ = "call_share"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    connection: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    owner: str = Field(primary_key=True)
+    calls: int
+    complex_calls: int
+    until: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class BulkJobRow(Base, table=True):
+    """A bulk write: waiting for rows, filling, creating (Zoho may have it), running as `zoho_job`, ended."""
+
+    __tablename__ = "bulk_job"  # pyright: ignore[reportAssignmentType]
+
+    id: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    tenant: str
+    pipeline: int
+    state: str
+    zoho_job: str | None = None
+    author: str | None = None
+    rows: int = 0
+    failed: bool = False
+    outcome: str | None = None
+    created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    job_created_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    ended_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class BulkRow(Base, table=True):
+    """What is to be stored once the job has written a record; erased with it."""
+
+    __tablename__ = "bulk_row"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str
+    job: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    work: int = Field(sa_type=BigInteger, primary_key=True)
+    zoho_id: str
+    settled: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class ThroughputRow(Base, table=True):
+    """What a pipeline did in one minute: a ring of 60, so that it never grows."""
+
+    __tablename__ = "throughput"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    pipeline: int = Field(primary_key=True)
+    slot: int = Field(primary_key=True)
+    last_at: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    written: int
+
+
+class StopListSizeRow(Base, table=True):
+    """How many entries the stop list has had: fewer means that it was lost."""
+
+    __tablename__ = "stop_list_size"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    entries: int
 
 
 class FlowRow(Base, table=True):

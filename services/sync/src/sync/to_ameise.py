@@ -16,7 +16,8 @@ from ameise.client import AmeiseClient
 from ameise.links import DeepLinks
 from chassis.database import Database
 from contracts.ids import Kundennummer
-from sync import link_store, pipeline_store, record_events, work_store
+from contracts.rpc.sync_parked import ParkedCause
+from sync import bulk_store, link_store, pipeline_store, record_events, work_store
 from sync.bases import bases_after
 from sync.create_once import CreateOnce, Found
 from sync.kunde import KundeInAmeise, read_kunde, write_kunde
@@ -24,11 +25,12 @@ from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion, Way, read_ameise, read_zoho
 from sync.merge import Merged, merge
 from sync.pipelines import Pipeline, with_derived_fields
+from sync.recognising import having_read
 from sync.record_store import Done, Half, RecordStore, Result
-from sync.retry import Park, ParkedReason, Postpone, decide
+from sync.retry import Park, Postpone, decide
 from sync.systems import Systems
 from sync.values import UNKNOWN, Known, Value
-from sync.work_store import Work
+from sync.work_store import Lane, Work
 from sync.zoho_records import modified_time, read_back, sent_to_zoho
 from vendor.errors import Rejected, VendorError
 from zoho.client import ZohoClient
@@ -37,6 +39,8 @@ from zoho.models import Record
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 BUSY_DELAY = timedelta(milliseconds=250)
+IN_BULK_DELAY = timedelta(seconds=10)
+"""A bulk write holds its records for minutes."""
 PAUSED_DELAY = timedelta(seconds=30)
 
 
@@ -77,7 +81,10 @@ class ToAmeise:
             )
         link = held.get(work.object)
         if link is None:
-            busy = Postpone(BUSY_DELAY, "in Arbeit", counts=False)
+            async with self.database.tenant(work.tenant) as session:
+                in_bulk = await bulk_store.is_open(session, pipeline)
+            delay = IN_BULK_DELAY if in_bulk else BUSY_DELAY
+            busy = Postpone(delay, "in Arbeit", counts=False)
             await self.store(pipeline, work, None, busy, duration_ms=_ms_since(begun))
             return
         try:
@@ -88,7 +95,7 @@ class ToAmeise:
 
     def _decide(self, work: Work, error: VendorError | CannotConvert) -> Postpone | Park:
         if isinstance(error, CannotConvert):
-            return Park(f"{ParkedReason.REJECTED}: {error}")
+            return Park(ParkedCause.VALUE_UNFIT, {"problem": str(error)})
         return decide(
             error,
             attempts=work.attempts,
@@ -100,7 +107,9 @@ class ToAmeise:
     async def _bring_in_step(self, pipeline: Pipeline, work: Work, link: Link) -> Result:
         if not pipeline.enabled:
             return Postpone(PAUSED_DELAY, "die Pipeline ist pausiert", counts=False)
-        zoho, ameise = await self.systems.zoho(pipeline), await self.systems.ameise(pipeline)
+        urgent = work.lane <= Lane.WEBHOOK
+        zoho = await self.systems.zoho(pipeline, urgent=urgent)
+        ameise = await self.systems.ameise(pipeline, urgent=urgent)
         record = await zoho.get_record(pipeline.module, work.object, pipeline.definition.zoho_fields)
         if record is None:
             gone = record_events.excluded(pipeline, work.object, "der Datensatz existiert in Zoho nicht mehr")
@@ -118,6 +127,7 @@ class ToAmeise:
         """Merge and write, Ameise first. What failed half way keeps what is true already: the link at least,
         so that the next delivery meets the record and does not make a second one."""
         newly, found = not link.linked, sides.found
+        link = having_read(pipeline, link, sides.record)
         try:
             merged = self._merge(pipeline, sides.kunde, sides.record, link)
             if merged.to_ameise or merged.to_zoho:
@@ -165,17 +175,13 @@ class ToAmeise:
             try:
                 found = Found(Kundennummer(number), adopted=not link.linked)
             except ValueError:
-                return Park(
-                    f"{ParkedReason.REJECTED}: in {pipeline.definition.unique_field} steht keine Nummer"
-                )
+                return Park(ParkedCause.NO_NUMBER, {"field": pipeline.definition.unique_field})
         if link.linked:
             return found
         async with self.database.tenant(pipeline.tenant) as session:
             holder = await link_store.holder_of_key(session, pipeline, found.kundennummer)
         if holder is not None and holder != link.zoho_id:
-            return Park(
-                f"{ParkedReason.UNSURE}: Kunde {found.kundennummer} gehört schon zu Datensatz {holder}"
-            )
+            return Park(ParkedCause.KUNDE_TAKEN, {"kunde": found.kundennummer, "zoho_id": holder})
         return found
 
     def _wanted(self, pipeline: Pipeline, record: Mapping[str, Any]) -> dict[str, Known]:
@@ -192,9 +198,7 @@ class ToAmeise:
             return await read_kunde(ameise, number)
         except Rejected as error:
             if error.status == 404:
-                return Park(
-                    f"{ParkedReason.REJECTED}: Kunde {number} gibt es in Ameise nicht (oder nicht für uns)"
-                )
+                return Park(ParkedCause.KUNDE_UNKNOWN, {"kunde": number})
             raise
 
     def _merge(

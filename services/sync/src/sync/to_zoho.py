@@ -1,12 +1,14 @@
 """Up to 100 objects of Ameise brought to one Zoho module: fetch, judge, merge, write, remember.
 
-One call reads the linked records, one updates them, one upserts the new ones by our own unique field, one
-reads back what was written. Results are judged record by record: a bad one never holds up the others.
+One call reads the linked records, one updates them, one upserts the new ones by our own unique field. What
+was written is not read back but recognised at the next look (`recognising`). Objects that need no call are
+no part of the 100: as long as more wait, others take their places, so that calls are full. Results are judged
+record by record: a bad one never holds up the others.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -15,11 +17,13 @@ from ameise.links import DeepLinks
 from chassis.database import Database
 from chassis.rpc import RpcClient
 from contracts.actor import Actor
-from contracts.events import ObjectAction, WrittenToZoho
-from contracts.ids import AmeiseKey, ZohoId
+from contracts.events import ObjectAction
+from contracts.ids import AmeiseKey
 from contracts.names import Service, Table
 from contracts.problems import Problem
 from contracts.rpc.ingest import OBJECTS, ComposedObject, ObjectsRequest
+from contracts.rpc.sync_parked import ParkedCause
+from contracts.work import CHUNK_SIZE
 from sync import link_store, pipeline_store, work_store
 from sync.batch import (
     Item,
@@ -27,21 +31,21 @@ from sync.batch import (
     Settled,
     Unsettled,
     Verdict,
-    change_of,
-    conflicts_of,
     judge_before_writing,
     merge_item,
     newest_change,
-    with_new_bases,
+    written,
 )
 from sync.batch_store import BatchStore
 from sync.link_store import Link
 from sync.mapping import Conversion, Converter
 from sync.pipelines import Pipeline
-from sync.retry import Park, ParkedReason, Postpone, decide
+from sync.recognising import unread
+from sync.retry import Park, Postpone, decide
 from sync.systems import Systems
-from sync.work_store import Work
-from sync.zoho_records import read_back, sent_to_zoho
+from sync.work_store import Lane, Work
+from sync.workers import More
+from sync.zoho_records import sent_to_zoho
 from vendor.errors import VendorError
 from zoho.client import ZohoClient
 from zoho.models import Record, RecordResult
@@ -53,6 +57,22 @@ WAIT_FOR_KUNDE = timedelta(seconds=2)
 WAIT_FOR_PARKED_KUNDE = timedelta(minutes=1)
 WAIT_FOR_INGEST = timedelta(seconds=2)
 PAUSED_DELAY = timedelta(seconds=30)
+FULL_CALL = 100
+MOST_ROWS = 1_000
+"""Rows that one batch looks through for a full call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What became of a batch before anything is written: verdicts, and items to be written by `zoho`.
+
+    `newest` is when the youngest of the records read was changed.
+    """
+
+    verdicts: list[Verdict]
+    merging: Sequence[Merging] = ()
+    newest: datetime | None = None
+    zoho: ZohoClient | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +87,11 @@ class ToZoho:
     lease: timedelta
     give_up_after: timedelta
 
-    async def __call__(self, works: Sequence[Work]) -> None:
-        """Do the batch and store what came of it. Raises LeaseLost if somebody else has a row by now."""
+    async def __call__(self, works: list[Work], more: More) -> None:
+        """Do the batch and store what came of it. Raises LeaseLost if somebody else has a row by now.
+
+        `more(count)` takes further rows of the same pipeline, and puts them into `works`.
+        """
         begun = time.perf_counter()
         async with self.database.tenant(works[0].tenant) as session:
             pipeline = await pipeline_store.load(session, works[0].pipeline)
@@ -77,7 +100,7 @@ class ToZoho:
                 return
         leased: list[Link] = []
         try:
-            verdicts = await self._bring_in_step(pipeline, works, leased)
+            verdicts = await self._bring_in_step(pipeline, works, more, leased)
         except VendorError as error:
             verdicts = [self._failed(work, error) for work in works]
         except Problem as problem:  # ingest refused or did not answer
@@ -87,19 +110,46 @@ class ToZoho:
         await self.store(pipeline, verdicts, leased, duration_ms=round(duration_ms, 1))
 
     async def _bring_in_step(
-        self, pipeline: Pipeline, works: Sequence[Work], leased: list[Link]
+        self, pipeline: Pipeline, works: list[Work], more: More, leased: list[Link]
     ) -> list[Verdict]:
         if not pipeline.enabled:
             paused = Postpone(PAUSED_DELAY, "die Pipeline ist pausiert", counts=False)
             return [Unsettled(work, paused) for work in works]
+        verdicts, items = await self._gather(pipeline, works, more)
+        prepared = await self.prepare(
+            pipeline, items, leased, urgent=works[0].lane <= Lane.WEBHOOK, lasting=self.lease
+        )
+        written = await self._write(pipeline, prepared)
+        return [*verdicts, *prepared.verdicts, *written]
+
+    async def judge(self, pipeline: Pipeline, works: Sequence[Work]) -> tuple[list[Verdict], list[Item]]:
+        """The verdicts on those of up to 100 rows that need no writing, and the items that do.
+
+        Raises Problem of ingest.
+        """
         verdicts, items = await self._fetch(pipeline, works)
-        items = await self._ready(pipeline, items, verdicts)
-        links = await self._lease(pipeline, items, verdicts)
+        return verdicts, await self._ready(pipeline, items, verdicts)
+
+    async def prepare(
+        self,
+        pipeline: Pipeline,
+        items: Sequence[Item],
+        leased: list[Link],
+        *,
+        urgent: bool,
+        lasting: timedelta,
+    ) -> Prepared:
+        """Read and merge up to 100 items; whoever asks writes them.
+
+        What is leased is put into `leased` at once, to be given back whatever happens. Raises VendorError.
+        """
+        verdicts: list[Verdict] = []
+        links = await self._lease(pipeline, items, verdicts, lasting=lasting)
         leased += links.values()
         items = [item for item in items if item.object.key in links]
         if not items:
-            return verdicts
-        zoho = await self.systems.zoho(pipeline)
+            return Prepared(verdicts)
+        zoho = await self.systems.zoho(pipeline, urgent=urgent)
         records = await self._read_linked(pipeline, zoho, list(links.values()))
         conversion = await self._conversion(pipeline, items)
         merging: list[Merging] = []
@@ -110,7 +160,24 @@ class ToZoho:
                 merging.append(merged)
             else:
                 verdicts.append(merged)
-        return verdicts + await self._write(pipeline, zoho, merging, newest=newest_change(records))
+        return Prepared(verdicts, merging, newest_change(records), zoho)
+
+    async def _gather(
+        self, pipeline: Pipeline, works: list[Work], more: More
+    ) -> tuple[list[Verdict], list[Item]]:
+        """Enough items for a full call, if so many wait; and the verdicts on those that need none."""
+        verdicts: list[Verdict] = []
+        items: list[Item] = []
+        fresh: Sequence[Work] = tuple(works)
+        while fresh:
+            settled, found = await self.judge(pipeline, fresh)
+            verdicts += settled
+            items += found
+            wanted = rows_to_add(len(items), looked_through=len(works))
+            fresh = await more(wanted) if wanted else ()
+        surplus = Postpone(timedelta(0), "passt nicht mehr in den Aufruf", counts=False)
+        verdicts += [Unsettled(item.work, surplus) for item in items[FULL_CALL:]]
+        return verdicts, items[:FULL_CALL]
 
     async def _fetch(self, pipeline: Pipeline, works: Sequence[Work]) -> tuple[list[Verdict], list[Item]]:
         """The objects as ingest has them now; what needs no writing has its verdict already."""
@@ -124,8 +191,8 @@ class ToZoho:
         for work in works:
             found = objects.get(AmeiseKey(work.object))
             if found is None:
-                reason = f"{ParkedReason.REJECTED}: ingest kennt {pipeline.table} {work.object} nicht"
-                verdicts.append(Unsettled(work, Park(reason)))
+                about = {"table": pipeline.table.value, "key": work.object}
+                verdicts.append(Unsettled(work, Park(ParkedCause.OBJECT_UNKNOWN, about)))
                 continue
             item = Item(work, found)
             if judged.get(found.key) == found.version:
@@ -173,14 +240,14 @@ class ToZoho:
         return ready
 
     async def _lease(
-        self, pipeline: Pipeline, items: Sequence[Item], verdicts: list[Verdict]
+        self, pipeline: Pipeline, items: Sequence[Item], verdicts: list[Verdict], *, lasting: timedelta
     ) -> dict[str, Link]:
         if not items:
             return {}
         keys = [item.object.key for item in items]
         async with self.database.tenant(pipeline.tenant) as session:
             held = await link_store.lease_by_keys(
-                session, pipeline, keys, owner=items[0].work.owner, lasting=self.lease
+                session, pipeline, keys, owner=items[0].work.owner, lasting=lasting
             )
         busy = Postpone(BUSY_DELAY, "in Arbeit", counts=False)
         verdicts += [Unsettled(item.work, busy) for item in items if item.object.key not in held]
@@ -208,11 +275,10 @@ class ToZoho:
             resolve=lambda module, key: resolved.get((module, key)),
         )
 
-    async def _write(
-        self, pipeline: Pipeline, zoho: ZohoClient, merging: Sequence[Merging], *, newest: datetime | None
-    ) -> list[Verdict]:
+    async def _write(self, pipeline: Pipeline, prepared: Prepared) -> list[Verdict]:
         """Update the linked ones, upsert the new ones; a call that fails as a whole fails only its items."""
-        if not merging:
+        merging, zoho = prepared.merging, prepared.zoho
+        if not merging or zoho is None:
             return []
         async with self.database.tenant(pipeline.tenant) as session:
             await work_store.check(session, [m.item.work for m in merging])
@@ -220,7 +286,7 @@ class ToZoho:
         linked = [m for m in merging if m.link.zoho_id is not None]
         new = [m for m in merging if m.link.zoho_id is None]
         return [
-            *await self._write_call(pipeline, zoho, linked, newest=newest),
+            *await self._write_call(pipeline, zoho, linked, newest=prepared.newest),
             *await self._write_call(pipeline, zoho, new, newest=None),
         ]
 
@@ -239,38 +305,15 @@ class ToZoho:
                 results = await zoho.upsert(pipeline.module, inserts, duplicate_check_fields=[unique])
         except VendorError as error:
             return [self._failed(m.item.work, error) for m in merging]
-        reread = await self._read_back(pipeline, zoho, [r.id for r in results if r.succeeded])
-        pairs = zip(merging, results, strict=True)
-        return [self._judge_result(pipeline, m, result, reread) for m, result in pairs]
+        return [self._judge_result(pipeline, m, r) for m, r in zip(merging, results, strict=True)]
 
-    async def _read_back(self, pipeline: Pipeline, zoho: ZohoClient, ids: Sequence[str]) -> dict[str, Record]:
-        """The records as Zoho keeps them after our write; without them, what we sent becomes the base."""
-        if not ids:
-            return {}
-        try:
-            return await zoho.get_records(pipeline.module, ids, pipeline.definition.zoho_fields)
-        except VendorError as error:
-            log.warning("zoho.not_read_back", module=pipeline.module, records=len(ids), error=str(error))
-            return {}
-
-    def _judge_result(
-        self, pipeline: Pipeline, merging: Merging, result: RecordResult, reread: dict[str, Record]
-    ) -> Verdict:
-        item, merged = merging.item, merging.merged
+    def _judge_result(self, pipeline: Pipeline, merging: Merging, result: RecordResult) -> Verdict:
         if (error := result.error()) is not None:
-            return self._failed(item.work, error)
-        read = read_back(pipeline, merged, reread.get(result.id), written_at=result.modified_time)
-        link = replace(with_new_bases(pipeline, merging, zoho_read_back=read), zoho_id=result.id)
+            return self._failed(merging.item.work, error)
         action = ObjectAction.CREATED if result.action == "insert" else ObjectAction.UPDATED
-        told = WrittenToZoho(
-            pipeline=pipeline.id,
-            module=pipeline.module,
-            zoho_id=ZohoId(result.id),
-            object=change_of(pipeline, item, action, sorted(merged.to_zoho)),
-        )
-        events = (*conflicts_of(pipeline, merging), told)
-        behind = bool(merged.to_ameise or merging.link.written_after(item.object.as_of))
-        return Settled(item, "applied", link, events, look_at_zoho=behind)
+        moment = result.modified_time
+        remembered = unread(merging.merged.to_zoho, since=moment, until=moment, author=result.author)
+        return written(pipeline, merging, zoho_id=result.id, action=action, unread=remembered)
 
     def _failed(self, work: Work, error: VendorError) -> Unsettled:
         decision = decide(
@@ -287,3 +330,13 @@ def _kunden_of(items: Sequence[Item]) -> list[AmeiseKey]:
     """The Kunden whose Verträge these are, each once; what cannot be a key is nobody's."""
     numbers = {str(item.object.fields.get("kunde_id") or "") for item in items}
     return sorted(AmeiseKey(number) for number in numbers if AmeiseKey.pattern.fullmatch(number))
+
+
+def rows_to_add(found: int, *, looked_through: int) -> int:
+    """How many further rows to take for a full call, when `found` of those looked through need one."""
+    missing = min(FULL_CALL - found, MOST_ROWS - looked_through)
+    if missing <= 0:
+        return 0
+    # A little less than expected: what is too much is put back, and fetched twice.
+    expected = missing * looked_through * 9 // (10 * max(1, found))
+    return max(1, min(expected, CHUNK_SIZE, MOST_ROWS - looked_through))

@@ -5,6 +5,7 @@ Everything else runs inside the tenant's own transaction. A row is finished only
 lease (`fence`), and only goes if nobody asked again (`asked`) since it was taken.
 """
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from chassis.leases import LeaseLost
 from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId, Uuid
 from contracts.names import Table
-from sync.retry import Postpone
+from sync.retry import Park, Postpone
 
 WorkDirection = Literal["to_ameise", "to_zoho"]
 
@@ -87,6 +88,7 @@ WITH asked AS (
         correlationid = excluded.correlationid,
         causationid = excluded.causationid,
         parked = false,
+        not_in_bulk = false,
         attempts = CASE WHEN w.parked THEN 0 ELSE w.attempts END,
         failing_since = CASE WHEN w.parked THEN NULL ELSE w.failing_since END,
         due_at = now()
@@ -126,13 +128,41 @@ async def intake(
 _NEXT_AT = "greatest(due_at, coalesce(lease_until, due_at))"
 """When a row that is not parked may be taken: it is due, and nobody holds it."""
 
-_QUEUE = f"""
-SELECT tenant, pipeline, min(lane) FILTER (WHERE next_at <= now()) AS lane,
-       CAST(extract(epoch FROM min(next_at) FILTER (WHERE next_at > now()) - now()) AS float) AS seconds
-FROM (SELECT tenant, pipeline, lane, {_NEXT_AT} AS next_at
-      FROM work WHERE direction = :direction AND NOT parked) AS w
-GROUP BY tenant, pipeline
+_FREE = f"""
+(direction <> 'to_zoho' OR lane < {Lane.CHUNK} OR not_in_bulk OR (tenant, pipeline) NOT IN
+ (SELECT tenant, pipeline FROM bulk_job WHERE state <> 'ended'))
 """  # noqa: S608 (a constant)
+"""Not kept for a bulk write of its pipeline."""
+
+# Every step goes along an index, to the first row that will do: with 200,000 rows waiting, to count them
+# each time somebody finishes would cost more than the work.
+_QUEUE = f"""
+WITH RECURSIVE place AS (
+    (SELECT tenant, pipeline FROM work WHERE direction = :direction AND NOT parked
+     ORDER BY tenant, pipeline LIMIT 1)
+    UNION ALL
+    SELECT further.tenant, further.pipeline FROM place, LATERAL (
+        SELECT tenant, pipeline FROM work WHERE direction = :direction AND NOT parked
+          AND (tenant, pipeline) > (place.tenant, place.pipeline)
+        ORDER BY tenant, pipeline LIMIT 1
+    ) AS further
+)
+SELECT place.tenant, place.pipeline, first.lane FROM place, LATERAL (
+    SELECT lane FROM work
+    WHERE direction = :direction AND tenant = place.tenant AND pipeline = place.pipeline AND NOT parked
+      AND {_NEXT_AT} <= now() AND {_FREE}
+    ORDER BY lane, due_at LIMIT 1
+) AS first
+"""  # noqa: S608 (a constant)
+
+_UNTIL_NEXT = """
+SELECT CAST(extract(epoch FROM least(
+    (SELECT min(due_at) FROM work WHERE direction = :direction AND NOT parked AND due_at > now()),
+    (SELECT min(lease_until) FROM work
+     WHERE direction = :direction AND lease_owner IS NOT NULL AND lease_until > now())
+) - now()) AS float) AS seconds
+"""
+"""A row that is both held and not due yet may wake somebody too early: it is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +185,9 @@ class Queue:
 async def queue(session: AsyncSession, direction: WorkDirection) -> Queue:
     """Everything that is not parked, by tenant and pipeline."""
     rows = await fetch_all(session, _QUEUE, direction=direction)
-    turns = (
-        Turn(TenantId(row["tenant"]), PipelineId(str(row["pipeline"])), row["lane"])
-        for row in rows
-        if row["lane"] is not None
-    )
-    later = (row["seconds"] for row in rows if row["seconds"] is not None)
-    return Queue(tuple(turns), min(later, default=None))
+    [until] = await fetch_all(session, _UNTIL_NEXT, direction=direction)
+    turns = (Turn(TenantId(row["tenant"]), PipelineId(str(row["pipeline"])), row["lane"]) for row in rows)
+    return Queue(tuple(turns), until["seconds"])
 
 
 _TAKE = f"""
@@ -172,6 +198,7 @@ WHERE id IN (
     SELECT id FROM work
     WHERE direction = :direction AND tenant = :tenant AND pipeline = :pipeline AND NOT parked
       AND {_NEXT_AT} <= now()
+      AND CASE WHEN :for_bulk THEN lane >= {Lane.CHUNK} AND NOT not_in_bulk ELSE {_FREE} END
     ORDER BY lane, due_at LIMIT :count FOR UPDATE SKIP LOCKED
 )
 RETURNING id, tenant, pipeline, object, asked, fence, lease_owner, attempts, failing_since, lane,
@@ -187,8 +214,9 @@ async def take(
     owner: str,
     lasting: timedelta,
     count: int,
+    for_bulk: bool = False,
 ) -> list[Work]:
-    """Take up to `count` due rows of one pipeline for `lasting`."""
+    """Take up to `count` due rows of one pipeline for `lasting`; `for_bulk` those that may go in bulk."""
     safe_until = time.monotonic() + lasting.total_seconds() / 2  # half: clocks do not run alike
     rows = await fetch_all(
         session,
@@ -199,11 +227,13 @@ async def take(
         owner=owner,
         seconds=lasting.total_seconds(),
         count=count,
+        for_bulk=for_bulk,
     )
-    return [_work(row, safe_until) for row in rows]
+    return [work_of(row, safe_until) for row in rows]
 
 
-def _work(row: dict[str, Any], safe_until: float) -> Work:
+def work_of(row: dict[str, Any], safe_until: float) -> Work:
+    """The work of a row that was taken."""
     return Work(
         id=row["id"],
         tenant=TenantId(row["tenant"]),
@@ -289,7 +319,9 @@ WITH later AS (
         lease_owner = NULL, lease_until = NULL, reason = o.reason,
         due_at = now() + make_interval(secs => o.seconds),
         attempts = w.attempts + CASE WHEN o.counts THEN 1 ELSE 0 END,
-        failing_since = CASE WHEN o.counts THEN coalesce(w.failing_since, now()) ELSE w.failing_since END
+        -- while the work is stopped by something else than its own failure, its clock stands still
+        failing_since = CASE WHEN o.counts THEN coalesce(w.failing_since, now())
+                             ELSE w.failing_since + make_interval(secs => o.seconds) END
     FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float[]), CAST(:reasons AS text[]),
                 CAST(:counts AS boolean[])) AS o (id, seconds, reason, counts)
     WHERE w.id = o.id RETURNING w.direction
@@ -310,30 +342,17 @@ async def postpone(session: AsyncSession, postponed: Sequence[tuple[Work, Postpo
     )
 
 
-async def park(session: AsyncSession, work: Work, *, reason: str, words: str | None = None) -> None:
-    """Keep the row for a person. `words`: what the outside system said; it may hold personal values."""
+async def park(session: AsyncSession, work: Work, parked: Park) -> None:
+    """Keep the row for a person."""
     await run_sql(
         session,
         "UPDATE work SET parked = (asked = :asked), lease_owner = NULL, lease_until = NULL, "
-        "reason = :reason, words = :words, attempts = attempts + 1, "
+        "cause = :cause, details = CAST(:details AS jsonb), reason = :reason, words = :words, "
+        "candidates = CAST(:candidates AS jsonb), attempts = attempts + 1, "
         "failing_since = coalesce(failing_since, now()) WHERE id = :id",
-        id=work.id, asked=work.asked, reason=reason, words=words,
+        id=work.id, asked=work.asked, cause=parked.cause.value, details=json.dumps(dict(parked.details)),
+        reason=parked.reason, words=parked.words, candidates=json.dumps(parked.candidates),
     )  # fmt: skip
-
-
-async def parked(
-    session: AsyncSession, *, pipeline: PipelineId | None, limit: int
-) -> tuple[int, list[dict[str, Any]]]:
-    """How much is parked, and the oldest of it."""
-    chosen = "parked AND (CAST(:pipeline AS integer) IS NULL OR pipeline = :pipeline)"
-    number = int(pipeline) if pipeline is not None else None
-    total = await fetch_all(session, f"SELECT count(*) AS n FROM work WHERE {chosen}", pipeline=number)  # noqa: S608
-    rows = await fetch_all(
-        session,
-        f"SELECT * FROM work WHERE {chosen} ORDER BY failing_since, id LIMIT :limit",  # noqa: S608
-        pipeline=number, limit=limit,
-    )  # fmt: skip
-    return total[0]["n"], rows
 
 
 async def parked_objects(session: AsyncSession, objects: Sequence[str]) -> set[str]:
@@ -345,16 +364,3 @@ async def parked_objects(session: AsyncSession, objects: Sequence[str]) -> set[s
         objects=list(objects),
     )
     return {row["object"] for row in rows}
-
-
-async def retry(session: AsyncSession, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Make parked rows due now, ahead of everything else; attempt numbers go on. Returns the rows."""
-    rows = await fetch_all(
-        session,
-        "UPDATE work SET parked = false, due_at = now(), lane = 0, failing_since = NULL "
-        "WHERE parked AND id = ANY(CAST(:ids AS bigint[])) RETURNING pipeline, direction, object",
-        ids=list(ids),
-    )
-    for direction in {row["direction"] for row in rows}:
-        await run_sql(session, f"NOTIFY {channel(direction)}")
-    return rows

@@ -37,6 +37,10 @@ batches_total = Counter("sync_batches_total", "Batches of work by how they ended
 in_hand = Gauge("sync_batches_in_hand", "Batches being worked on now", ["direction"])
 
 
+More = Callable[[int], Awaitable[list[Work]]]
+"""Takes up to so many further rows of a batch's pipeline and adds them to the batch."""
+
+
 @dataclass(slots=True)
 class Dispatcher:
     """Feeds `do` with batches of up to `batch` rows of one pipeline, `workers` batches at once.
@@ -45,7 +49,7 @@ class Dispatcher:
     """
 
     direction: WorkDirection
-    do: Callable[[list[Work]], Awaitable[None]]
+    do: Callable[[list[Work], More], Awaitable[None]]
     database: Database
     all_tenants: Database
     listen_url: SecretStr
@@ -103,7 +107,7 @@ class Dispatcher:
             works = await self._take(turn, batches * self.batch) if batches > 0 else []
             self._served[turn.tenant] = next(self._serial)
             for start in range(0, len(works), self.batch):
-                self._start(works[start : start + self.batch])
+                self._start(turn, works[start : start + self.batch])
             if len(works) < batches * self.batch or batches <= 0:
                 turns.remove(turn)
             if batches <= 0:
@@ -127,10 +131,19 @@ class Dispatcher:
                 count=count,
             )  # fmt: skip
 
-    def _start(self, works: list[Work]) -> None:
+    def _start(self, turn: Turn, works: list[Work]) -> None:
         tenant = works[0].tenant
-        task = asyncio.create_task(self._do(works), name=f"{self.direction}:{works[0].id}")
         owners = {work.owner for work in works}
+
+        async def more(count: int) -> list[Work]:
+            taken = await self._take(turn, count)
+            for work in taken:
+                owners.add(work.owner)
+                self._held.add(work.owner)
+            works.extend(taken)
+            return taken
+
+        task = asyncio.create_task(self._do(works, more), name=f"{self.direction}:{works[0].id}")
         self._running.add(task)
         self._held |= owners
         self._of_tenant[tenant] += 1
@@ -138,7 +151,7 @@ class Dispatcher:
 
         def finished(task: asyncio.Task[None]) -> None:
             self._running.discard(task)
-            self._held -= owners
+            self._held.difference_update(owners)
             self._of_tenant[tenant] -= 1
             in_hand.labels(self.direction).dec()
             if self._left_out:
@@ -146,11 +159,11 @@ class Dispatcher:
 
         task.add_done_callback(finished)
 
-    async def _do(self, works: list[Work]) -> None:
+    async def _do(self, works: list[Work], more: More) -> None:
         first = works[0]
         with first.cause.bound(pipeline=str(first.pipeline)):
             try:
-                await self.do(works)
+                await self.do(works, more)
             except LeaseLost as error:
                 # Somebody else has the rows by now and does them; what we would have stored is not stored.
                 log.warning("work.lease_lost", direction=self.direction, what=str(error))

@@ -3,9 +3,30 @@
 from typing import Any
 
 from contracts.names import Service
-from contracts.rpc import Rpc, audit, auth, ingest, sync, sync_reconcile
+from contracts.rpc import (
+    Rpc,
+    audit,
+    auth,
+    ingest,
+    sync,
+    sync_limits,
+    sync_parked,
+    sync_people,
+    sync_reconcile,
+    sync_state,
+)
 
-ALL: tuple[Rpc[Any, Any], ...] = (*auth.RPCS, *ingest.RPCS, *sync.RPCS, *sync_reconcile.RPCS, *audit.RPCS)
+ALL: tuple[Rpc[Any, Any], ...] = (
+    *auth.RPCS,
+    *ingest.RPCS,
+    *sync.RPCS,
+    *sync_limits.RPCS,
+    *sync_parked.RPCS,
+    *sync_people.RPCS,
+    *sync_reconcile.RPCS,
+    *sync_state.RPCS,
+    *audit.RPCS,
+)
 
 
 def called_by(service: Service) -> tuple[Rpc[Any, Any], ...]:

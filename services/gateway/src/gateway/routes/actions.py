@@ -11,12 +11,7 @@ from contracts.ids import PipelineId, Uuid
 from contracts.problems import Conflict, Invalid
 from contracts.rpc.auth import START_CONNECTION, StartConnection
 from contracts.rpc.ingest import REJECT_DELIVERY, RELEASE_DELIVERY, SET_UP_FTP, DeliveryRequest, SetUpFtp
-from contracts.rpc.sync import (
-    CREATE_DEFAULT_PIPELINES,
-    RETRY_PARKED,
-    CreateDefaultPipelines,
-    RetryParked,
-)
+from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, CreateDefaultPipelines
 from gateway import connections, rendering, tenants, webhooks
 from gateway.asking import PageAsking
 from gateway.models import NewTenant
@@ -115,18 +110,6 @@ async def create_default_pipelines(request: Request, asking: PageAsking) -> Resp
 async def open_webhook(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
     access = await webhooks.open_to_zoho(asking, pipeline, keep_previous=True)
     return rendering.page(request, "webhook_access.html", team=asking, pipeline=pipeline, access=access)
-
-
-@router.post("/teams/{tenant}/parked/retry", openapi_extra=tells(RETRY_PARKED))
-async def retry(request: Request, asking: PageAsking) -> Response:
-    form = await request.form(max_files=0)
-    ids = [int(i) for i in form.getlist("ids") if isinstance(i, str) and i.isdecimal() and len(i) < 19]
-    if ids:
-        done = await asking.call(RETRY_PARKED, _parsed(RetryParked, {"ids": ids}))
-        leave_note(request, f"Erneut versucht: {done.retried}.")
-    else:
-        leave_note(request, "Es war nichts ausgewählt.")
-    return RedirectResponse(f"/teams/{asking.tenant}/parked", status_code=303)
 
 
 async def _typed(request: Request) -> dict[str, str]:

@@ -43,17 +43,14 @@ from contracts.rpc.ingest_format import (
     SampleRead,
     SetFormat,
 )
-from contracts.rpc.sync import (
-    CREATE_DEFAULT_PIPELINES,
-    LIST_PARKED,
-    LIST_PIPELINES,
-    RETRY_PARKED,
-    CreateDefaultPipelines,
-    ListParked,
-    ParkedWorks,
-    Pipelines,
-    Retried,
-    RetryParked,
+from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES, CreateDefaultPipelines, Pipelines
+from contracts.rpc.sync_limits import (
+    CONNECTION_LIMITS,
+    SET_CONNECTION_LIMITS,
+    AskConnectionLimits,
+    ConnectionLimits,
+    LimitChanges,
+    SetConnectionLimits,
 )
 from gateway import connections, downloads, services, tenants, webhooks
 from gateway.asking import ApiAsking
@@ -204,16 +201,19 @@ async def rotate_webhook(
     return await webhooks.open_to_zoho(asking, pipeline, keep_previous=keep_previous)
 
 
-@router.get("/{tenant}/parked")
-async def list_parked(asking: ApiAsking, parked: Annotated[ListParked, Query()]) -> ParkedWorks:
-    """Work that needs a person."""
-    return await asking.call(LIST_PARKED, parked)
+@router.get("/{tenant}/connections/{connection}/limits")
+async def connection_limits(asking: ApiAsking, connection: Uuid) -> ConnectionLimits:
+    """How much of the outside system the connector may use, and what is left."""
+    return await asking.call(CONNECTION_LIMITS, AskConnectionLimits(connection=connection))
 
 
-@router.post("/{tenant}/parked/retry", openapi_extra=tells(RETRY_PARKED))
-async def retry_parked(asking: ApiAsking, retry: RetryParked) -> Retried:
-    """Try parked work again."""
-    return await asking.call(RETRY_PARKED, retry)
+@router.put("/{tenant}/connections/{connection}/limits", openapi_extra=tells(SET_CONNECTION_LIMITS))
+async def set_connection_limits(
+    asking: ApiAsking, connection: Uuid, limits: LimitChanges
+) -> ConnectionLimits:
+    """Change the limits of a connection; what is left out stays as it is."""
+    changes = SetConnectionLimits(connection=connection, **limits.model_dump())
+    return await asking.call(SET_CONNECTION_LIMITS, changes)
 
 
 @router.get("/{tenant}/log")

@@ -5,10 +5,8 @@ from starlette.responses import RedirectResponse, Response
 
 from contracts.ids import Uuid
 from contracts.names import Direction, Outcome, Service, System, Table
-from contracts.rpc import Empty
 from contracts.rpc.audit import SEARCH, LogPage, SearchLog
 from contracts.rpc.ingest import DOWNLOAD
-from contracts.rpc.sync import LIST_PARKED, LIST_PIPELINES, ListParked
 from gateway import downloads, log_page, overview, rendering, services, tenants, wording
 from gateway.asking import PageAsking
 from gateway.parts import PartsOf
@@ -19,7 +17,6 @@ from gateway.signing_in import require_session
 router = APIRouter(include_in_schema=False)
 
 LOG_LINES = 50
-PARKED_LINES = 200
 
 
 @router.get("/")
@@ -94,11 +91,3 @@ async def log(request: Request, asking: PageAsking) -> Response:
         is_first=after is None,
         choices={"ereignis": wording.EVENTS, "richtung": list(Direction), "ergebnis": list(Outcome)},
     )
-
-
-@router.get("/teams/{tenant}/parked")
-async def parked(request: Request, asking: PageAsking) -> Response:
-    part = await overview.part_of(Service.SYNC, asking.call(LIST_PARKED, ListParked(limit=PARKED_LINES)))
-    known = await overview.part_of(Service.SYNC, asking.call(LIST_PIPELINES, Empty()))
-    names = {p.id: p.name for p in known.value.pipelines} if known.value else {}
-    return rendering.page(request, "parked.html", team=asking, tab="parked", part=part, pipeline_names=names)

@@ -1,10 +1,13 @@
-"""Kunden who asked to be forgotten, so that no delivery and no restored backup brings them back.
+"""Kunden who asked to be forgotten, so that no delivery, webhook or restored backup brings them back.
 
-An append-only file outside the database and its backups. It holds no Kundennummer, only HMAC-SHA256 of tenant
-and Kundennummer under a key from the settings: one line per stop, and one per stop that was lifted. The first
-line proves the key, since under another one the list would silently stop nobody.
+An append-only file outside the database and its backups, one per service. It holds no Kundennummer and no
+Zoho id, only HMAC-SHA256 of tenant and entry under a key from the settings: one line per stop, and one per
+stop that was lifted. The first line proves the key, since under another one the list would silently stop
+nobody. How many lines there are is remembered in the service's table `stop_list_size`, to find out if the
+list lost some.
 """
 
+import asyncio
 import errno
 import fcntl
 import hashlib
@@ -17,8 +20,10 @@ from typing import Any
 
 import structlog
 from pydantic import SecretStr
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from contracts.ids import Kundennummer, TenantId
+from chassis.database import fetch_all, run_sql
+from contracts.ids import TenantId, ZohoId
 from contracts.problems import Conflict
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -28,6 +33,15 @@ FILE = "stop-list.jsonl"
 
 class WrongKey(Exception):  # noqa: N818
     """The stop list was written under another key: nobody on it would be recognised."""
+
+
+class StopListIncomplete(Exception):  # noqa: N818
+    """The file of the stop list is missing, or an older one: whoever is not on it would come back."""
+
+
+def zoho_entry(zoho_id: ZohoId) -> str:
+    """What a Zoho record is called on the list; a Kunde is called by the Kundennummer alone."""
+    return f"zoho:{zoho_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +79,7 @@ class StopList:
         if torn:  # of a write that was cut off: whoever asked for it was told so; the next one removes it
             log.warning("stop_list.torn_line", path=str(path))
         if not hmac.compare_digest(first["key"], self._proof()):
-            raise WrongKey(f"{path} was written under another INGEST_STOP_LIST_KEY")
+            raise WrongKey(f"{path} was written under another key (STOP_LIST_KEY)")
         return lines
 
     def entries(self, tenant: TenantId) -> int:
@@ -73,27 +87,29 @@ class StopList:
         ValueError."""
         return sum(1 for line in self._lines() if line["tenant"] == tenant)
 
-    def hash_of(self, tenant: TenantId, kunde: str) -> str:
-        """What stands for this Kunde on the list."""
-        return self._hmac(f"{tenant}:{kunde}")
+    def hash_of(self, tenant: TenantId, entry: str) -> str:
+        """What stands for this Kundennummer or `zoho_entry` on the list."""
+        return self._hmac(f"{tenant}:{entry}")
 
-    def stop(self, tenant: TenantId, kunde: Kundennummer) -> None:
+    def stop(self, tenant: TenantId, entry: str) -> None:
         """Durable when it returns. Raises Conflict if there is no key, WrongKey, OSError."""
         if not self.key.get_secret_value():
-            raise Conflict("nobody can be forgotten without a stop list", remedy="set INGEST_STOP_LIST_KEY")
-        if self.hash_of(tenant, kunde) not in self.stopped(tenant):
-            self._append(tenant, kunde, stop=True)
+            raise Conflict(
+                "nobody can be forgotten without a stop list", remedy="set STOP_LIST_KEY of the service"
+            )
+        if self.hash_of(tenant, entry) not in self.stopped(tenant):
+            self._append(tenant, entry, stop=True)
 
-    def lift(self, tenant: TenantId, kunde: Kundennummer) -> bool:
-        """Whether he was on the list. Raises WrongKey, OSError."""
-        if self.hash_of(tenant, kunde) not in self.stopped(tenant):
+    def lift(self, tenant: TenantId, entry: str) -> bool:
+        """Whether it was on the list. Raises WrongKey, OSError."""
+        if self.hash_of(tenant, entry) not in self.stopped(tenant):
             return False
-        self._append(tenant, kunde, stop=False)
+        self._append(tenant, entry, stop=False)
         return True
 
-    def _append(self, tenant: TenantId, kunde: Kundennummer, *, stop: bool) -> None:
+    def _append(self, tenant: TenantId, entry: str, *, stop: bool) -> None:
         self._begin()
-        line = json.dumps({"tenant": tenant, "hash": self.hash_of(tenant, kunde), "stop": stop})
+        line = json.dumps({"tenant": tenant, "hash": self.hash_of(tenant, entry), "stop": stop})
         _write(self.folder / FILE, line, os.O_APPEND)
 
     def _begin(self) -> None:
@@ -119,6 +135,31 @@ class StopList:
 
     def _hmac(self, text: str) -> str:
         return hmac.digest(self.key.get_secret_value().encode(), text.encode(), hashlib.sha256).hex()
+
+
+async def remember_size(session: AsyncSession, stop_list: StopList, tenant: TenantId) -> None:
+    """Keep how many entries the list has, to find out if it loses some. Raises as the list does."""
+    entries = await asyncio.to_thread(stop_list.entries, tenant)
+    await run_sql(
+        session,
+        "INSERT INTO stop_list_size AS s (tenant, entries) SELECT :tenant, CAST(:entries AS integer) "
+        "WHERE CAST(:entries AS integer) > 0 ON CONFLICT (tenant) DO UPDATE "
+        "SET entries = excluded.entries WHERE s.entries < excluded.entries",
+        tenant=tenant,
+        entries=entries,
+    )
+
+
+async def check_size(session: AsyncSession, stop_list: StopList, tenant: TenantId) -> None:
+    """Raises StopListIncomplete if the list was longer once: who is missing would come back unnoticed."""
+    rows = await fetch_all(
+        session, "SELECT entries FROM stop_list_size WHERE tenant = :tenant", tenant=tenant
+    )
+    wanted = rows[0]["entries"] if rows else 0
+    # The file after the number: it may grow in between, and never shrinks.
+    entries = await asyncio.to_thread(stop_list.entries, tenant)
+    if entries < wanted:
+        raise StopListIncomplete(f"the stop list has {entries} entries instead of {wanted}: put it back")
 
 
 def _write(path: Path, line: str, how: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.german_csv import csv_line
+from chassis.german_csv import csv_line
 
 
 @pytest.mark.parametrize(

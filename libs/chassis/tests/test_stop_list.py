@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from contracts.ids import Kundennummer, TenantId
+from chassis.stop_list import FILE, StopList, WrongKey, zoho_entry
+from contracts.ids import Kundennummer, TenantId, ZohoId
 from contracts.problems import Conflict
-from ingest.stop_list import FILE, StopList, WrongKey
 
 BERLIN, HAMBURG = TenantId("berlin"), TenantId("hamburg")
 ANNA, PAUL = Kundennummer("5000000001"), Kundennummer("5000000002")
@@ -97,3 +97,11 @@ def test_without_a_key_nobody_is_put_on_it(folder: Path) -> None:
     a_list(folder, "").check()
     with pytest.raises(Conflict, match="stop list"):
         a_list(folder, "").stop(BERLIN, ANNA)
+
+
+def test_a_zoho_record_is_no_kunde_of_the_same_number(folder: Path) -> None:
+    record = zoho_entry(ZohoId("5000000001"))
+    a_list(folder).stop(BERLIN, record)
+    assert not is_stopped(folder, BERLIN, ANNA)
+    assert a_list(folder).lift(BERLIN, record)
+    assert a_list(folder).stopped(BERLIN) == frozenset()

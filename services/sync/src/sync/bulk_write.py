@@ -1,0 +1,355 @@
+"""Very many waiting rows of one pipeline written by one job of Zoho, for a tenth of the credits.
+
+Only where an admin has allowed it, and only updates of linked records. While a job is open, the pipeline's
+rows of deliveries are kept for it. A job is waited for (until no more rows come, or there are enough),
+filled (read, merged, and what is to be stored afterwards is remembered), created, and asked for until it is
+over. Its states are committed before each step, and any replica goes on with it, under a lease:
+
+- cut off while it was filled or created, it is given up, and its rows go the ordinary way: Zoho may have the
+  job, but its number is unknown, and it is never uploaded twice;
+- once its number is stored, it is only asked for.
+
+A row that would erase a value or set a lookup goes the ordinary way: in a file an empty cell changes nothing.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from chassis import leases
+from chassis.cause import Cause
+from chassis.database import Database
+from chassis.leases import Lease, LeaseLost
+from chassis.outbox import Outbox
+from contracts.events import BulkWriteEnded, BulkWriteStarted, ObjectAction
+from contracts.names import Service
+from contracts.problems import Problem
+from contracts.rpc.sync_parked import ParkedCause
+from sync import bulk_store, pipeline_store, work_store
+from sync.batch import Item, Merging, Unsettled, Verdict, written
+from sync.batch_store import BatchStore
+from sync.bulk_store import HELD, BulkRow, Job
+from sync.link_store import Link
+from sync.pipelines import Pipeline
+from sync.recognising import unread
+from sync.retry import Park, Postpone
+from sync.stopping import NotStopped
+from sync.systems import Systems
+from sync.to_zoho import FULL_CALL, ToZoho
+from sync.work_store import Lane, Turn, Work
+from sync.zoho_records import sent_to_zoho
+from vendor.errors import NotConnected, Unavailable, VendorError
+from zoho.bulk import BulkJob, RowResult, table_of
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+FILE = "rows.csv"
+AT_ONCE = 8
+"""Hundreds of rows that are judged, or read and merged, at once; the gate says how many calls may be."""
+TOO_FEW = "zu wenige Zeilen, die sich so schreiben lassen"
+SETTLED_AT_ONCE = 500
+LEASE = timedelta(minutes=5)
+LONGEST_JOB = timedelta(hours=6)
+CLOCK_SKEW = timedelta(minutes=2)
+"""Between Zoho and us, at most: for recognising the job's own writes."""
+NOW = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkWriter:
+    """Looks for jobs that are worth it, and after those that are open."""
+
+    database: Database
+    all_tenants: Database
+    outbox: Outbox
+    to_zoho: ToZoho
+    systems: Systems
+    store: BatchStore
+    not_stopped: NotStopped
+    owner: str
+    min_rows: int
+    max_rows: int
+    poll: timedelta
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                log.warning("bulk.waits", error=type(error).__name__)
+            await asyncio.sleep(self.poll.total_seconds())
+
+    async def look(self) -> None:
+        """One round: announce what is worth it, and bring every open job a step further."""
+        async with self.all_tenants.unbound() as session:
+            jobs = await bulk_store.open_jobs(session)
+            for tenant, pipeline, rows in await bulk_store.worth_it(session, least=self.min_rows):
+                await bulk_store.announce(session, tenant, pipeline, rows=rows)
+        for job in jobs:
+            try:
+                await self._go_on(job)
+            except (VendorError, Problem, LeaseLost) as error:
+                log.warning("bulk.postponed", job=str(job.id), error=type(error).__name__)
+
+    async def _go_on(self, job: Job) -> None:
+        lease = await self._take(job)
+        if lease is None:
+            return
+        try:
+            pipeline = await self._pipeline(job)
+            if pipeline is None or not pipeline.enabled:
+                await self._end(job, None, failed=False, outcome="die Pipeline ist pausiert oder fort")
+                return
+            match job.state:
+                case "waiting":
+                    await self._wait_or_fill(job, pipeline, lease)
+                case "running":
+                    await self._ask(job, pipeline, lease)
+                case _:
+                    # Whoever was at it is gone, else the lease were not ours.
+                    await self._end(job, pipeline, failed=True, outcome=f"abgebrochen: {job.state}")
+        finally:
+            async with self.database.tenant(job.tenant) as session:
+                await leases.give_back(session, lease)
+
+    async def _take(self, job: Job) -> Lease | None:
+        async with self.database.tenant(job.tenant) as session:
+            return await leases.take(
+                session, job.tenant, f"bulk:{job.pipeline}", owner=self.owner, lasting=LEASE
+            )
+
+    async def _still_ours(self, job: Job, lease: Lease) -> None:
+        async with self.database.tenant(job.tenant) as session:
+            await leases.extend(session, lease, lasting=LEASE)
+
+    async def _pipeline(self, job: Job) -> Pipeline | None:
+        async with self.database.tenant(job.tenant) as session:
+            return await pipeline_store.load(session, job.pipeline)
+
+    # -- filling --------------------------------------------------------------------------------------------
+
+    async def _wait_or_fill(self, job: Job, pipeline: Pipeline, lease: Lease) -> None:
+        async with self.database.tenant(job.tenant) as session:
+            rows = await bulk_store.waiting_rows(session, job.pipeline)
+            if is_still_growing(rows, before=job.rows, most=self.max_rows):
+                await bulk_store.move(session, job, "waiting", rows=rows)
+                return
+            await bulk_store.move(session, job, "filling", rows=0)
+        try:
+            await self._fill_and_start(job, pipeline, lease)
+        except (VendorError, Problem) as error:
+            await self._end(job, pipeline, failed=True, outcome=f"nicht begonnen: {type(error).__name__}")
+
+    async def _fill_and_start(self, job: Job, pipeline: Pipeline, lease: Lease) -> None:
+        async with self.all_tenants.unbound() as session:
+            works = await work_store.take(
+                session, direction="to_zoho", turn=Turn(job.tenant, job.pipeline, Lane.CHUNK),
+                owner=job.owner, lasting=HELD, count=self.max_rows, for_bulk=True,
+            )  # fmt: skip
+        works = await self.not_stopped.kept(works)
+        items: list[Item] = []
+        for some in _slices(works, FULL_CALL * AT_ONCE):
+            await self._still_ours(job, lease)
+            chunks = _slices(some, FULL_CALL)
+            judged = await asyncio.gather(*(self._judge(job, pipeline, chunk) for chunk in chunks))
+            items += [item for found in judged for item in found]
+        if len(items) < self.min_rows:
+            await self._end(job, pipeline, failed=False, outcome=TOO_FEW)
+            return
+        rows: list[BulkRow] = []
+        for some in _slices(items, FULL_CALL * AT_ONCE):
+            await self._still_ours(job, lease)
+            chunks = _slices(some, FULL_CALL)
+            filled = await asyncio.gather(*(self._fill(job, pipeline, chunk) for chunk in chunks))
+            rows += [row for found in filled for row in found]
+        if len(rows) < self.min_rows:
+            await self._end(job, pipeline, failed=False, outcome=TOO_FEW)
+            return
+        async with self.database.tenant(job.tenant) as session:
+            await bulk_store.move(session, job, "creating", rows=len(rows))
+        await self._create(job, pipeline, rows)
+
+    async def _judge(self, job: Job, pipeline: Pipeline, works: Sequence[Work]) -> list[Item]:
+        """The items that need writing; all others have their verdict."""
+        verdicts, items = await self.to_zoho.judge(pipeline, works)
+        await self._keep_out(job, verdicts)
+        await self.store(pipeline, verdicts, [], duration_ms=0)
+        return items
+
+    async def _fill(self, job: Job, pipeline: Pipeline, items: Sequence[Item]) -> list[BulkRow]:
+        """Read and merge: what goes in bulk is remembered, all others have their verdict."""
+        leased: list[Link] = []
+        prepared = await self.to_zoho.prepare(pipeline, items, leased, urgent=False, lasting=HELD)
+        rows = [row_of(pipeline, m) for m in prepared.merging if fits(pipeline, m)]
+        kept = {row.settled.item.work.id for row in rows}
+        later = Postpone(NOW, "geht nicht im Massenschreiben", counts=False)
+        others: list[Verdict] = [
+            *prepared.verdicts,
+            *(Unsettled(m.item.work, later) for m in prepared.merging if m.item.work.id not in kept),
+        ]
+        async with self.database.tenant(job.tenant) as session:
+            await bulk_store.add_rows(session, job, rows)
+        await self._keep_out(job, others)
+        linked = {row.settled.link.id for row in rows if row.settled.link}
+        await self.store(pipeline, others, [link for link in leased if link.id not in linked], duration_ms=0)
+        return rows
+
+    async def _keep_out(self, job: Job, verdicts: Sequence[Verdict]) -> None:
+        """What is not settled goes the ordinary way, while the job runs."""
+        async with self.database.tenant(job.tenant) as session:
+            await bulk_store.keep_out(session, [v.work for v in verdicts if isinstance(v, Unsettled)])
+
+    async def _create(self, job: Job, pipeline: Pipeline, rows: Sequence[BulkRow]) -> None:
+        zoho = await self.systems.zoho(pipeline, urgent=False)
+        bulk = await self.systems.zoho_bulk(pipeline)
+        zgid = (await zoho.get_org()).zgid or ""
+        columns = ["id", *sorted({name for row in rows for name in row.sent})]
+        file_id = await bulk.upload(
+            zgid, FILE, table_of(columns, [row.sent | {"id": row.zoho_id} for row in rows])
+        )
+        created = await bulk.start_update(pipeline.module, file_id, FILE, columns)
+        async with self.database.tenant(job.tenant) as session:
+            await bulk_store.started(session, job, zoho_job=created.id, author=created.created_by.id)
+            told = BulkWriteStarted(pipeline=pipeline.id, module=pipeline.module, rows=len(rows))
+            await self.outbox.tell(session, Cause.of_service(Service.SYNC, job.tenant), told)
+
+    # -- running --------------------------------------------------------------------------------------------
+
+    async def _ask(self, job: Job, pipeline: Pipeline, lease: Lease) -> None:
+        bulk = await self.systems.zoho_bulk(pipeline)
+        try:
+            found = await bulk.get_job(job.zoho_job or "")
+            if not found.is_over:
+                await self._give_up_late(job, pipeline)
+                return
+            results = await bulk.get_results(found)
+        except (Unavailable, NotConnected):
+            raise  # asked again
+        except VendorError as error:
+            await self._end(job, pipeline, failed=True, outcome=f"Zoho kennt den Auftrag nicht: {error.code}")
+            return
+        await self._settle(job, pipeline, lease, found, results)
+
+    async def _give_up_late(self, job: Job, pipeline: Pipeline) -> None:
+        if job.job_created_at is not None and job.now - job.job_created_at > LONGEST_JOB:
+            await self._end(job, pipeline, failed=True, outcome="Zoho wurde nicht fertig")
+
+    async def _settle(
+        self,
+        job: Job,
+        pipeline: Pipeline,
+        lease: Lease,
+        found: BulkJob,
+        results: dict[str, RowResult],
+    ) -> None:
+        """Store what became of each row, some hundreds at a time; cut off, the rest is stored next time."""
+        counts: dict[str, int] = {"written": 0, "parked": 0}
+        after = 0
+        while True:
+            await self._still_ours(job, lease)
+            async with self.database.tenant(job.tenant) as session:
+                rows = await bulk_store.rows_after(session, job, after=after, count=SETTLED_AT_ONCE)
+            if not rows:
+                break
+            after = rows[-1].settled.item.work.id
+            verdicts = [verdict_of(job, row, results.get(row.zoho_id)) for row in rows]
+            await self._store(pipeline, rows, verdicts, counts)
+        failed = found.status.upper() != "COMPLETED"
+        await self._end(job, pipeline, failed=failed, outcome=found.status, **counts)
+
+    async def _store(
+        self,
+        pipeline: Pipeline,
+        rows: Sequence[BulkRow],
+        verdicts: Sequence[Verdict | None],
+        counts: dict[str, int],
+    ) -> None:
+        """Rows without a verdict are freed with the job."""
+        judged = [v for v in verdicts if v is not None]
+        links = [
+            r.settled.link for r, v in zip(rows, verdicts, strict=True) if v is not None and r.settled.link
+        ]
+        await self.store(pipeline, judged, links, duration_ms=0)
+        parked = sum(isinstance(v, Unsettled) for v in judged)
+        counts["parked"] += parked
+        counts["written"] += len(judged) - parked
+
+    async def _end(
+        self,
+        job: Job,
+        pipeline: Pipeline | None,
+        *,
+        failed: bool,
+        outcome: str,
+        written: int = 0,
+        parked: int = 0,
+    ) -> None:
+        """Close the job; if as many rows again wait, they are kept for the next one."""
+        async with self.database.tenant(job.tenant) as session:
+            given_back = await bulk_store.end(session, job, failed=failed, outcome=outcome)
+            rows = await bulk_store.waiting_rows(session, job.pipeline)
+            if not failed and pipeline is not None and rows > self.min_rows:
+                await bulk_store.announce(session, job.tenant, job.pipeline, rows=rows)
+            if pipeline is not None and job.state == "running":
+                told = BulkWriteEnded(
+                    pipeline=pipeline.id,
+                    module=pipeline.module,
+                    written=written,
+                    parked=parked,
+                    given_back=given_back,
+                    reason=outcome,
+                )
+                await self.outbox.tell(session, Cause.of_service(Service.SYNC, job.tenant), told)
+        log.info("bulk.ended", job=str(job.id), outcome=outcome, written=written, given_back=given_back)
+
+
+def is_still_growing(rows: int, *, before: int, most: int) -> bool:
+    """Whether it is worth to wait for more rows."""
+    return before < rows < most
+
+
+def fits(pipeline: Pipeline, merging: Merging) -> bool:
+    """Whether an item can be a row of a file: an update that neither erases nor sets a lookup."""
+    sent = sent_to_zoho(pipeline, merging.merged)
+    return merging.link.zoho_id is not None and all(
+        value is not None and not isinstance(value, dict) for value in sent.values()
+    )
+
+
+def row_of(pipeline: Pipeline, merging: Merging) -> BulkRow:
+    """The row of an item that `fits`, with what is true once Zoho has written it."""
+    zoho_id = merging.link.zoho_id or ""
+    settled = written(pipeline, merging, zoho_id=zoho_id, action=ObjectAction.UPDATED, unread=None)
+    return BulkRow(zoho_id, sent_to_zoho(pipeline, merging.merged), settled)
+
+
+def verdict_of(job: Job, row: BulkRow, result: RowResult | None) -> Verdict | None:
+    """What became of a row; None if Zoho did not work on it, so that it goes the ordinary way."""
+    if result is None or not (result.was_written or result.status == "SKIPPED"):
+        return None
+    work, link = row.settled.item.work, row.settled.link
+    if not result.was_written:
+        details = {"answer": "zoho hat die Zeile im Massenschreiben übergangen"}
+        return Unsettled(work, Park(ParkedCause.REFUSED_BY_ZOHO, details, result.errors))
+    if link is None or job.job_created_at is None:
+        return row.settled
+    remembered = unread(
+        row.sent,
+        since=job.job_created_at - CLOCK_SKEW,
+        until=datetime.now(UTC) + CLOCK_SKEW,
+        author=job.author or "",
+    )
+    return replace(row.settled, link=replace(link, unread=remembered))
+
+
+_T = TypeVar("_T")
+
+
+def _slices(things: Sequence[_T], size: int) -> list[Sequence[_T]]:
+    return [things[start : start + size] for start in range(0, len(things), size)]

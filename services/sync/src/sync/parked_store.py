@@ -1,0 +1,119 @@
+"""Queries on parked work: what people look through, and what they decide about it.
+
+Rows are locked in the order in which `work_store.intake` takes them; one that is in hand, or locked by
+whoever stores what became of it, is left out.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database import fetch_all, run_sql
+from contracts.ids import PipelineId
+from contracts.rpc.sync_parked import ListParked, ParkedCause, ParkedFilter
+from sync.work_store import channel
+
+_IDLE = "(w.lease_until IS NULL OR w.lease_until < now())"
+_POSTPONED = "NOT w.parked AND (w.attempts > 0 OR w.due_at > now())"
+
+_CHOSEN = """
+(CAST(:pipeline AS integer) IS NULL OR w.pipeline = :pipeline)
+AND (CAST(:direction AS text) IS NULL OR w.direction = :direction)
+AND (CAST(:cause AS text) IS NULL OR w.cause = :cause)
+AND (CAST(:since AS timestamptz) IS NULL OR w.failing_since >= :since)
+AND (CAST(:text AS text) IS NULL OR strpos(w.object, :text) > 0 OR strpos(lower(w.reason), lower(:text)) > 0
+     OR w.candidates ? :text)
+"""
+
+
+def _chosen(wanted: ParkedFilter) -> dict[str, Any]:
+    return {
+        "pipeline": int(wanted.pipeline) if wanted.pipeline is not None else None,
+        "direction": wanted.direction,
+        "cause": wanted.cause.value if wanted.cause else None,
+        "since": wanted.since,
+        "text": wanted.text,
+    }
+
+
+async def page(session: AsyncSession, wanted: ListParked) -> tuple[int, list[dict[str, Any]]]:
+    """(how many fit, the rows of one page and one more if there is a next page).
+
+    Each with module and table of its pipeline, and `linked`: the Ameise key that its record is linked to.
+    """
+    state = _POSTPONED if wanted.postponed else "w.parked"
+    total = await fetch_all(
+        session,
+        f"SELECT count(*) AS n FROM work w WHERE {state} AND {_CHOSEN}",  # noqa: S608
+        **_chosen(wanted),
+    )
+    rows = await fetch_all(
+        session,
+        "SELECT w.*, p.module, p.table_name, l.ameise_key AS linked_key, l.zoho_id AS linked_zoho_id "  # noqa: S608
+        "FROM work w LEFT JOIN pipeline p ON p.id = w.pipeline "
+        "LEFT JOIN link l ON l.zoho_connection = p.zoho_connection AND l.module = p.module "
+        "AND l.table_name = p.table_name AND CASE w.direction WHEN 'to_ameise' THEN l.zoho_id = w.object "
+        f"ELSE l.ameise_key = w.object END WHERE {state} AND {_CHOSEN} AND w.id > :after "
+        "ORDER BY w.id LIMIT :limit",
+        **_chosen(wanted), after=wanted.after, limit=wanted.limit + 1,
+    )  # fmt: skip
+    return total[0]["n"], rows
+
+
+async def groups(session: AsyncSession, wanted: ParkedFilter) -> list[dict[str, Any]]:
+    """(cause, count, oldest), the largest first."""
+    return await fetch_all(
+        session,
+        "SELECT w.cause, count(*) AS count, min(w.failing_since) AS oldest FROM work w "  # noqa: S608
+        f"WHERE w.parked AND {_CHOSEN} GROUP BY w.cause ORDER BY count DESC, w.cause",
+        **_chosen(wanted),
+    )
+
+
+async def lock(session: AsyncSession, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """The parked and postponed rows among these that nobody has in hand."""
+    return await fetch_all(
+        session,
+        f"SELECT w.* FROM work w WHERE (w.parked OR {_POSTPONED}) AND {_IDLE} "  # noqa: S608
+        "AND w.id = ANY(CAST(:ids AS bigint[])) ORDER BY w.object FOR UPDATE SKIP LOCKED",
+        ids=list(ids),
+    )
+
+
+async def lock_next(
+    session: AsyncSession, *, pipeline: PipelineId | None, cause: ParkedCause | None, after: int, count: int
+) -> list[int]:
+    """The ids of the next parked rows after an id, locked; in the order of ids."""
+    rows = await fetch_all(
+        session,
+        "SELECT w.id FROM work w WHERE w.parked AND w.id > :after "
+        "AND (CAST(:pipeline AS integer) IS NULL OR w.pipeline = :pipeline) "
+        "AND (CAST(:cause AS text) IS NULL OR w.cause = :cause) ORDER BY w.id LIMIT :count "
+        # Parked rows are locked by intake alone, which makes them due itself.
+        "FOR UPDATE SKIP LOCKED",
+        after=after, pipeline=int(pipeline) if pipeline is not None else None,
+        cause=cause.value if cause else None, count=count,
+    )  # fmt: skip
+    return [row["id"] for row in rows]
+
+
+async def make_due(session: AsyncSession, ids: Sequence[int], *, lane: int | None = None) -> None:
+    """Locked rows are due now; attempt numbers go on, the clock of giving up begins anew.
+
+    `lane`: None leaves them where they are in the queue.
+    """
+    rows = await fetch_all(
+        session,
+        "UPDATE work SET parked = false, cause = NULL, due_at = now(), failing_since = NULL, "
+        "lane = coalesce(CAST(:lane AS smallint), lane) WHERE id = ANY(CAST(:ids AS bigint[])) "
+        "RETURNING direction",
+        ids=list(ids), lane=lane,
+    )  # fmt: skip
+    for direction in {row["direction"] for row in rows}:
+        await run_sql(session, f"NOTIFY {channel(direction)}")
+
+
+async def discard(session: AsyncSession, ids: Sequence[int]) -> None:
+    """Take locked rows off the table."""
+    await run_sql(session, "DELETE FROM work WHERE id = ANY(CAST(:ids AS bigint[]))", ids=list(ids))

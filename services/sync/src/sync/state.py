@@ -1,0 +1,158 @@
+"""How sync is doing: each pipeline, and one link with its bases and what both sides say now."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import structlog
+
+from ameise.links import DeepLinks
+from chassis.database import Database
+from chassis.rpc import Caller, RpcClient
+from contracts.actor import Actor
+from contracts.ids import AmeiseKey, ZohoId
+from contracts.names import Service, Table
+from contracts.problems import NotFound, Problem
+from contracts.rpc import Empty
+from contracts.rpc.ingest import OBJECTS, ObjectsRequest
+from contracts.rpc.sync_state import (
+    FieldState,
+    LinkState,
+    LinkStateRequest,
+    PipelineState,
+    SeenValue,
+    SyncState,
+)
+from sync import pipeline_store, state_store
+from sync.deep_links import deep_link
+from sync.kunde import read_kunde
+from sync.mapping import FieldMapping, read_ameise, read_zoho
+from sync.pipelines import Pipeline, with_derived_fields
+from sync.systems import Systems
+from sync.values import UNKNOWN, Known, Value
+from vendor.errors import VendorError
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+Source = Literal["ameise", "ingest"]
+
+
+@dataclass(frozen=True, slots=True)
+class AmeiseNow:
+    """Ameise's side as raw fields; `source` is None if nobody could say."""
+
+    source: Source | None
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One method per RPC."""
+
+    database: Database
+    rpc: RpcClient
+    systems: Systems
+    links: DeepLinks
+
+    async def state(self, request: Empty, caller: Caller) -> SyncState:  # noqa: ARG002
+        async with self.database.tenant(caller.tenant) as session:
+            rows = await state_store.states(session)
+        return SyncState(pipelines=tuple(PipelineState(**row) for row in rows))
+
+    async def link_state(self, request: LinkStateRequest, caller: Caller) -> LinkState:
+        """Raises NotFound. A side that does not answer is unknown."""
+        async with self.database.tenant(caller.tenant) as session:
+            pipeline = await pipeline_store.load(session, request.pipeline)
+            if pipeline is None:
+                raise NotFound("Diese Pipeline gibt es nicht.")
+            row = await state_store.link(session, pipeline, request.side, request.id)
+        if row is None:
+            raise NotFound("Dazu gibt es in dieser Pipeline keine Verknüpfung.")
+        ameise, zoho = await asyncio.gather(
+            self._ameise(pipeline, row["ameise_key"]), self._zoho(pipeline, row["zoho_id"])
+        )
+        return link_state(pipeline, row, ameise, zoho, self.links)
+
+    async def _ameise(self, pipeline: Pipeline, key: str | None) -> AmeiseNow:
+        """A Kunde as Ameise has him now; everything else, and what Ameise's API does not give, as ingest has
+        it from the newest delivery."""
+        if key is None:
+            return AmeiseNow(None, {})
+        stored = await self._stored(pipeline, key)
+        if pipeline.table is Table.KUNDE:
+            try:
+                kunde = await read_kunde(await self.systems.ameise(pipeline, urgent=True), key)
+            except VendorError as error:
+                log.info("link.ameise_not_reached", error=str(error))
+            else:
+                return AmeiseNow("ameise", {**(stored or {}), **kunde.fields})
+        return AmeiseNow("ingest", stored) if stored is not None else AmeiseNow(None, {})
+
+    async def _stored(self, pipeline: Pipeline, key: str) -> Mapping[str, Any] | None:
+        request = ObjectsRequest(table=pipeline.table, keys=(AmeiseKey(key),))
+        actor = Actor.of_service(Service.SYNC, pipeline.tenant)
+        try:
+            reply = await self.rpc.call(OBJECTS, request, actor=actor)
+        except Problem as problem:
+            log.info("link.ingest_not_reached", problem=problem.type)
+            return None
+        return next((found.fields for found in reply.objects if not found.gone), None)
+
+    async def _zoho(self, pipeline: Pipeline, zoho_id: str | None) -> Mapping[str, Any] | None:
+        if zoho_id is None:
+            return None
+        try:
+            zoho = await self.systems.zoho(pipeline, urgent=True)
+            return await zoho.get_record(pipeline.module, zoho_id, pipeline.definition.zoho_fields)
+        except VendorError as error:
+            log.info("link.zoho_not_reached", error=str(error))
+            return None
+
+
+def link_state(
+    pipeline: Pipeline,
+    row: Mapping[str, Any],
+    ameise: AmeiseNow,
+    zoho: Mapping[str, Any] | None,
+    links: DeepLinks,
+) -> LinkState:
+    """Everything about a link side by side. Pure. `row`: of `state_store.link`."""
+    key = row["ameise_key"]
+    derived = with_derived_fields(pipeline.table, key, ameise.fields) if ameise.source and key else {}
+    return LinkState(
+        pipeline=pipeline.id,
+        key=AmeiseKey(key) if key else None,
+        zoho_id=ZohoId(row["zoho_id"]) if row["zoho_id"] else None,
+        module=pipeline.module,
+        linked_at=row["linked_at"],
+        gone_in_zoho=row["gone_in_zoho"],
+        ameise_link=deep_link(links, pipeline.table, key),
+        ameise_from=ameise.source,
+        zoho_reached=zoho is not None,
+        fields=tuple(_fields(pipeline.definition.fields, row, derived, zoho or {})),
+        written=row["written"],
+    )
+
+
+def _fields(
+    mappings: Iterable[FieldMapping],
+    row: Mapping[str, Any],
+    ameise: Mapping[str, Any],
+    zoho: Mapping[str, Any],
+) -> Iterable[FieldState]:
+    ameise_base: Mapping[str, Known] = row["ameise_base"] or {}
+    zoho_base: Mapping[str, Known] = row["zoho_base"] or {}
+    for mapping in mappings:
+        yield FieldState(
+            ameise=mapping.ameise,
+            zoho=mapping.zoho,
+            ameise_base=_seen(ameise_base.get(mapping.ameise, UNKNOWN)),
+            ameise_now=_seen(read_ameise(mapping, ameise)),
+            zoho_base=_seen(zoho_base.get(mapping.zoho, UNKNOWN)),
+            zoho_now=_seen(read_zoho(mapping, zoho)),
+        )
+
+
+def _seen(value: Value) -> SeenValue:
+    return SeenValue(known=False) if value is UNKNOWN else SeenValue(known=True, value=value)

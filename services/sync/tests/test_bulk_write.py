@@ -1,0 +1,164 @@
+"""Very many waiting rows become one job of Zoho: what is written, what is not, and what survives a crash."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chassis.process import Foundation
+from chassis.rpc import RpcClient
+from contracts.ids import TenantId
+from contracts.names import Table
+from contracts.rpc.sync_limits import SET_CONNECTION_LIMITS, SetConnectionLimits
+
+if TYPE_CHECKING:
+    from conftest import Team
+
+ROWS = 30
+BULK = {"bulk_min_rows": 10, "bulk_max_rows": 25, "bulk_poll": timedelta(milliseconds=500)}
+SyncWith = Callable[..., AbstractAsyncContextManager[Foundation]]
+
+
+@pytest.fixture
+async def team(
+    sync_with: SyncWith, team_of: Callable[[TenantId], Awaitable["Team"]]
+) -> AsyncIterator["Team"]:
+    """A team of 30 Kunden in Zoho; more than 10 changed ones are worth a job."""
+    async with sync_with(**BULK):
+        made = await team_of(TenantId("berlin"))
+        await made.create_pipelines()
+        await deliver(made, "Tischler")
+        await made.idle()
+        yield made
+
+
+async def allow(team: "Team") -> None:
+    """Bulk writes are allowed, and the next one is announced already: else 30 rows are done in no time."""
+    request = SetConnectionLimits(connection=team.auth.zoho.id, bulk_write_allowed=True)
+    await RpcClient(team.client).call(SET_CONNECTION_LIMITS, request, actor=team.actor())
+    team.rows.change(
+        "INSERT INTO bulk_job (id, tenant, pipeline, state, rows) "
+        "VALUES (gen_random_uuid(), 'berlin', %s, 'waiting', -1)",
+        int(team.pipelines["Contacts"].id),
+    )
+
+
+async def deliver(team: "Team", beruf: str | None, **special: dict[str, Any]) -> None:
+    """All Kunden with this Beruf; `special`: other fields of some, by key without its "k"."""
+    keys = [f"{5000000 + number}" for number in range(ROWS)]
+    for key in keys:
+        fields: dict[str, Any] = {"nachname": f"N{key}", "beruf": beruf, "juristische_person": False}
+        team.ingest.put(Table.KUNDE, key, fields | special.get(f"k{key}", {}))
+    await team.chunk(Table.KUNDE, keys)
+
+
+async def jobs(team: "Team") -> int:
+    return len(await team.world.calls("POST", "/bulk/v8/write"))
+
+
+async def berufe(team: "Team") -> dict[str, str | None]:
+    return {record["Kundennummer"]: record["Beruf"] for record in await team.world.records()}
+
+
+async def test_without_leave_nothing_goes_in_bulk(team: "Team") -> None:
+    await deliver(team, "Ärztin")
+    assert await team.idle() == []
+    assert await jobs(team) == 0
+
+
+async def test_many_changes_are_one_job_and_the_rest_goes_the_ordinary_way(team: "Team") -> None:
+    await allow(team)
+    await deliver(team, "Ärztin")
+    assert await team.idle() == []
+    assert await jobs(team) == 1
+    assert set((await berufe(team)).values()) == {"Ärztin"}
+    [ended] = team.rows.events("bulk_write_ended")
+    assert (ended["data"]["written"], ended["data"]["parked"]) == (25, 0)
+    assert {row["lease_owner"] for row in team.rows.links()} == {None}
+    assert team.rows.select("SELECT * FROM bulk_row") == []
+    # What was written is known as written: the same delivery again finds nothing to do.
+    told = len(team.rows.events())
+    await deliver(team, "Ärztin")
+    assert await team.idle() == []
+    assert len(team.rows.events()) == told
+
+
+async def test_a_row_that_zoho_skips_is_parked_with_its_words(team: "Team") -> None:
+    await allow(team)
+    await deliver(team, "Ärztin", k5000003={"email": "keine Adresse"})
+    [parked] = await team.idle()
+    assert parked["object"] == "5000003"
+    assert parked["words"] == "INVALID_DATA:invalid data"
+    assert (await berufe(team))["5000004"] == "Ärztin"
+
+
+async def test_new_records_go_the_ordinary_way_and_no_job_is_paid_for(
+    sync_with: SyncWith, team_of: Callable[[TenantId], Awaitable["Team"]]
+) -> None:
+    async with sync_with(**BULK):
+        team = await team_of(TenantId("berlin"))
+        await team.create_pipelines()
+        await allow(team)
+        await deliver(team, "Tischler")
+        assert await team.idle() == []
+        assert len(await team.world.records()) == ROWS
+        assert await jobs(team) == 0
+
+
+async def test_a_change_made_in_zoho_while_a_job_runs_is_not_lost(team: "Team") -> None:
+    number = await team.world.add_kunde(Nachname="Webhook", Beruf="Tischler")
+    await team.delivery([number])
+    await team.idle()
+    contact = await team.world.contact_of(number)
+    assert contact is not None
+    await allow(team)
+    await team.world.knobs(zoho_bulk_seconds=2)
+    await team.world.edit_kunde(number, Beruf="Ärztin")
+    await team.delivery([number])
+    await deliver(team, "Ärztin")
+    async with asyncio.timeout(20):
+        while not await jobs(team):
+            await asyncio.sleep(0.05)
+    await team.world.edit(contact["id"], Titel="Dr.")
+    await team.webhook(contact["id"])
+    await team.hurried()
+    await team.world.knobs(zoho_bulk_seconds=0.2)
+    assert (await team.world.kunde(number))["Person"]["Titel"] == "Dr."
+    assert (await team.world.record(contact["id"]))["Beruf"] == "Ärztin"
+
+
+async def test_a_restart_goes_on_asking_and_uploads_nothing_twice(
+    sync_with: SyncWith, team_of: Callable[[TenantId], Awaitable["Team"]]
+) -> None:
+    async with sync_with(**BULK):
+        team = await team_of(TenantId("berlin"))
+        await team.create_pipelines()
+        await deliver(team, "Tischler")
+        await team.idle()
+        await allow(team)
+        await team.world.knobs(zoho_bulk_seconds=1.5)
+        await deliver(team, "Ärztin")
+        async with asyncio.timeout(20):
+            while not team.rows.select("SELECT 1 FROM bulk_job WHERE state = 'running'"):
+                await asyncio.sleep(0.05)
+    # Its lease is that of a dead process.
+    team.rows.change("UPDATE lease SET until = now() - interval '1 second'")
+    async with sync_with(**BULK):
+        assert await team.idle() == []
+    await team.world.knobs(zoho_bulk_seconds=0.2)
+    assert await jobs(team) == 1
+    assert len(await team.world.calls("POST", "/crm/v8/upload")) == 1
+    assert set((await berufe(team)).values()) == {"Ärztin"}
+
+
+async def test_a_job_cut_off_before_its_number_was_known_is_given_up(team: "Team") -> None:
+    await allow(team)
+    await team.world.fault("timeout_after_write", "/bulk/v8/write", method="POST", seconds=5, times=1)
+    await deliver(team, "Ärztin")
+    assert await team.idle() == []
+    assert await jobs(team) <= 1
+    assert len(await team.world.calls("POST", "/crm/v8/upload")) == 1
+    assert set((await berufe(team)).values()) == {"Ärztin"}
