@@ -148,7 +148,8 @@ async def park_untried(
 
 @dataclass(frozen=True, slots=True)
 class KnownLink:
-    """A link as it is stored; `in_hand`: somebody is at work on it. `zoho_base` as in `link_store.Link`."""
+    """A link as it is stored; `in_hand`: somebody is at work on it. `zoho_base` and `unread` as in
+    `link_store.Link`."""
 
     zoho_id: str | None
     ameise_key: str | None
@@ -156,10 +157,11 @@ class KnownLink:
     gone_in_zoho: bool
     linked: bool
     in_hand: bool
+    unread: Mapping[str, Any] | None = None
 
 
 _LINKS = """
-SELECT zoho_id, ameise_key, {base} AS zoho_base, gone_in_zoho, linked_at IS NOT NULL AS linked,
+SELECT zoho_id, ameise_key, {bases}, gone_in_zoho, linked_at IS NOT NULL AS linked,
        coalesce(lease_until > now(), false) AS in_hand
 FROM link WHERE tenant = :tenant AND zoho_connection = :connection AND module = :module
   AND table_name = :table AND {which}
@@ -171,7 +173,7 @@ async def links_of_records(
 ) -> dict[str, KnownLink]:
     """Links by Zoho id, with their bases."""
     which = "zoho_id = ANY(CAST(:ids AS text[]))"
-    found = await _links(session, pipeline, "zoho_base", which, ids=list(ids))
+    found = await _links(session, pipeline, "zoho_base, unread", which, ids=list(ids))
     return {link.zoho_id: link for link in found if link.zoho_id}
 
 
@@ -180,8 +182,31 @@ async def links_of_objects(
 ) -> dict[str, KnownLink]:
     """Links by Ameise's key, without bases."""
     which = "ameise_key = ANY(CAST(:keys AS text[]))"
-    found = await _links(session, pipeline, "NULL", which, keys=list(keys))
+    found = await _links(session, pipeline, "NULL AS zoho_base", which, keys=list(keys))
     return {link.ameise_key: link for link in found if link.ameise_key}
+
+
+_SEEN = """
+UPDATE link l SET zoho_base = l.zoho_base || o.form, unread = NULL
+FROM jsonb_to_recordset(CAST(:seen AS jsonb)) AS o (zoho_id text, unread jsonb, form jsonb)
+WHERE l.tenant = :tenant AND l.zoho_connection = :connection AND l.module = :module
+  AND l.zoho_id = o.zoho_id AND l.unread = o.unread AND (l.lease_until IS NULL OR l.lease_until < now())
+"""
+
+
+async def note_form(
+    session: AsyncSession, pipeline: Pipeline, seen: Mapping[str, tuple[KnownLink, Mapping[str, Known]]]
+) -> None:
+    """Our own writes as Zoho keeps them, by Zoho id, become the base, as at any other look; but not of a link
+    that somebody has in hand, or that was written again since."""
+    documents = [
+        {"zoho_id": zoho_id, "unread": link.unread, "form": form} for zoho_id, (link, form) in seen.items()
+    ]
+    if documents:
+        await run_sql(
+            session, _SEEN, seen=json.dumps(documents),
+            tenant=pipeline.tenant, connection=pipeline.zoho_connection, module=pipeline.module,
+        )  # fmt: skip
 
 
 async def linked_between(
@@ -195,15 +220,15 @@ async def linked_between(
         "linked_at IS NOT NULL AND NOT gone_in_zoho AND zoho_id > :after "
         "AND (CAST(:upto AS text) IS NULL OR (zoho_id <= :upto AND length(zoho_id) = length(:upto)))"
     )
-    found = await _links(session, pipeline, "NULL", which, after=after, upto=upto)
+    found = await _links(session, pipeline, "NULL AS zoho_base", which, after=after, upto=upto)
     return {link.zoho_id: link for link in found if link.zoho_id}
 
 
 async def _links(
-    session: AsyncSession, pipeline: Pipeline, base: str, which: str, **parameters: Any
+    session: AsyncSession, pipeline: Pipeline, bases: str, which: str, **parameters: Any
 ) -> list[KnownLink]:
     rows = await fetch_all(
-        session, _LINKS.format(base=base, which=which),
+        session, _LINKS.format(bases=bases, which=which),
         tenant=pipeline.tenant, connection=pipeline.zoho_connection, module=pipeline.module,
         table=pipeline.table.value, **parameters,
     )  # fmt: skip

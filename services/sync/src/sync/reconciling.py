@@ -6,8 +6,8 @@ anywhere, the next look repeats and loses nothing.
 """
 
 from collections import Counter as Tally
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -24,14 +24,16 @@ from contracts.ids import AmeiseKey, TenantId, Uuid, ZohoId
 from contracts.names import Difference, Outcome
 from contracts.rpc.sync_parked import ParkedCause
 from sync import comparison_store, pipeline_store, work_store
-from sync.comparison_store import Position
+from sync.comparison_store import KnownLink, Position
 from sync.comparison_words import in_words
 from sync.pipelines import Pipeline
+from sync.recognising import kept_form
 from sync.retry import Park
 from sync.settings import SyncSettings
 from sync.systems import Systems
 from sync.work_store import Lane
 from sync.zoho_changes import is_asked, why_look
+from sync.zoho_records import modified_time
 from vendor.errors import Rejected
 from zoho.client import PAGE_SIZE, ZohoClient
 from zoho.dates import parse_moment
@@ -46,7 +48,7 @@ records_listed = Counter("sync_reconciled_records_total", "Records of Zoho seen 
 
 @dataclass(slots=True)
 class _Look:
-    """One look at one module. `new` are records that nobody told us of, with their numbers."""
+    """One look at one module. `new` are records that nobody told us of."""
 
     pipeline: Pipeline
     position: Position
@@ -54,6 +56,16 @@ class _Look:
     seen: set[str] = field(default_factory=set[str])
     new: dict[str, Record] = field(default_factory=dict[str, Record])
     counts: Tally[Difference] = field(default_factory=Tally[Difference])
+    next_since: datetime = field(init=False)
+    """Where the next look begins."""
+
+    def __post_init__(self) -> None:
+        self.next_since = self.position.now
+
+    def put_off(self, record: Record) -> None:
+        """Somebody has the record's link in hand, a bulk write for minutes: what he wrote is no edit; what
+        others did is not lost, since the next look begins with it."""
+        self.next_since = min(self.next_since, modified_time(record) or self.position.changed_since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +152,11 @@ class Reconciling:
         pipeline = look.pipeline
         async with self.database.tenant(pipeline.tenant) as session:
             links = await comparison_store.links_of_records(session, pipeline, records)
+            links = await self._recognise(session, pipeline, links, records)
             why = {id_: why_look(pipeline.definition, r, links.get(id_)) for id_, r in records.items()}
+            for id_ in [id_ for id_, reason in why.items() if reason and id_ in links and links[id_].in_hand]:
+                look.put_off(records[id_])
+                del why[id_]
             wanted = [id_ for id_, reason in why.items() if reason is not None]
             rows = await comparison_store.on_table(session, pipeline, "to_ameise", wanted)
             asked = [
@@ -152,6 +168,26 @@ class Reconciling:
             changed = [id_ for id_ in asked if why[id_] is Difference.CHANGED]
             look.counts[Difference.CHANGED] += len(changed)
             await self._ask(session, cause, pipeline, changed)
+
+    async def _recognise(
+        self,
+        session: AsyncSession,
+        pipeline: Pipeline,
+        links: Mapping[str, KnownLink],
+        records: Mapping[str, Record],
+    ) -> dict[str, KnownLink]:
+        """The links that know in which form Zoho keeps what we wrote; stored, since this is a look."""
+        seen = {
+            id_: (link, form)
+            for id_, link in links.items()
+            if link.unread and (form := kept_form(pipeline, link.unread, records[id_]))
+        }
+        await comparison_store.note_form(session, pipeline, seen)
+        known = {
+            id_: replace(link, zoho_base={**(link.zoho_base or {}), **form})
+            for id_, (link, form) in seen.items()
+        }
+        return {**links, **known}
 
     async def _ask(self, session: AsyncSession, cause: Cause, pipeline: Pipeline, ids: Sequence[str]) -> None:
         if ids:
@@ -179,7 +215,7 @@ class Reconciling:
             look.counts[Difference.DELETED] += len(gone)
             events += [deleted_event(pipeline, id_, key) for id_, key in gone.items()]
             await self.outbox.tell(session, cause, *events)
-            await comparison_store.move(session, pipeline, since=look.position.now)
+            await comparison_store.move(session, pipeline, since=look.next_since)
         look.counts += Tally()  # drops the zeros
 
     async def _still_new(self, session: AsyncSession, look: _Look) -> list[str]:
@@ -190,12 +226,16 @@ class Reconciling:
         numbers = {id_: str(record.get(unique) or "").strip() for id_, record in look.new.items()}
         by_id = await comparison_store.links_of_records(session, pipeline, numbers)
         by_key = await comparison_store.links_of_objects(session, pipeline, filter(None, numbers.values()))
-        return [
-            id_
-            for id_, number in numbers.items()
-            if not ((link := by_id.get(id_)) and link.linked)
-            and not ((link := by_key.get(number)) and link.in_hand)
-        ]
+        still: list[str] = []
+        for id_, number in numbers.items():
+            link = by_id.get(id_)
+            if link is not None and link.linked:
+                continue
+            if (holder := by_key.get(number)) is not None and holder.in_hand:
+                look.put_off(look.new[id_])
+                continue
+            still.append(id_)
+        return still
 
 
 async def _by_coql(

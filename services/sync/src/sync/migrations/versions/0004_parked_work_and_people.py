@@ -5,7 +5,7 @@ from alembic import op
 from chassis.migrations import downgrade_is_refused, protect
 
 revision = "0004"
-down_revision = "0003"
+down_revision = "0001"
 
 _STATEMENTS = (
     "ALTER TABLE work ADD COLUMN cause text",
