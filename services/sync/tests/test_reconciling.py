@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from test_people import forget
 
 from chassis.leases import LeaseLost
 from chassis.process import Foundation
+from chassis.stop_list import StopList
 from contracts.ids import TenantId, new_id
 from contracts.names import Flow
 from sync import comparison_store
@@ -18,6 +20,7 @@ from sync.app import schedule_of
 from sync.comparison_schedule import Schedule
 from sync.gates import Gates
 from sync.limit_settings import gate_settings
+from sync.stopping import Stopping
 from sync.systems import Systems
 
 if TYPE_CHECKING:
@@ -42,7 +45,9 @@ async def schedule_with(
         given, owner = settings(**changes), f"replica-{new_id()}"
         gates = Gates(sync.database, sync.outbox, gate_settings(given), owner)
         made.append(gates)
-        return schedule_of(given, sync, Systems(given, sync.rpc, http, gates), owner)
+        stop_list = StopList(given.stop_list_dir, given.stop_list_key)
+        stopping = Stopping(stop_list, sync.database, sync.outbox)
+        return schedule_of(given, sync, Systems(given, sync.rpc, http, gates), stopping, owner)
 
     yield make
     for gates in made:
@@ -147,6 +152,16 @@ async def test_a_record_that_nobody_told_us_of_becomes_a_kunde(team: "Team", sch
     assert await team.world.erstanlagen() == 1
     [told] = team.rows.events("reconciled")
     assert told["data"]["counts"] == {"new": 1}
+
+
+async def test_somebody_forgotten_does_not_come_back_by_the_listing(team: "Team", schedule: Schedule) -> None:
+    [(number, contact)] = await linked(team, "Vergiss")
+    await forget(team, number)
+    await team.world.edit(contact, Titel="Dr.")
+    await reconcile(team, schedule)
+    assert team.rows.work() == []
+    assert team.rows.events("reconciled") == []
+    assert contact not in str(team.rows.links())
 
 
 async def test_more_new_records_than_allowed_wait_for_a_person(

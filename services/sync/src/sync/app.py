@@ -117,7 +117,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
                 batch=1 if to_ameise_side else BATCH,
             )
 
-        schedule = schedule_of(settings, base, systems, owner)
+        schedule = schedule_of(settings, base, systems, stopping, owner)
         subscribers.register(
             base.broker.faststream,
             intake=Intake(base.database, stopping),
@@ -143,14 +143,16 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             await gates.close()
 
 
-def schedule_of(settings: SyncSettings, base: Foundation, systems: Systems, owner: str) -> Schedule:
+def schedule_of(
+    settings: SyncSettings, base: Foundation, systems: Systems, stopping: Stopping, owner: str
+) -> Schedule:
     """The comparisons, wired."""
     return Schedule(
         database=base.database,
         all_tenants=base.all_tenants,
         outbox=base.outbox,
         plans=plans_of(settings),
-        reconciling=Reconciling(base.database, base.outbox, systems, settings),
+        reconciling=Reconciling(base.database, base.outbox, systems, stopping, settings),
         comparing=Comparing(base.database, base.outbox, base.rpc, settings),
         comparing_links=ComparingLinks(base.database, base.outbox, systems, settings),
         owner=owner,

@@ -30,6 +30,7 @@ from sync.pipelines import Pipeline
 from sync.recognising import kept_form
 from sync.retry import Park
 from sync.settings import SyncSettings
+from sync.stopping import Stopping
 from sync.systems import Systems
 from sync.work_store import Lane
 from sync.zoho_changes import is_asked, why_look
@@ -75,6 +76,7 @@ class Reconciling:
     database: Database
     outbox: Outbox
     systems: Systems
+    stopping: Stopping
     settings: SyncSettings
 
     async def __call__(
@@ -199,6 +201,8 @@ class Reconciling:
     async def _finish(self, cause: Cause, look: _Look, deleted: Sequence[str], lease: Lease) -> None:
         """New and deleted records, and the new position, in one transaction."""
         pipeline = look.pipeline
+        for id_ in await self.stopping.records(pipeline.tenant, look.new):
+            del look.new[id_]
         async with self.database.tenant(pipeline.tenant) as session:
             await leases.check(session, lease)
             new = await self._still_new(session, look)
