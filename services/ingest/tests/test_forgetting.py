@@ -188,7 +188,7 @@ async def test_while_the_stop_list_lacks_entries_nothing_is_imported_nor_forgott
         failed = await ingest.deliver(kit.a_book(2).files())
 
         assert (failed.state, failed.reason) == (
-            DeliveryState.FAILED, "the stop list has 0 entries instead of 1: put it back",
+            DeliveryState.FAILED, "Die Sperrliste hat 0 statt 1 Einträge: sie muss zurückgespielt werden.",
         )  # fmt: skip
         for rpc in (FORGET, LIFT_STOP):
             with pytest.raises(Conflict, match="0 entries instead of 1"):
@@ -236,7 +236,7 @@ async def test_while_an_import_runs_nobody_is_forgotten(
             assert await leases.take(
                 session, kit.tenant, importing.LEASE, owner=ingest.settings.replica, lasting=lasting
             )
-        with pytest.raises(Conflict, match="being imported"):
+        with pytest.raises(Conflict, match="wird eine Lieferung importiert"):
             await ingest.call(FORGET, ANNA, role=Role.ADMIN)
         assert ANNA.kunde in await ingest.objects(Table.KUNDE, ANNA.kunde)
 

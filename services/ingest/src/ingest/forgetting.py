@@ -105,7 +105,7 @@ class Forgetting:
         """Raises NotFound if he is not on the stop list, Conflict if it lost entries."""
         await self._check_list(tenant)
         if not await asyncio.to_thread(self.stop_list.lift, tenant, kunde):
-            raise NotFound("this Kunde is not on the stop list")
+            raise NotFound("Dieser Kunde steht nicht auf der Sperrliste.")
         async with self.base.database.tenant(tenant) as session:
             await remember_size(session, self.stop_list, tenant)
             await self.base.outbox.tell(session, cause, StopLifted(kunde=kunde))
@@ -134,8 +134,8 @@ class Forgetting:
                         return lease
                     await asyncio.sleep(PATIENCE_SECONDS / 20)
         except TimeoutError as error:
-            remedy = "try again when it has ended"
-            raise Conflict("a delivery is being imported", remedy=remedy) from error
+            remedy = "Danach noch einmal versuchen."
+            raise Conflict("Gerade wird eine Lieferung importiert.", remedy=remedy) from error
 
     async def _remove_from_originals(self, tenant: TenantId, kunde: Kundennummer) -> Removed:
         """Files that are still to be imported stay whole: the stop list keeps him out then, and they lose him

@@ -80,7 +80,9 @@ class StopList:
     def stop(self, tenant: TenantId, kunde: Kundennummer) -> None:
         """Durable when it returns. Raises Conflict if there is no key, WrongKey, OSError."""
         if not self.key.get_secret_value():
-            raise Conflict("nobody can be forgotten without a stop list", remedy="set INGEST_STOP_LIST_KEY")
+            raise Conflict(
+                "Ohne Sperrliste kann niemand gelöscht werden.", remedy="INGEST_STOP_LIST_KEY setzen."
+            )
         if self.hash_of(tenant, kunde) not in self.stopped(tenant):
             self._append(tenant, kunde, stop=True)
 

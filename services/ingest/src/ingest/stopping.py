@@ -60,7 +60,9 @@ async def check_size(session: AsyncSession, stop_list: StopList, tenant: TenantI
     )
     wanted = rows[0]["entries"] if rows else 0
     if entries < wanted:
-        raise StopListIncomplete(f"the stop list has {entries} entries instead of {wanted}: put it back")
+        raise StopListIncomplete(
+            f"Die Sperrliste hat {entries} statt {wanted} Einträge: sie muss zurückgespielt werden."
+        )
 
 
 async def leave_out(

@@ -189,7 +189,7 @@ class Objects(RpcModel):
 
 
 class UploadedFile(RpcModel):
-    """A file that lies in the bucket `uploads` under `streams.object_name(tenant, object)`."""
+    """A file in the object store bucket `uploads`."""
 
     object: Uuid
     name: str = Field(
