@@ -30,9 +30,7 @@ def publish_subjects(service: Service) -> list[str]:
             allowed.append(f"$JS.API.DIRECT.GET.{stream.name}")
             if service in stream.writers or stream.read_once:
                 allowed.append(f"$JS.API.STREAM.PURGE.{stream.name}")
-            if (
-                service in stream.readers and stream.read_once
-            ):  # by describing it as deleted
+            if service in stream.readers and stream.read_once:  # by describing it as deleted
                 allowed.append(subjects.objects_of(stream.bucket)[1])
     for consumer in CONSUMERS:
         if consumer.service == service:

@@ -22,7 +22,7 @@ from contracts.ids import Kundennummer, TenantId, new_id
 from contracts.names import Service, Table
 from contracts.problems import Conflict, NotFound
 from contracts.rpc.ingest import ForgetReceipt
-from contracts.streams import DOWNLOADS
+from contracts.streams import DOWNLOADS, UPLOADS
 from ingest import importing, store
 from ingest.format_overrides import Formats
 from ingest.originals import Removed, remove_kunden
@@ -67,7 +67,10 @@ class Forgetting:
                 await remember_size(session, self.stop_list, tenant)
             originals = await self._remove_from_originals(tenant, kunde)
             erased = {"original_rows": originals.rows, "original_files": originals.files}
-            erased["objects"] = await objects.forget_all_of(self.base.broker.js, DOWNLOADS, tenant)
+            js = self.base.broker.js
+            erased["objects"] = sum(
+                [await objects.forget_all_of(js, bucket, tenant) for bucket in (DOWNLOADS, UPLOADS)]
+            )
             async with self.base.database.tenant(tenant) as session:
                 erased |= await _erase(session, tenant, kunde)
                 told = KundeForgotten(kunde=kunde, counts=erased)

@@ -7,7 +7,7 @@ from contracts.ids import Uuid
 from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc import Empty
 from contracts.rpc.audit import SEARCH, LogPage, SearchLog
-from contracts.rpc.ingest import DOWNLOAD
+from contracts.rpc.ingest import DELIVERY_REPORT, DOWNLOAD, DeliveryRequest
 from contracts.rpc.sync import LIST_PARKED, LIST_PIPELINES, ListParked
 from gateway import downloads, log_page, overview, rendering, services, tenants, wording
 from gateway.asking import PageAsking
@@ -20,6 +20,7 @@ router = APIRouter(include_in_schema=False)
 
 LOG_LINES = 50
 PARKED_LINES = 200
+SHOWN_PROBLEMS = 100
 
 
 @router.get("/")
@@ -63,6 +64,21 @@ async def team(request: Request, asking: PageAsking) -> Response:
 @router.get("/teams/{tenant}/tables/{table}.csv", openapi_extra=tells(DOWNLOAD))
 async def table_as_file(asking: PageAsking, table: Table) -> Response:
     return await downloads.table(asking, table)
+
+
+@router.get("/teams/{tenant}/deliveries/{delivery}")
+async def delivery(request: Request, asking: PageAsking, delivery: Uuid) -> Response:
+    """Loads itself again until the delivery has ended."""
+    report = await asking.call(DELIVERY_REPORT, DeliveryRequest(delivery=delivery))
+    return rendering.page(
+        request,
+        "delivery.html",
+        team=asking,
+        tab="overview",
+        report=report,
+        is_under_way=report.delivery.state in overview.UNDER_WAY,
+        shown_problems=SHOWN_PROBLEMS,
+    )
 
 
 @router.get("/teams/{tenant}/deliveries/{delivery}/problems.csv")
