@@ -106,7 +106,7 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
     Presence: {
         Presence.THERE: "vorhanden",
         Presence.GONE: "entfallen",
-        Presence.NOT_THERE: "noch nicht da",
+        Presence.NOT_THERE: "nicht da",
         Presence.FORGOTTEN: "weiter zurück, als aufgehoben wird",
     },
     DeliveryState: {
