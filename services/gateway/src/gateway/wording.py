@@ -177,7 +177,7 @@ _VALUES = {
 }
 _ERASED = {
     "original_rows": "Zeilen in aufgehobenen Originaldateien",
-    "original_files": "Geänderte Originaldateien",
+    "original_files": "Ganz entfernte Originaldateien",
     "objects": "Zwischengespeicherte Dateien",
     "history": "Frühere Stände",
     "object_version": "Versionen",

@@ -120,7 +120,7 @@ class Forgetting:
                 await check_size(session, self.stop_list, tenant)
         except StopListIncomplete as error:
             raise Conflict(
-                str(error), remedy="mount INGEST_STOP_LIST_DIR, or put its newest copy there"
+                str(error), remedy="INGEST_STOP_LIST_DIR einhängen oder die neueste Kopie dorthin legen."
             ) from error
 
     async def _no_import(self, tenant: TenantId) -> Lease:
