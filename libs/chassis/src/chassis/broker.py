@@ -20,7 +20,6 @@ from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
     DiscardPolicy,
-    ObjectStoreConfig,
     RetentionPolicy,
     StorageType,
     StreamConfig,
@@ -29,7 +28,7 @@ from nats.js.errors import NotFoundError
 
 from chassis.settings import ServiceSettings
 from contracts.names import Service
-from contracts.streams import CONSUMERS, Bucket, Consumer, Retention, Stream, buckets_of, streams_of
+from contracts.streams import CONSUMERS, Consumer, Retention, Stream, streams_of
 from contracts.subjects import inbox_prefix
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -156,8 +155,6 @@ async def _declare_for_ever(js: JetStreamContext, service: Service, replicas: in
             for consumer in CONSUMERS:
                 if consumer.service == service:
                     await _declare_consumer(js, consumer)
-            for bucket in buckets_of(service):
-                await _declare_bucket(js, bucket, replicas)
         except (NatsError, TimeoutError) as error:
             log.warning("nats.streams_wait", error=f"{type(error).__name__}: {error}"[:300])
             await asyncio.sleep(RETRY_SECONDS)
@@ -206,21 +203,6 @@ async def _declare_consumer(js: JetStreamContext, consumer: Consumer) -> None:
         max_deliver=-1,
     )
     await js.add_consumer(consumer.stream.name, wanted)
-
-
-async def _declare_bucket(js: JetStreamContext, bucket: Bucket, replicas: int) -> None:
-    try:
-        present = (await js.stream_info(bucket.stream)).config
-    except NotFoundError:
-        store = ObjectStoreConfig(ttl=bucket.ttl.total_seconds(), storage=StorageType.FILE, replicas=replicas)
-        await js.create_object_store(bucket.name, store)
-        log.info("nats.bucket_created", bucket=bucket.name)
-        return
-    wanted = (bucket.ttl.total_seconds(), replicas)
-    if (present.max_age, present.num_replicas) != wanted:
-        present.max_age, present.num_replicas = wanted
-        await js.update_stream(present)
-        log.info("nats.bucket_updated", bucket=bucket.name)
 
 
 async def _check_sync_interval(settings: ServiceSettings) -> None:
