@@ -55,10 +55,18 @@ class Databases:
     def backup_of(self, urls: DatabaseUrls) -> Generator[str]:
         """A copy of a database as it is now, for `restore`; whoever is connected is cut off."""
         name, copy = _database_in(urls), _unique_name("backup")
-        self._cut_off(name)
-        self._execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(copy), sql.Identifier(name))
+        opened, closed = (
+            sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(sql.Identifier(name), sql.Literal(allow))
+            for allow in (True, False)
         )
+        self._execute(closed)
+        try:
+            self._cut_off(name)
+            self._execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(copy), sql.Identifier(name))
+            )
+        finally:
+            self._execute(opened)
         try:
             yield copy
         finally:

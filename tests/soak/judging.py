@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-_LAST_NUMBER = re.compile(r"(\d+)\D*$")
+_OURS = re.compile(r"(?:beruf|titel|ort|030|\+49 30) (\d+)")
 
 
 def number_of(value: str | None) -> int:
-    """The number that a value carries, 0 for none: of "030 17", of "+49 30 17" and of "p17@example.org" 17.
+    """The number that a value carries, 0 for none; a phone number may be as Ameise normalises it.
 
-    >>> number_of("+49 30 17"), number_of(None)
-    (17, 0)
+    >>> number_of("ort 17"), number_of("030 17"), number_of("+49 30 17"), number_of("Hamburg"), number_of(None)
+    (17, 17, 17, 0, 0)
     """
-    found = _LAST_NUMBER.search(value or "")
+    found = _OURS.fullmatch(value or "")
     return int(found[1]) if found else 0
 
 
@@ -93,7 +93,7 @@ def judge(edits: Sequence[Edit], stories: Mapping[tuple[int, str], FieldStory]) 
         fate = fate_of(edit, stories[edit.person, edit.field])
         result.fates[fate] += 1
         if fate is Fate.LOST:
-            result.wrong.append(f"{edit} is lost")
+            result.wrong.append(f"{edit} is lost: {stories[edit.person, edit.field]}")
     for (person, name), story in stories.items():
         in_ameise, in_zoho = story.shown()
         if in_ameise != in_zoho and not story.parked:
@@ -133,6 +133,5 @@ def taken_back(seen: Sequence[Seen], blind: Sequence[tuple[float, float]]) -> li
     return [
         after
         for before, after in zip(seen, seen[1:], strict=False)
-        if after.number < before.number
-        and not any(read <= before.at <= written for read, written in blind)
+        if after.number < before.number and not any(read <= before.at <= written for read, written in blind)
     ]

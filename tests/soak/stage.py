@@ -19,7 +19,16 @@ from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
-from outside import IngestOfAll, PlayedAuth, PlayedIngest, World, connect_world, connected, played_auth, played_ingest
+from outside import (
+    IngestOfAll,
+    PlayedAuth,
+    PlayedIngest,
+    World,
+    connect_world,
+    connected,
+    played_auth,
+    played_ingest,
+)
 from psycopg.rows import dict_row
 
 from chassis.broker import stream_config
@@ -112,6 +121,7 @@ class Stage:
             "call_timeout": CALL_TIMEOUT,
             "settling_time": SETTLING,
             "lease": LEASE,
+            "stream_check": timedelta(seconds=1),
             "log_level": "warning",
             "log_format": "console",
         }
@@ -288,6 +298,19 @@ class Stage:
             return
         finally:
             await reader.unsubscribe()
+
+    def dump(self, file: Path) -> None:
+        """Everything that may tell why an edit was lost, for whoever looks into a failure."""
+        known = {
+            "calls": self.calls(),
+            "events": sorted(self.events_seen.values(), key=lambda event: event["time"]),
+            "work": self.select("SELECT * FROM work"),
+            "links": self.select("SELECT * FROM link"),
+            "intents": self.select("SELECT * FROM intent"),
+            "records": [record for module in ("Contacts", "Accounts") for record in self.records(module)],
+            "kunden": [self.kunde(number) for number in self.kunden()],
+        }
+        file.write_text(json.dumps(known, default=str, indent=1))
 
     def kunden_named(self, nachname: str) -> list[str]:
         return self.store.find(f"ameise:{self.world.haupt}", "kunde", "nachname", nachname)
