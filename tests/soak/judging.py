@@ -23,6 +23,9 @@ def number_of(value: str | None) -> int:
     return int(found[1]) if found else 0
 
 
+AMEISE = "ameise"
+
+
 class Fate(StrEnum):
     """What became of an edit."""
 
@@ -43,12 +46,18 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Somebody changed a field of a person on one side. `field` is Ameise's name."""
+    """Somebody changed a field of a person. `field` is Ameise's name, `place` the Zoho id of the record that
+    was changed, or AMEISE."""
 
     number: int
     person: int
     field: str
-    side: str
+    place: str
+
+    @property
+    def about(self) -> tuple[int, str, str]:
+        """Whose story it belongs to."""
+        return self.person, self.field, self.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +95,15 @@ class Judgement:
     wrong: list[str] = field(default_factory=list[str])
 
 
-def judge(edits: Sequence[Edit], stories: Mapping[tuple[int, str], FieldStory]) -> Judgement:
-    """Judge all edits; `stories` by (person, field)."""
+def judge(edits: Sequence[Edit], stories: Mapping[tuple[int, str, str], FieldStory]) -> Judgement:
+    """Judge all edits; `stories` by what they are about."""
     result = Judgement()
     for edit in edits:
-        fate = fate_of(edit, stories[edit.person, edit.field])
+        fate = fate_of(edit, stories[edit.about])
         result.fates[fate] += 1
         if fate is Fate.LOST:
-            result.wrong.append(f"{edit} is lost: {stories[edit.person, edit.field]}")
-    for (person, name), story in stories.items():
+            result.wrong.append(f"{edit} is lost: {stories[edit.about]}")
+    for (person, name, _), story in stories.items():
         in_ameise, in_zoho = story.shown()
         if in_ameise != in_zoho and not story.parked:
             result.wrong.append(f"person {person}, {name}: {in_ameise} in Ameise, {in_zoho} in Zoho")
@@ -120,7 +129,7 @@ def fate_of(edit: Edit, story: FieldStory) -> Fate:
     if story.told_as_conflict:
         return Fate.OVERRULED
     seen, blind = (
-        (story.ameise, story.blind_in_ameise) if edit.side == "ameise" else (story.zoho, story.blind_in_zoho)
+        (story.ameise, story.blind_in_ameise) if edit.place == AMEISE else (story.zoho, story.blind_in_zoho)
     )
     made = next((s.at for s in seen if s.number == edit.number), None)
     if made is not None and any(read <= made <= written for read, written in blind):

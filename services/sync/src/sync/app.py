@@ -15,6 +15,7 @@ from sync.admin import Admin
 from sync.batch_store import BatchStore
 from sync.create_once import CreateOnce
 from sync.intake import Intake
+from sync.known_there import AmeiseKnowledge
 from sync.record_store import RecordStore
 from sync.settings import SyncSettings
 from sync.systems import Systems
@@ -36,17 +37,20 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
     async with httpx.AsyncClient(limits=limits) as http, foundation(settings) as base:
         systems = Systems(settings, base.rpc, http)
         links = DeepLinks(settings.ameise_link_base)
+        knowledge = AmeiseKnowledge(kept=settings.ameise_lists_kept)
         create_once = CreateOnce(
             database=base.database,
             lease=settings.lease,
             settling_time=settings.settling_time,
             fresh_link=settings.fresh_link,
+            knowledge=knowledge,
         )
         to_ameise = ToAmeise(
             database=base.database,
             store=RecordStore(base.database, base.outbox),
             systems=systems,
             create_once=create_once,
+            knowledge=knowledge,
             links=links,
             lease=settings.lease,
             give_up_after=settings.give_up_after,

@@ -16,10 +16,13 @@ from ameise.client import AmeiseClient
 from ameise.links import DeepLinks
 from chassis.database import Database
 from contracts.ids import Kundennummer
+from contracts.names import Table
 from sync import link_store, pipeline_store, record_events, work_store
 from sync.bases import bases_after
+from sync.checks import Unfit, problems_of, today_in_germany
 from sync.create_once import CreateOnce, Found
-from sync.kunde import KundeInAmeise, read_kunde, write_kunde
+from sync.known_there import AmeiseKnowledge
+from sync.kunde import CONTACT, KundeInAmeise, read_again, read_kunde, write_kunde
 from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion, Way, read_ameise, read_zoho
 from sync.merge import Merged, merge
@@ -59,6 +62,7 @@ class ToAmeise:
     store: RecordStore
     systems: Systems
     create_once: CreateOnce
+    knowledge: AmeiseKnowledge
     links: DeepLinks
     lease: timedelta
     give_up_after: timedelta
@@ -100,6 +104,9 @@ class ToAmeise:
     async def _bring_in_step(self, pipeline: Pipeline, work: Work, link: Link) -> Result:
         if not pipeline.enabled:
             return Postpone(PAUSED_DELAY, "die Pipeline ist pausiert", counts=False)
+        if pipeline.table is not Table.KUNDE:
+            # Ameise documents no call that changes a Vertrag: a clear refusal, not a try that must fail.
+            raise Rejected("ameise", f"{pipeline.table} kann diese Ameise-Verbindung nicht schreiben")
         zoho, ameise = await self.systems.zoho(pipeline), await self.systems.ameise(pipeline)
         record = await zoho.get_record(pipeline.module, work.object, pipeline.definition.zoho_fields)
         if record is None:
@@ -108,7 +115,7 @@ class ToAmeise:
         found = await self._kunde_of(pipeline, ameise, work, link, record)
         if not isinstance(found, Found):
             return found
-        before = await self._read_kunde(ameise, found.kundennummer)
+        before = await self._read_kunde(pipeline, ameise, found.kundennummer)
         if isinstance(before, Park):
             return before
         link = replace(link, ameise_key=found.kundennummer, gone_in_zoho=False)
@@ -120,6 +127,7 @@ class ToAmeise:
         newly, found = not link.linked, sides.found
         try:
             merged = self._merge(pipeline, sides.kunde, sides.record, link)
+            await self._check(pipeline, sides, merged)
             if merged.to_ameise or merged.to_zoho:
                 await self._still_ours(work, link)
             in_ameise = await self._write_ameise(pipeline, sides.ameise, sides.kunde, merged)
@@ -155,6 +163,12 @@ class ToAmeise:
     ) -> Found | Postpone | Park:
         """The Kunde that the record belongs to: by link, by the number in the record, or an Erstanlage."""
         in_record = str(record.get(pipeline.definition.unique_field) or "").strip()
+        if link.linked and in_record and in_record != link.ameise_key:
+            # Two records were merged in Zoho, or somebody typed another number: whose edits are these?
+            return Park(
+                f"{ParkedReason.UNSURE}: im Datensatz steht Kunde {in_record[:20]}, "
+                f"verknüpft ist er mit Kunde {link.ameise_key}"
+            )
         number = link.ameise_key or in_record
         if not number:
             wanted = self._wanted(pipeline, record)
@@ -187,9 +201,12 @@ class ToAmeise:
                 wanted[mapping.ameise] = self._conversion().to_ameise(mapping, value)
         return wanted
 
-    async def _read_kunde(self, ameise: AmeiseClient, number: str) -> KundeInAmeise | Park:
+    async def _read_kunde(
+        self, pipeline: Pipeline, ameise: AmeiseClient, number: str
+    ) -> KundeInAmeise | Park:
+        contacts = any(mapping.ameise in CONTACT for mapping in pipeline.definition.fields)
         try:
-            return await read_kunde(ameise, number)
+            return await read_kunde(ameise, number, contacts=contacts)
         except Rejected as error:
             if error.status == 404:
                 return Park(
@@ -210,6 +227,16 @@ class ToAmeise:
             conversion=self._conversion(),
         )
 
+    async def _check(self, pipeline: Pipeline, sides: _Sides, merged: Merged) -> None:
+        """Raises Unfit if Ameise would not take what the merge wants to write there."""
+        if not merged.to_ameise:
+            return
+        known = await self.knowledge.about(pipeline, sides.ameise, merged.to_ameise)
+        before = sides.kunde.kunde.person.anrede
+        problems = problems_of(merged.to_ameise, known=known, today=today_in_germany(), anrede_before=before)
+        if problems:
+            raise Unfit(problems)
+
     def _conversion(self) -> Conversion:
         return Conversion(
             kunde_link=self.links.kunde, vertrag_link=self.links.vertrag, resolve=lambda _module, _key: None
@@ -222,7 +249,7 @@ class ToAmeise:
         if not merged.to_ameise:
             return {}
         await write_kunde(ameise, kunde, merged.to_ameise)
-        return _ameise_values(pipeline, await read_kunde(ameise, kunde.kunde.id))
+        return _ameise_values(pipeline, await read_again(ameise, kunde, merged.to_ameise))
 
     async def _write_zoho(
         self, pipeline: Pipeline, zoho: ZohoClient, record: Record, merged: Merged
