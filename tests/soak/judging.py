@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
 _OURS = re.compile(r"(?:beruf|titel|ort|030|\+49 30) (\d+)")
 
@@ -16,8 +17,8 @@ _OURS = re.compile(r"(?:beruf|titel|ort|030|\+49 30) (\d+)")
 def number_of(value: str | None) -> int:
     """The number that a value carries, 0 for none; a phone number may be as Ameise normalises it.
 
-    >>> number_of("ort 17"), number_of("030 17"), number_of("+49 30 17"), number_of("Hamburg"), number_of(None)
-    (17, 17, 17, 0, 0)
+    >>> number_of("ort 17"), number_of("+49 30 17"), number_of("Hamburg"), number_of(None)
+    (17, 17, 0, 0)
     """
     found = _OURS.fullmatch(value or "")
     return int(found[1]) if found else 0
@@ -141,6 +142,6 @@ def taken_back(seen: Sequence[Seen], blind: Sequence[tuple[float, float]]) -> li
     """The values that took the place of a later one, but for those where that one could not be noticed."""
     return [
         after
-        for before, after in zip(seen, seen[1:], strict=False)
+        for before, after in pairwise(seen)
         if after.number < before.number and not any(read <= before.at <= written for read, written in blind)
     ]

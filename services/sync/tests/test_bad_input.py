@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +25,7 @@ ANNA = {
     "Date_of_Birth": "1980-01-02",
     "Email": "anna@example.org",
 }
-TOMORROW = (date.today() + timedelta(days=2)).isoformat()
+TOMORROW = (datetime.now(UTC).date() + timedelta(days=2)).isoformat()
 
 
 @pytest.fixture

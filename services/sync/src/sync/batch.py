@@ -18,7 +18,7 @@ from sync.pipelines import Pipeline, includes, with_derived_fields
 from sync.retry import Park, ParkedReason, Postpone
 from sync.values import UNKNOWN, Value
 from sync.work_store import Work
-from sync.zoho_records import modified_time
+from sync.zoho_records import modified_time, read_back
 from zoho.models import Record
 
 
@@ -39,6 +39,11 @@ class Merging:
     merged: Merged
     ameise: Mapping[str, Value]
     zoho: Mapping[str, Value]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its record is yet to be made."""
+        return self.link.zoho_id is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +121,9 @@ def merge_item(
             pipeline.definition.fields,
             ameise=ameise,
             zoho=zoho,
-            ameise_base=link.ameise_base,
-            zoho_base=link.zoho_base,
+            # What an earlier try sent counts once there is a record to compare it with.
+            ameise_base=link.ameise_base if record is not None else None,
+            zoho_base=link.zoho_base if record is not None else None,
             policy=pipeline.definition.policy,
             conversion=conversion,
         )
@@ -142,6 +148,12 @@ def with_new_bases(pipeline: Pipeline, merging: Merging, *, zoho_read_back: Mapp
         zoho_read_back=zoho_read_back,
     )
     return merging.link.with_bases(ameise=ameise_base, zoho=zoho_base)
+
+
+def as_sent(pipeline: Pipeline, merging: Merging) -> Link:
+    """The link as it will be if Zoho takes what we are about to send as it is."""
+    sent = read_back(pipeline, merging.merged, None, written_at=None)
+    return with_new_bases(pipeline, merging, zoho_read_back=sent)
 
 
 def conflicts_of(pipeline: Pipeline, merging: Merging) -> tuple[EventData, ...]:

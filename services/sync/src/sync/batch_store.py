@@ -15,7 +15,7 @@ from sync import link_store, pipeline_store, work_store
 from sync.batch import Settled, Unsettled, Verdict
 from sync.link_store import Link
 from sync.pipelines import Pipeline
-from sync.retry import Park, ParkedReason, Postpone
+from sync.retry import Park, ParkedReason, Postpone, other_half_is_busy
 from sync.work_store import Lane, Work
 
 
@@ -51,9 +51,17 @@ class BatchStore:
                 await self._store(session, pipeline, [verdict], duration_ms)
         except IntegrityError:
             work = verdict.item.work if isinstance(verdict, Settled) else verdict.work
-            reason = f"{ParkedReason.UNSURE}: der Zoho-Datensatz ist schon mit einem anderen Objekt verknüpft"
+            decision = await self._in_the_way(pipeline, verdict)
             async with self.database.tenant(pipeline.tenant) as session:
-                await self._store(session, pipeline, [Unsettled(work, Park(reason))], duration_ms)
+                await self._store(session, pipeline, [Unsettled(work, decision)], duration_ms)
+
+    async def _in_the_way(self, pipeline: Pipeline, verdict: Verdict) -> Postpone | Park:
+        """What to do if a link cannot be stored, since another one is in its way."""
+        if isinstance(verdict, Settled) and verdict.link is not None:
+            async with self.database.tenant(pipeline.tenant) as session:
+                if not await link_store.is_taken(session, pipeline, verdict.link):
+                    return other_half_is_busy()
+        return Park(f"{ParkedReason.UNSURE}: der Zoho-Datensatz ist schon mit einem anderen Objekt verknüpft")
 
     async def _store(
         self, session: AsyncSession, pipeline: Pipeline, verdicts: Sequence[Verdict], duration_ms: float

@@ -79,7 +79,7 @@ class KnownThere:
 def problems_of(
     changes: Mapping[str, Known], *, known: KnownThere, today: date, anrede_before: str | None = None
 ) -> tuple[Problem, ...]:
-    """What Ameise would not take of `changes`, field by field; `anrede_before` is that of an existing Kunde."""
+    """What Ameise would not take of `changes`, field by field; `anrede_before`: of a Kunde who exists."""
     found: list[Problem] = []
     for name, value in changes.items():
         fault = _fault_of(name, value, known, today, anrede_before)

@@ -13,7 +13,7 @@ from contracts.ids import ZohoId
 from sync import link_store, pipeline_store, work_store
 from sync.link_store import Link
 from sync.pipelines import Pipeline
-from sync.retry import Park, ParkedReason, Postpone
+from sync.retry import Park, ParkedReason, Postpone, other_half_is_busy
 from sync.work_store import Work
 
 
@@ -55,8 +55,16 @@ class RecordStore:
         try:
             await self._store(pipeline, work, leased, result, duration_ms)
         except IntegrityError:
-            reason = f"{ParkedReason.UNSURE}: der Kunde wurde gerade mit einem anderen Datensatz verknüpft"
-            await self._store(pipeline, work, leased, Park(reason), duration_ms)
+            decision = await self._in_the_way(pipeline, result)
+            await self._store(pipeline, work, leased, decision, duration_ms)
+
+    async def _in_the_way(self, pipeline: Pipeline, result: Result) -> Postpone | Park:
+        """What to do if the link cannot be stored, since another one is in its way."""
+        if isinstance(result, Done | Half):
+            async with self.database.tenant(pipeline.tenant) as session:
+                if not await link_store.is_taken(session, pipeline, result.link):
+                    return other_half_is_busy()
+        return Park(f"{ParkedReason.UNSURE}: der Kunde wurde gerade mit einem anderen Datensatz verknüpft")
 
     async def _store(
         self, pipeline: Pipeline, work: Work, leased: Link | None, result: Result, duration_ms: float

@@ -44,7 +44,7 @@ class SyncSettings(ServiceSettings):
     )
     ameise_lists_kept: timedelta = Field(
         default=timedelta(hours=1),
-        description="how long Ameise's Anreden, Länder and Vermittler are believed before they are asked anew",
+        description="how long Ameise's Anreden, Länder and Vermittler are kept before they are asked anew",
     )
     fresh_link: timedelta = Field(
         default=timedelta(hours=24), description="how long an Erstanlage counts as possibly repeated"

@@ -118,6 +118,8 @@ class ToAmeise:
         before = await self._read_kunde(pipeline, ameise, found.kundennummer)
         if isinstance(before, Park):
             return before
+        if not link.linked:
+            link = await self._with_bases_sent(pipeline, link, found.kundennummer)
         link = replace(link, ameise_key=found.kundennummer, gone_in_zoho=False)
         return await self._write_both(pipeline, work, _Sides(zoho, record, ameise, before, found), link)
 
@@ -191,6 +193,15 @@ class ToAmeise:
                 f"{ParkedReason.UNSURE}: Kunde {found.kundennummer} gehört schon zu Datensatz {holder}"
             )
         return found
+
+    async def _with_bases_sent(self, pipeline: Pipeline, link: Link, kundennummer: str) -> Link:
+        """The link with the bases that a delivery remembered when it made this record and its answer got
+        lost: without them, what was edited since would look like a conflict."""
+        async with self.database.tenant(pipeline.tenant) as session:
+            sent = await link_store.sent_for(session, pipeline, kundennummer)
+        if sent is None or link.zoho_base is not None:
+            return link
+        return replace(link, ameise_base=sent.ameise_base, zoho_base=sent.zoho_base)
 
     def _wanted(self, pipeline: Pipeline, record: Mapping[str, Any]) -> dict[str, Known]:
         """The record's values in Ameise's form, as an Erstanlage needs them."""

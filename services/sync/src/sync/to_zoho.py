@@ -27,6 +27,7 @@ from sync.batch import (
     Settled,
     Unsettled,
     Verdict,
+    as_sent,
     change_of,
     conflicts_of,
     judge_before_writing,
@@ -42,7 +43,7 @@ from sync.retry import Park, ParkedReason, Postpone, decide
 from sync.systems import Systems
 from sync.work_store import Work
 from sync.zoho_records import read_back, sent_to_zoho
-from vendor.errors import VendorError
+from vendor.errors import Stale, VendorError
 from zoho.client import ZohoClient
 from zoho.models import Record, RecordResult
 
@@ -53,6 +54,8 @@ WAIT_FOR_KUNDE = timedelta(seconds=2)
 WAIT_FOR_PARKED_KUNDE = timedelta(minutes=1)
 WAIT_FOR_INGEST = timedelta(seconds=2)
 PAUSED_DELAY = timedelta(seconds=30)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""Every record was modified after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,29 +217,79 @@ class ToZoho:
         """Update the linked ones, upsert the new ones; a call that fails as a whole fails only its items."""
         if not merging:
             return []
+        linked = [m for m in merging if not m.is_new]
+        new = [m for m in merging if m.is_new]
         async with self.database.tenant(pipeline.tenant) as session:
             await work_store.check(session, [m.item.work for m in merging])
             await link_store.check(session, [m.link for m in merging])
-        linked = [m for m in merging if m.link.zoho_id is not None]
-        new = [m for m in merging if m.link.zoho_id is None]
+            if new:
+                await link_store.remember_sent(session, [as_sent(pipeline, m) for m in new])
         return [
             *await self._write_call(pipeline, zoho, linked, newest=newest),
-            *await self._write_call(pipeline, zoho, new, newest=None),
+            *await self._write_new(pipeline, zoho, new),
         ]
+
+    async def _write_new(self, pipeline: Pipeline, zoho: ZohoClient, new: Sequence[Merging]) -> list[Verdict]:
+        """Make the records of objects that are linked to none. A record that Zoho turns out to have already
+        (a write whose answer was lost, a restored backup) is not overwritten, but linked and merged with:
+        somebody may have changed it meanwhile."""
+        if not new:
+            return []
+        unique = pipeline.definition.unique_field
+        inserts = [{**sent_to_zoho(pipeline, m.merged), unique: m.item.object.key} for m in new]
+        try:
+            results = await zoho.upsert(
+                pipeline.module, inserts, duplicate_check_fields=[unique], if_unmodified_since=LONG_AGO
+            )
+        except VendorError as error:
+            return [self._failed(m.item.work, error) for m in new]
+        there = [m for m, result in zip(new, results, strict=True) if isinstance(result.error(), Stale)]
+        made = [(m, r) for m, r in zip(new, results, strict=True) if not isinstance(r.error(), Stale)]
+        reread = await self._read_back(pipeline, zoho, [r.id for _, r in made if r.succeeded])
+        verdicts: list[Verdict] = [self._judge_result(pipeline, m, result, reread) for m, result in made]
+        return verdicts + await self._write_to_found(pipeline, zoho, there)
+
+    async def _write_to_found(
+        self, pipeline: Pipeline, zoho: ZohoClient, there: Sequence[Merging]
+    ) -> list[Verdict]:
+        """Link objects to the records that hold their numbers already, and bring both in step."""
+        if not there:
+            return []
+        unique, items = pipeline.definition.unique_field, [m.item for m in there]
+        try:
+            # Changes nothing, but says which records they are: ALREADY_MODIFIED need not.
+            named = await zoho.upsert(
+                pipeline.module,
+                [{unique: item.object.key} for item in items],
+                duplicate_check_fields=[unique],
+            )
+            ids = [result.id for result in named if result.succeeded]
+            records = await zoho.get_records(pipeline.module, ids, pipeline.definition.zoho_fields)
+        except VendorError as error:
+            return [self._failed(item.work, error) for item in items]
+        conversion = await self._conversion(pipeline, items)
+        verdicts: list[Verdict] = []
+        merging: list[Merging] = []
+        for found, result in zip(there, named, strict=True):
+            if (error := result.error()) is not None:
+                verdicts.append(self._failed(found.item.work, error))
+                continue
+            link = replace(found.link, zoho_id=result.id)
+            merged = merge_item(pipeline, found.item, link, records.get(result.id), conversion)
+            if isinstance(merged, Merging):
+                merging.append(merged)
+            else:
+                verdicts.append(merged)
+        return verdicts + await self._write_call(pipeline, zoho, merging, newest=newest_change(records))
 
     async def _write_call(
         self, pipeline: Pipeline, zoho: ZohoClient, merging: Sequence[Merging], *, newest: datetime | None
     ) -> list[Verdict]:
         if not merging:
             return []
-        unique = pipeline.definition.unique_field
+        updates = [{**sent_to_zoho(pipeline, m.merged), "id": m.link.zoho_id} for m in merging]
         try:
-            if merging[0].link.zoho_id is not None:
-                updates = [{**sent_to_zoho(pipeline, m.merged), "id": m.link.zoho_id} for m in merging]
-                results = await zoho.update(pipeline.module, updates, if_unmodified_since=newest)
-            else:
-                inserts = [{**sent_to_zoho(pipeline, m.merged), unique: m.item.object.key} for m in merging]
-                results = await zoho.upsert(pipeline.module, inserts, duplicate_check_fields=[unique])
+            results = await zoho.update(pipeline.module, updates, if_unmodified_since=newest)
         except VendorError as error:
             return [self._failed(m.item.work, error) for m in merging]
         reread = await self._read_back(pipeline, zoho, [r.id for r in results if r.succeeded])
