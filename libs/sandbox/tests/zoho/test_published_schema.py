@@ -1,16 +1,10 @@
 """Zoho's published OpenAPI files drive the stand-in: whatever may be asked, it answers as Zoho's API would,
 and never breaks. They lie in `ZOHO_OAS_DIR`, by default beside the checkout."""
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, settings
-from schemathesis.core.errors import SchemathesisError
 
 FOLDER = Path(os.environ.get("ZOHO_OAS_DIR") or Path(__file__).parents[5] / "shared" / "zoho-oas")
 IS_THERE = (FOLDER / "record.json").exists()

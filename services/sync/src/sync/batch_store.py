@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.cause import Cause
@@ -39,7 +39,9 @@ class BatchStore:
             async with self.database.tenant(pipeline.tenant) as session:
                 await self._store(session, pipeline, verdicts, duration_ms)
                 await link_store.give_back(session, leased)
-        except IntegrityError:
+        except DBAPIError as error:
+            if not link_store.is_in_the_way(error):
+                raise
             for verdict in verdicts:
                 await self._store_alone(pipeline, verdict, duration_ms)
             async with self.database.tenant(pipeline.tenant) as session:
@@ -49,7 +51,9 @@ class BatchStore:
         try:
             async with self.database.tenant(pipeline.tenant) as session:
                 await self._store(session, pipeline, [verdict], duration_ms)
-        except IntegrityError:
+        except DBAPIError as error:
+            if not link_store.is_in_the_way(error):
+                raise
             work = verdict.item.work if isinstance(verdict, Settled) else verdict.work
             decision = await self._in_the_way(pipeline, verdict)
             async with self.database.tenant(pipeline.tenant) as session:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import fetch_all, run_sql
@@ -224,6 +226,12 @@ async def is_taken(session: AsyncSession, pipeline: Pipeline, link: Link) -> boo
         id=link.id, zoho_id=link.zoho_id, ameise_key=link.ameise_key, **_place(pipeline),
     )  # fmt: skip
     return bool(rows)
+
+
+def is_in_the_way(error: DBAPIError) -> bool:
+    """Whether a link could not be saved because of another one: two records claim one object, or both halves
+    of one link are saved at this moment, each waiting for the other."""
+    return isinstance(error, IntegrityError) or isinstance(error.orig, psycopg.errors.DeadlockDetected)
 
 
 async def remember_sent(session: AsyncSession, links: Sequence[Link]) -> None:

@@ -110,6 +110,12 @@ def twin_keys(wanted: Mapping[str, Known], *, tenant: str) -> list[str]:
     return _keys(wanted, tenant, ("name", _UNKNOWN))
 
 
+def sure_keys(wanted: Mapping[str, Known], *, tenant: str) -> list[str]:
+    """Which of `match_keys` say that two are the same person: one name, and one birth date or e-mail."""
+    born = wanted.get("geburtsdatum")
+    return _keys(wanted, tenant, *([("name+geburtsdatum", born)] if born else []))
+
+
 _UNKNOWN = "unknown"
 
 

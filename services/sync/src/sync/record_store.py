@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import Database
@@ -54,7 +54,9 @@ class RecordStore:
         """Store it. Raises LeaseLost if somebody else has the row or the link by now."""
         try:
             await self._store(pipeline, work, leased, result, duration_ms)
-        except IntegrityError:
+        except DBAPIError as error:
+            if not link_store.is_in_the_way(error):
+                raise
             decision = await self._in_the_way(pipeline, result)
             await self._store(pipeline, work, leased, decision, duration_ms)
 

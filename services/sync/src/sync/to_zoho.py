@@ -38,6 +38,7 @@ from sync.batch import (
 from sync.batch_store import BatchStore
 from sync.link_store import Link
 from sync.mapping import Conversion, Converter
+from sync.meeting import with_records_of_intents
 from sync.pipelines import Pipeline
 from sync.retry import Park, ParkedReason, Postpone, decide
 from sync.systems import Systems
@@ -99,6 +100,7 @@ class ToZoho:
         items = await self._ready(pipeline, items, verdicts)
         links = await self._lease(pipeline, items, verdicts)
         leased += links.values()
+        links = await with_records_of_intents(self.database, pipeline, items, links)
         items = [item for item in items if item.object.key in links]
         if not items:
             return verdicts
