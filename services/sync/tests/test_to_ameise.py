@@ -165,6 +165,31 @@ async def test_a_record_edited_while_we_looked_is_read_and_merged_again(
     assert postponed["data"]["reason"] == "der Datensatz wurde gleichzeitig geändert"
 
 
+async def test_an_edit_in_the_second_of_our_own_write_is_not_taken_for_ours(
+    team: "Team", linked: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zoho's moments are whole seconds; who changed the record tells."""
+    from zoho.client import ZohoClient
+
+    number, contact = linked
+    update = ZohoClient.update
+
+    async def and_somebody_else_does(self: ZohoClient, *args: Any, **more: Any) -> Any:
+        results = await update(self, *args, **more)
+        await team.world.edit(contact, Beruf="Rentner")
+        return results
+
+    monkeypatch.setattr(ZohoClient, "update", and_somebody_else_does)
+    await team.world.edit_kunde(number, Beruf="Tischler")
+    await team.webhook(contact)
+    assert await team.idle() == []
+    monkeypatch.setattr(ZohoClient, "update", update)
+    await team.webhook(contact)
+    assert await team.idle() == []
+    assert (await team.world.kunde(number))["Person"]["Beruf"] == "Rentner"
+    assert (await team.world.record(contact))["Beruf"] == "Rentner"
+
+
 async def test_a_deleted_record_ends_the_work(team: "Team", linked: tuple[str, str]) -> None:
     await team.world.delete(linked[1])
     await team.webhook(linked[1])

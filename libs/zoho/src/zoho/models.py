@@ -196,6 +196,12 @@ class RecordResult(ZohoModel):
         except ValueError:
             return None
 
+    @property
+    def author(self) -> str:
+        """The id of the user who wrote the record last, "" if Zoho does not say."""
+        by = self.details.get("Modified_By")
+        return str(by.get("id") or "") if isinstance(by, Mapping) else ""  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
     def error(self) -> VendorError | None:
         """Return why this record was not written as one of the kinds, None if it was.
 

@@ -45,8 +45,9 @@ class Definition(BaseModel):
 
     @property
     def zoho_fields(self) -> list[str]:
-        """The record's fields that must be read: all mapped ones, the unique one, and when it changed."""
-        return list(dict.fromkeys([self.unique_field, "Modified_Time", *(m.zoho for m in self.fields)]))
+        """The record's fields that must be read: the mapped ones, the unique one, who changed it when."""
+        always = [self.unique_field, "Modified_Time", "Modified_By"]
+        return list(dict.fromkeys([*always, *(m.zoho for m in self.fields)]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,7 +276,7 @@ class ToAmeise:
         if (error := result.error()) is not None:
             raise error
         reread = await zoho.get_record(pipeline.module, record["id"], pipeline.definition.zoho_fields)
-        return read_back(pipeline, merged, reread, written_at=result.modified_time)
+        return read_back(pipeline, merged, reread, written_at=result.modified_time, author=result.author)
 
     async def _still_ours(self, work: Work, link: Link) -> None:
         """Make sure that nobody took over, before a write. Raises LeaseLost."""

@@ -314,7 +314,9 @@ class ToZoho:
         item, merged = merging.item, merging.merged
         if (error := result.error()) is not None:
             return self._failed(item.work, error)
-        read = read_back(pipeline, merged, reread.get(result.id), written_at=result.modified_time)
+        read = read_back(
+            pipeline, merged, reread.get(result.id), written_at=result.modified_time, author=result.author
+        )
         link = replace(with_new_bases(pipeline, merging, zoho_read_back=read), zoho_id=result.id)
         action = ObjectAction.CREATED if result.action == "insert" else ObjectAction.UPDATED
         told = WrittenToZoho(
