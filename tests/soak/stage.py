@@ -77,6 +77,7 @@ class Stage:
     _stack: ExitStack = field(default_factory=ExitStack)
     _backup: ExitStack = field(default_factory=ExitStack)
     backup: str | None = None
+    delivered: datetime = datetime.min.replace(tzinfo=UTC)
     events_seen: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
 
     def __post_init__(self) -> None:
@@ -177,7 +178,13 @@ class Stage:
         self._publish(subjects.to_ameise(TENANT, pipeline, work.zoho_id), work.model_dump_json())
 
     def store_delivery(self, at: datetime) -> list[str]:
-        """A delivery of that moment arrives: ingest stores it; the Kunden that differ from what it had."""
+        """A delivery of that moment arrives: ingest stores it; the Kunden that differ from what it had.
+
+        Ingest takes none that is older than the one before.
+        """
+        if at <= self.delivered:
+            return []
+        self.delivered = at
         changed: list[str] = []
         for number, fields in kunden_as_of(self.store, self.world.haupt, at).items():
             before = self.ingest.objects.get((Table.KUNDE, number))
