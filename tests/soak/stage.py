@@ -77,7 +77,7 @@ class Stage:
     _stack: ExitStack = field(default_factory=ExitStack)
     _backup: ExitStack = field(default_factory=ExitStack)
     backup: str | None = None
-    delivered: datetime = datetime.min.replace(tzinfo=UTC)
+    delivered: datetime = datetime(2000, 1, 1, tzinfo=UTC)
     events_seen: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
 
     def __post_init__(self) -> None:
