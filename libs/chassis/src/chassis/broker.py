@@ -6,6 +6,7 @@ so that no service can hear another's replies.
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -55,6 +56,16 @@ class Broker:
     @property
     def is_connected(self) -> bool:
         return self.client.is_connected
+
+    async def keep_declared(self, service: Service, replicas: int, *, every: timedelta) -> None:
+        """Declare streams and consumers again and again: a stream that is deleted, or comes back from damage
+        without its consumers, would leave us deaf, and nothing would say so. Runs until cancelled."""
+        while True:
+            await asyncio.sleep(every.total_seconds())
+            try:
+                await _declare(self.js, service, replicas)
+            except (NatsError, TimeoutError) as error:
+                log.warning("nats.not_declared", error=type(error).__name__)
 
     async def start_receiving(self) -> None:
         """Begin to receive and to answer; when it returns, the server knows every subscription."""
@@ -150,16 +161,20 @@ async def _probe(options: dict[str, Any]) -> None:
 async def _declare_for_ever(js: JetStreamContext, service: Service, replicas: int) -> None:
     while True:
         try:
-            for stream in streams_of(service):
-                await _declare_stream(js, stream, replicas)
-            for consumer in CONSUMERS:
-                if consumer.service == service:
-                    await _declare_consumer(js, consumer)
+            await _declare(js, service, replicas)
         except (NatsError, TimeoutError) as error:
             log.warning("nats.streams_wait", error=f"{type(error).__name__}: {error}"[:300])
             await asyncio.sleep(RETRY_SECONDS)
         else:
             return
+
+
+async def _declare(js: JetStreamContext, service: Service, replicas: int) -> None:
+    for stream in streams_of(service):
+        await _declare_stream(js, stream, replicas)
+    for consumer in CONSUMERS:
+        if consumer.service == service:
+            await _declare_consumer(js, consumer)
 
 
 def stream_config(stream: Stream, replicas: int = 1) -> StreamConfig:

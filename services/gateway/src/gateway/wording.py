@@ -144,6 +144,7 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         ParkedCause.KUNDE_TAKEN: "Kunde gehört zu einem anderen Datensatz",
         ParkedCause.KUNDE_JUST_LINKED: "Kunde gerade anders verknüpft",
         ParkedCause.RECORD_LINKED: "Datensatz schon verknüpft",
+        ParkedCause.OTHER_NUMBER: "Andere Kundennummer im Datensatz",
         ParkedCause.RULE_UNDECIDED: "Auswahlregel nicht zu entscheiden",
         ParkedCause.POSSIBLY_CREATED: "vielleicht angelegt",
         ParkedCause.REFUSED_BY_AMEISE: "von Ameise abgelehnt",
