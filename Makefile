@@ -1,6 +1,6 @@
 # A user needs Python >= 3.11 and make. `make run` and `make test` set everything else up.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format lock bench clean
+.PHONY: help setup run demo test soak lint format lock bench clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -35,6 +35,9 @@ demo: setup  ## As run, but end after the demo; exit status 0 if every step was 
 
 test: setup  ## Run the whole suite
 	@$(BIN)/pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+soak: setup  ## Play random life and mishaps for long; SOAK_SEED=... plays a failed run again
+	@SOAK_STEPS=$${SOAK_STEPS:-80} SOAK_EXAMPLES=$${SOAK_EXAMPLES:-30} $(BIN)/pytest -x -s tests/soak $(ARGS)
 
 lint: setup  ## Format, lint, types and layers, as pre-commit and CI do
 	@$(BIN)/ruff format --check .

@@ -51,6 +51,44 @@ class Databases:
 
             yield new_database
 
+    @contextmanager
+    def backup_of(self, urls: DatabaseUrls) -> Generator[str]:
+        """A copy of a database as it is now, for `restore`; whoever is connected is cut off."""
+        name, copy = _database_in(urls), _unique_name("backup")
+        opened, closed = (
+            sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(sql.Identifier(name), sql.Literal(allow))
+            for allow in (True, False)
+        )
+        self._execute(closed)
+        try:
+            self._cut_off(name)
+            self._execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(copy), sql.Identifier(name))
+            )
+        finally:
+            self._execute(opened)
+        try:
+            yield copy
+        finally:
+            self._drop(copy)
+
+    def restore(self, service: Service, urls: DatabaseUrls, backup: str) -> None:
+        """Set a database back to a backup, under the same URLs."""
+        name = _database_in(urls)
+        self._drop(name)
+        self._execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+                sql.Identifier(name), sql.Identifier(backup), sql.Identifier(owner_role(service))
+            )
+        )
+        self._provision(service, name)
+
+    def _cut_off(self, name: str) -> None:
+        with psycopg.connect(self.superuser_url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+
     def drop_templates(self) -> None:
         for name in self.templates.values():
             self._drop(name)
@@ -108,6 +146,10 @@ class Databases:
     def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.superuser_url, autocommit=True) as connection:
             connection.execute(statement)
+
+
+def _database_in(urls: DatabaseUrls) -> str:
+    return str(conninfo_to_dict(urls.superuser)["dbname"])
 
 
 def _unique_name(prefix: str) -> str:

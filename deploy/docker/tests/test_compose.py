@@ -35,7 +35,7 @@ def test_only_gateway_ftp_and_local_dashboards_are_published(compose: Compose) -
     published = {name: s["ports"] for name, s in compose["services"].items() if "ports" in s}
     assert published == {
         "gateway": ["8080:8080"],
-        "ingest": ["2121:2121", "61000-61019:61000-61019"],
+        "ingest": ["2121:2121", "61000-61019:61000-61019", "2222:2222"],
         "opensearch-dashboards": ["127.0.0.1:5601:5601"],
     }
 

@@ -39,9 +39,9 @@ async def test_buckets_are_declared_as_the_contracts_say(settings: SampleSetting
     for _ in range(2):
         broker = await connect(as_gateway(**settings.model_dump()))
         await broker.close()
-    config = (await js.stream_info(UPLOADS.stream)).config
-    assert (config.storage, config.max_age) == (StorageType.FILE, UPLOADS.ttl.total_seconds())
-    store = await js.object_store(UPLOADS.name)
+    config = (await js.stream_info(UPLOADS.name)).config
+    assert (config.storage, config.max_age) == (StorageType.FILE, UPLOADS.max_age.total_seconds())
+    store = await js.object_store(UPLOADS.bucket or "")
     await store.put("berlin/1", b"abc")
     assert (await store.get("berlin/1")).data == b"abc"
 

@@ -49,6 +49,32 @@ async def test_an_object_that_is_not_there_or_anothers_is_not_found(js: JetStrea
             await read(js, tenant, object_)
 
 
+async def test_what_breaks_off_leaves_nothing_behind(js: JetStreamContext) -> None:
+    async def cut_off() -> AsyncIterator[bytes]:
+        yield os.urandom(300_000)
+        raise ConnectionResetError
+
+    before = (await js.stream_info(DOWNLOADS.name)).state.messages
+    with pytest.raises(ConnectionResetError):
+        await objects.store_pieces(js, DOWNLOADS, BERLIN, cut_off())
+    assert (await js.stream_info(DOWNLOADS.name)).state.messages == before
+
+
+async def test_an_object_is_forgotten_and_again(js: JetStreamContext) -> None:
+    stored = await objects.store(js, DOWNLOADS, BERLIN, io.BytesIO(b"abc"))
+    assert await objects.size(js, DOWNLOADS, BERLIN, stored) == 3
+    for _ in range(2):
+        await objects.forget(js, DOWNLOADS, BERLIN, stored)
+    with pytest.raises(NotFound):
+        await objects.size(js, DOWNLOADS, BERLIN, stored)
+
+
+async def test_nats_own_client_reads_what_we_store(js: JetStreamContext) -> None:
+    stored = await objects.store(js, DOWNLOADS, BERLIN, io.BytesIO(content := os.urandom(300_000)))
+    found = await (await js.object_store("downloads")).get(f"{BERLIN}/{stored}")
+    assert found.data == content
+
+
 async def test_all_objects_of_a_tenant_are_forgotten_and_no_others(js: JetStreamContext) -> None:
     mine = [await objects.store(js, DOWNLOADS, BERLIN, io.BytesIO(b"x")) for _ in range(2)]
     theirs = await objects.store(js, DOWNLOADS, HAMBURG, io.BytesIO(b"y"))

@@ -22,9 +22,10 @@ from contracts.actor import Actor, ActorKind, Role
 from contracts.events import AlreadyEqual, Event
 from contracts.ids import PipelineId, TenantId, new_id
 from contracts.names import Service
+from contracts.problems import NotFound
 from contracts.rpc.auth import ACCESS_TOKEN, AccessToken, AccessTokenRequest
 from contracts.rpc.sync_parked import LIST_PARKED, ListParked, ParkedWorks
-from contracts.streams import DOWNLOADS, SYNC_TO_AMEISE
+from contracts.streams import DOWNLOADS, SYNC_TO_AMEISE, UPLOADS
 from contracts.work import LookAtZohoRecord
 from mvp_connector import parts as embedded
 from mvp_connector.ports import free_ports
@@ -101,6 +102,20 @@ async def test_a_file_goes_from_ingest_to_the_gateway_only(guarded: SampleSettin
     with pytest.raises(nats.errors.Error):
         await objects.store(gateway, DOWNLOADS, TENANT, io.BytesIO(b"x"))
     assert await objects.forget_all_of(ingest, DOWNLOADS, TENANT) == 1
+    for client in clients:
+        await client.close()
+
+
+async def test_a_file_goes_from_the_gateway_to_ingest_which_takes_it_away(guarded: SampleSettings) -> None:
+    clients = [await connect(guarded, s) for s in (Service.GATEWAY, Service.INGEST)]
+    gateway, ingest = (client.jetstream(timeout=1) for client in clients)
+    await gateway.add_stream(stream_config(UPLOADS))
+    stored = await objects.store(gateway, UPLOADS, TENANT, io.BytesIO(b"x" * 200_000))
+    assert await objects.size(ingest, UPLOADS, TENANT, stored) == 200_000
+    assert len(b"".join([p async for p in objects.read(ingest, UPLOADS, TENANT, stored)])) == 200_000
+    await objects.forget(ingest, UPLOADS, TENANT, stored)
+    with pytest.raises(NotFound):
+        await objects.size(gateway, UPLOADS, TENANT, stored)
     for client in clients:
         await client.close()
 

@@ -95,7 +95,7 @@ def test_a_damaged_line_in_the_middle_is_an_error_that_says_what_to_do(folder: P
 
 def test_without_a_key_nobody_is_put_on_it(folder: Path) -> None:
     a_list(folder, "").check()
-    with pytest.raises(Conflict, match="stop list"):
+    with pytest.raises(Conflict, match="Sperrliste"):
         a_list(folder, "").stop(BERLIN, ANNA)
 
 

@@ -320,3 +320,23 @@ async def test_log_lines_of_a_handler_carry_the_ids_of_its_chain(
 
 def test_the_delay_doubles_up_to_a_minute() -> None:
     assert [retry_delay(n) for n in (1, 2, 3, 6, 7, 1000)] == [1, 2, 4, 32, 60, 60]
+
+
+async def test_a_stream_that_is_deleted_under_us_is_heard_again(
+    settings: SampleSettings, client: Client, eventually: Eventually
+) -> None:
+    handled: list[str] = []
+
+    async def handle(message: Received[LookAtZohoRecord]) -> None:
+        handled.append(message.body.zoho_id)
+
+    often = settings.model_copy(update={"stream_check": timedelta(seconds=0.2)})
+    async with foundation(often) as base:
+        subscribe(base.broker.faststream, SYNC_TO_AMEISE, LookAtZohoRecord, handle, park=Parked())
+        await base.start()
+        await publish(client, work(1))
+        await eventually(lambda: handled == ["1"])
+        await client.jetstream().delete_stream("TO_AMEISE")
+        await client.jetstream().add_stream(stream_config(TO_AMEISE))
+        await publish(client, work(2))
+        await eventually(lambda: handled == ["1", "2"])

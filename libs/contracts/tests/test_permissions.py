@@ -7,12 +7,10 @@ from pathlib import Path
 import nats
 import pytest
 from nats.aio.client import Client
-from nats.js.errors import ObjectNotFoundError
 
 from contracts import permissions, subjects
 from contracts.names import Service
 from contracts.rpc.auth import ACCESS_TOKEN
-from contracts.streams import UPLOADS
 from mvp_connector import parts as embedded
 from mvp_connector.ports import free_ports
 
@@ -90,6 +88,9 @@ async def accepted(client: Client) -> bool:
         (Service.INGEST, "$O.uploads.C.abc"),
         (Service.SYNC, "$O.uploads.M.abc"),
         (Service.SYNC, "$JS.API.STREAM.MSG.GET.OBJ_uploads"),
+        (Service.GATEWAY, "$O.downloads.C.abc"),
+        (Service.GATEWAY, "$O.downloads.M.abc"),
+        (Service.GATEWAY, "$JS.API.STREAM.PURGE.OBJ_downloads"),
     ],
 )
 async def test_a_service_cannot_publish_what_is_not_its_own(
@@ -137,17 +138,3 @@ async def test_a_service_does_what_it_is_for(connect: Connect) -> None:
 async def test_a_wrong_password_is_refused(guarded_url: str) -> None:
     with pytest.raises(nats.errors.Error, match=r"(?i)authorization"):
         await nats.connect(guarded_url, user="sync", password="wrong", allow_reconnect=False)
-
-
-async def test_what_one_service_puts_into_a_bucket_the_other_fetches_and_takes_away(connect: Connect) -> None:
-    gateway, ingest = await connect(Service.GATEWAY), await connect(Service.INGEST)
-    store = await gateway.jetstream().create_object_store(UPLOADS.name)
-    content = b"0123456789" * 100_000
-    await store.put("berlin/1", content)
-    there = await ingest.jetstream().object_store(UPLOADS.name)
-    assert (await there.get("berlin/1")).data == content
-    await there.delete("berlin/1")
-    with pytest.raises(ObjectNotFoundError):
-        await store.get_info("berlin/1")
-    assert await accepted(gateway)
-    assert await accepted(ingest)

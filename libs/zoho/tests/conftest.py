@@ -1,7 +1,9 @@
 """Clients for a server that a test plays, and for the stand-in of Zoho."""
 
+import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -9,6 +11,10 @@ import pytest
 
 from zoho import ZohoClient
 from zoho.bulk import BulkClient
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import published
 
 Handler = Callable[[httpx.Request], httpx.Response]
 REDIRECT = "http://127.0.0.1/callback"
@@ -26,12 +32,35 @@ class Tokens:
         return self._tokens[0]
 
 
+class Judged:
+    """Remembers what Zoho's published files hold against our requests."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    async def look_at(self, request: httpx.Request) -> None:
+        below = request.url.raw_path.decode().partition("/crm/v8")[2]
+        is_file = request.headers.get("content-type", "").startswith("multipart/")
+        if published.IS_THERE and below and not is_file:  # the files say of an upload only that it is one
+            found = published.problems_of(request.method, below, request.content)
+            self.problems += [f"{request.method} {below}: {problem}" for problem in found]
+
+
+@pytest.fixture(autouse=True)
+def judged() -> Iterator[Judged]:
+    """Every request that the client makes in a test must be one of Zoho's files (where they are there)."""
+    judged = Judged()
+    yield judged
+    assert judged.problems == []
+
+
 @pytest.fixture
-def zoho_played_by() -> Callable[[Handler], ZohoClient]:
+def zoho_played_by(judged: Judged) -> Callable[[Handler], ZohoClient]:
     """`zoho_played_by(handler)`: a client whose every request the handler answers."""
 
     def build(handler: Handler) -> ZohoClient:
-        http = httpx.AsyncClient(transport=httpx.MockTransport(handler))
+        hooks = {"request": [judged.look_at]}
+        http = httpx.AsyncClient(transport=httpx.MockTransport(handler), event_hooks=hooks)
         return ZohoClient("https://zoho.invalid", Tokens("token-1", "token-2"), http)
 
     return build
@@ -49,8 +78,8 @@ def bulk_played_by() -> Callable[[Handler], BulkClient]:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient() as client:
+async def http(judged: Judged) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(event_hooks={"request": [judged.look_at]}) as client:
         yield client
 
 

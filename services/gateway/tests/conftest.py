@@ -1,6 +1,7 @@
 """A running gateway on real NATS and PostgreSQL, and stand-ins of the services that it asks."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -249,3 +250,46 @@ def wait_until() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
                 await asyncio.sleep(0.02)
 
     return wait
+
+
+class TeamBrowser:
+    """Of a signed-in admin, on one team's pages: follows redirects, sends a form with its page's token."""
+
+    team = f"/teams/{TENANT}"
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self.html = ""
+
+    async def get(self, path: str, *, status: int = 200) -> str:
+        return self._seen(await self.client.get(self.team + path), status)
+
+    async def post(self, path: str, *, status: int = 200, files: Any = None, **fields: str) -> str:
+        fields.setdefault("csrf", csrf_of(self.html))
+        return self._seen(await self.client.post(self.team + path, data=fields, files=files), status)
+
+    def _seen(self, answer: httpx.Response, status: int) -> str:
+        assert answer.status_code == status, answer.text
+        self.html = answer.text
+        return self.html
+
+
+def csrf_of(html: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', html)
+    return found.group(1) if found else ""
+
+
+@pytest.fixture
+def browser_of_a_team(gateway: Gateway, fake_services: FakeServices) -> Callable[[], Awaitable[TeamBrowser]]:
+    """`await browser_of_a_team()`, once the fake services know their answers."""
+
+    async def make() -> TeamBrowser:
+        await fake_services.start()
+        made = await (await gateway.admin()).post("/api/tenants", json={"id": TENANT, "name": "Süd"})
+        assert made.status_code == 201, made.text
+        client = await gateway.client(headers={"Accept": "text/html"}, follow_redirects=True)
+        token = csrf_of((await client.get("/login")).text)
+        await client.post("/login", data={"user": "admin", "password": PASSWORD, "csrf": token})
+        return TeamBrowser(client)
+
+    return make

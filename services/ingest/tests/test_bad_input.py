@@ -184,7 +184,8 @@ async def test_a_reference_that_points_nowhere_is_a_warning_with_its_line(ingest
     delivery = await ingest.deliver(book.files())
     assert (delivery.state, delivery.problems) == (DeliveryState.IMPORTED_WITH_WARNINGS, 2)
     assert delivery.reason == (
-        "2 problems; vertrag.kunde_id points nowhere in 1 rows; vertrag.sparte_id points nowhere in 1 rows"
+        "Probleme: 2; vertrag.kunde_id zeigt in 1 Zeilen ins Leere; "
+        "vertrag.sparte_id zeigt in 1 Zeilen ins Leere"
     )
     [[problems]] = await ingest.sql("SELECT problems FROM delivery")
     about = {"file": "DEMO01_20261124_vertraege.csv", "rule": "points_nowhere"}
@@ -210,7 +211,7 @@ async def test_what_a_delivery_leaves_out_is_pointed_to_all_the_same(
     lay_down(book.files(without=(Table.KUNDE, Table.SPARTE)))
     async with start(waiting_time=timedelta(0)) as ingest:
         delivery = await ingest.ended(3)
-        assert delivery.reason == "1 problems; vertrag.kunde_id points nowhere in 1 rows"
+        assert delivery.reason == "Probleme: 1; vertrag.kunde_id zeigt in 1 Zeilen ins Leere"
 
 
 async def test_many_unreadable_rows_make_nothing_gone(ingest: Any, kit: Any) -> None:

@@ -58,7 +58,7 @@ async def test_a_table_is_a_file_for_excel(ingest: Any, kit: Any) -> None:
 
 
 async def test_a_table_that_was_never_delivered_cannot_be_taken(ingest: Any) -> None:
-    with pytest.raises(NotFound, match="never delivered"):
+    with pytest.raises(NotFound, match="noch nie geliefert"):
         await ingest.call(DOWNLOAD, DownloadRequest(table=Table.VERTRAG))
 
 

@@ -188,10 +188,10 @@ async def test_while_the_stop_list_lacks_entries_nothing_is_imported_nor_forgott
         failed = await ingest.deliver(kit.a_book(2).files())
 
         assert (failed.state, failed.reason) == (
-            DeliveryState.FAILED, "the stop list has 0 entries instead of 1: put it back",
+            DeliveryState.FAILED, "Die Sperrliste hat 0 statt 1 Einträge: sie muss zurückgespielt werden.",
         )  # fmt: skip
         for rpc in (FORGET, LIFT_STOP):
-            with pytest.raises(Conflict, match="0 entries instead of 1"):
+            with pytest.raises(Conflict, match="0 statt 1 Einträge"):
                 await ingest.call(rpc, ANNA, role=Role.ADMIN)
         assert not folder.exists()
         assert await ingest.objects(Table.KUNDE, ANNA.kunde) == {}
@@ -236,14 +236,14 @@ async def test_while_an_import_runs_nobody_is_forgotten(
             assert await leases.take(
                 session, kit.tenant, importing.LEASE, owner=ingest.settings.replica, lasting=lasting
             )
-        with pytest.raises(Conflict, match="being imported"):
+        with pytest.raises(Conflict, match="wird eine Lieferung importiert"):
             await ingest.call(FORGET, ANNA, role=Role.ADMIN)
         assert ANNA.kunde in await ingest.objects(Table.KUNDE, ANNA.kunde)
 
 
 async def test_without_a_stop_list_nothing_is_erased_and_imports_go_on(ingest: Any, kit: Any) -> None:
     await ingest.deliver(kit.a_book(1).files())
-    with pytest.raises(Conflict, match="stop list"):
+    with pytest.raises(Conflict, match="Ohne Sperrliste"):
         await ingest.call(FORGET, ANNA, role=Role.ADMIN)
     assert ANNA.kunde in await ingest.objects(Table.KUNDE, ANNA.kunde)
     await ingest.deliver(kit.a_book(1).files())

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from contracts.names import Table
 from contracts.rpc import Empty
 from contracts.rpc.ingest import STATUS, DeliveryState, FtpAccess
-from ingest import uploading
+from ingest import tls, uploading
 
 FORBIDDEN = (
     "RETR kunden.csv", "DELE kunden.csv", "RNFR kunden.csv", "MKD x", "RMD x", "SITE CHMOD 777 x", "STOU",
@@ -150,6 +152,31 @@ async def test_the_certificate_is_the_one_that_was_given(ingest: Any, certificat
             return ftp.sock.version()
 
     assert await asyncio.to_thread(connect) in {"TLSv1.2", "TLSv1.3"}
+
+
+async def test_new_connections_use_a_renewed_certificate_and_open_ones_go_on(
+    start: Any, kit: Any, tmp_path: Path
+) -> None:
+    given = tmp_path / "given.pem"
+    given.write_bytes(first := tls.self_signed("127.0.0.1"))
+    async with start(ftp_tls_certificate=given) as ingest:
+        access = await ingest.set_up()
+
+        def shown_to(ftp: ftplib.FTP_TLS) -> bytes:
+            return x509.load_der_x509_certificate(ftp.sock.getpeercert(True)).public_bytes(Encoding.PEM)
+
+        def renew() -> None:
+            with kit.logged_in(access) as before:
+                assert first.startswith(shown_to(before))
+                given.write_bytes(b"half")
+                with kit.logged_in(access) as during:
+                    assert first.startswith(shown_to(during)), "a half written file is none"
+                given.write_bytes(second := tls.self_signed("127.0.0.1"))
+                with kit.logged_in(access) as after:
+                    assert second.startswith(shown_to(after))
+                before.storbinary("STOR sparten.csv", io.BytesIO(b"id;text\n"))
+
+        await asyncio.to_thread(renew)
 
 
 async def test_without_tls_the_password_is_not_even_asked_for(ingest: Any, kit: Any) -> None:

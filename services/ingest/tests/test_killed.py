@@ -154,7 +154,10 @@ async def test_a_delivery_that_always_ends_the_process_fails_at_last(
                 await ingest.base.stopping.wait()
     async with start(import_attempts=2) as ingest:
         delivery = await ingest.ended(1)
-        assert (delivery.state, delivery.reason) == (DeliveryState.FAILED, "not imported after 2 attempts")
+        assert (delivery.state, delivery.reason) == (
+            DeliveryState.FAILED,
+            "Nach 2 Versuchen nicht importiert.",
+        )
         assert (await ingest.deliver(kit.a_book(1).files())).state is DeliveryState.IMPORTED
 
 
@@ -168,7 +171,10 @@ async def test_our_own_fault_fails_the_delivery_and_not_the_service(
     monkeypatch.setattr(versions, "tell", broken)
     async with start() as ingest:
         delivery = await ingest.ended(1)
-        assert (delivery.state, delivery.reason) == (DeliveryState.FAILED, "ZeroDivisionError; see the log")
+        assert (delivery.state, delivery.reason) == (
+            DeliveryState.FAILED,
+            "Fehler im Connector: ZeroDivisionError (siehe Log)",
+        )
         assert await ingest.objects(Table.KUNDE, "5000000001") == {}
 
 
@@ -182,7 +188,10 @@ async def test_an_import_that_takes_too_long_fails_and_holds_up_no_other(
     monkeypatch.setattr(merging, "stage", too_long)
     async with start(import_timeout=timedelta(milliseconds=100)) as ingest:
         delivery = await ingest.ended(1)
-        assert (delivery.state, delivery.reason) == (DeliveryState.FAILED, "OperationalError; see the log")
+        assert (delivery.state, delivery.reason) == (
+            DeliveryState.FAILED,
+            "Fehler im Connector: OperationalError (siehe Log)",
+        )
 
 
 async def test_a_stop_in_order_is_no_attempt_and_the_next_start_goes_on(
@@ -238,7 +247,10 @@ async def test_a_full_disk_fails_the_delivery_leaves_what_is_stored_and_the_next
         with monkeypatch.context() as patched:
             patched.setattr(versions, "tell", disk_full)
             delivery = await ingest.deliver(book.files())
-        assert (delivery.state, delivery.reason) == (DeliveryState.FAILED, "OperationalError; see the log")
+        assert (delivery.state, delivery.reason) == (
+            DeliveryState.FAILED,
+            "Fehler im Connector: OperationalError (siehe Log)",
+        )
         one = "5000000001"
         assert (await ingest.objects(Table.KUNDE, one))[one].fields["nachname"] != "Schmidt"
         assert await ingest.work() == []

@@ -2,11 +2,12 @@
 
 import asyncio
 import gzip
+import io
 from typing import Any
 
 import pytest
-from nats.js.errors import ObjectNotFoundError
 
+from chassis import objects
 from chassis.outbox import Outbox
 from contracts.actor import Role
 from contracts.ids import TenantId, new_id
@@ -14,7 +15,7 @@ from contracts.names import Table
 from contracts.problems import Forbidden, Internal, Invalid, NotFound
 from contracts.rpc.ingest import UPLOAD, DeliveryState, UploadedFile, UploadRequest
 from contracts.rpc.ingest_format import SET_FORMAT, FormatChanges, SetFormat, TableChange
-from contracts.streams import UPLOADS, object_name
+from contracts.streams import UPLOADS
 from ingest.manual_upload import ManualUpload
 
 PERSONEN = FormatChanges(tables={Table.KUNDE: TableChange(files=("personen*.csv",))})
@@ -22,12 +23,13 @@ PERSONEN = FormatChanges(tables={Table.KUNDE: TableChange(files=("personen*.csv"
 
 async def put(ingest: Any, tenant: TenantId, files: dict[str, bytes]) -> tuple[UploadedFile, ...]:
     """Put files into the object store, as the gateway does."""
-    store = await ingest.client.jetstream().object_store(UPLOADS.name)
-    found = []
-    for name, content in files.items():
-        found.append(UploadedFile(object=new_id(), name=name))
-        await store.put(object_name(tenant, found[-1].object), content)
-    return tuple(found)
+    js = ingest.client.jetstream()
+    return tuple(
+        [
+            UploadedFile(object=await objects.store(js, UPLOADS, tenant, io.BytesIO(content)), name=name)
+            for name, content in files.items()
+        ]
+    )
 
 
 async def upload(ingest: Any, request: UploadRequest, *, tenant: TenantId, role: Role = Role.ADMIN) -> Any:
@@ -50,9 +52,10 @@ async def test_uploaded_files_are_a_delivery_of_their_own(ingest: Any, kit: Any)
     assert delivery.counts[Table.KUNDE].new == 2
     [told] = [event for event in await ingest.events() if event.type == "delivery_uploaded"]
     assert (told.actor_id, told.data["delivery"]) == ("anna", request.delivery)
-    store = await ingest.client.jetstream().object_store(UPLOADS.name)
-    with pytest.raises(ObjectNotFoundError):
-        await store.get_info(object_name(kit.tenant, request.files[0].object))
+    [imported] = [event for event in await ingest.events() if event.type == "delivery_imported"]
+    assert imported.actor_id == "anna", "what an upload leads to is on behalf of who uploaded it"
+    with pytest.raises(NotFound):
+        await objects.size(ingest.client.jetstream(), UPLOADS, kit.tenant, request.files[0].object)
     assert await upload(ingest, request, tenant=kit.tenant) == taken, "asked twice, it is still one"
     assert len(await ingest.deliveries()) == 1
 

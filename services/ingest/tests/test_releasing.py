@@ -136,7 +136,7 @@ async def test_a_release_that_a_newer_import_overtook_is_held_again(ingest: Any,
         return now if now.finished_at else None
 
     now = await kit.until(held_again)
-    assert (now.state, now.reason) == (DeliveryState.HELD, "a newer delivery was imported")
+    assert (now.state, now.reason) == (DeliveryState.HELD, "Eine neuere Lieferung ist schon importiert.")
     assert (await ingest.objects(Table.VERTRAG, "1001"))["1001"].gone is False
 
 

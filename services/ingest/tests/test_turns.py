@@ -64,7 +64,7 @@ async def test_who_comes_while_others_wait_waits_for_one_import_alone(importer: 
     assert await importer.import_waiting()
     koeln = await a_delivery(importer, KOELN, NOON + MINUTE)
     assert await importer.import_waiting()
-    nothing_read = "no file could be read"
+    nothing_read = "Keine Datei war lesbar."
     assert await reason(importer, HAMBURG, hamburg) == nothing_read
     assert await reason(importer, KOELN, koeln) == nothing_read
     assert await reason(importer, BERLIN, berlin) is None
@@ -91,5 +91,5 @@ async def test_a_delivery_that_began_before_the_last_imported_one_fails(importer
     newest = await a_delivery(importer, BERLIN, NOON + 2 * MINUTE)
     assert await importer.import_waiting()
     assert await importer.import_waiting()
-    assert await reason(importer, BERLIN, late) == "a newer delivery was imported"
-    assert await reason(importer, BERLIN, newest) == "no file could be read", "it was tried"
+    assert await reason(importer, BERLIN, late) == "Eine neuere Lieferung ist schon importiert."
+    assert await reason(importer, BERLIN, newest) == "Keine Datei war lesbar.", "it was tried"

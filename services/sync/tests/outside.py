@@ -175,8 +175,12 @@ class World:
 
 
 async def connect_world(url: str, http: httpx.AsyncClient) -> World:
-    """A new Hauptvermittler and a new organisation, both connected by the authorization code flow."""
-    haupt, org = uuid.uuid4().hex[:6].upper(), f"org-{uuid.uuid4().hex[:12]}"
+    """A new Hauptvermittler and a new organisation, both connected."""
+    return await connected(url, http, uuid.uuid4().hex[:6].upper(), f"org-{uuid.uuid4().hex[:12]}")
+
+
+async def connected(url: str, http: httpx.AsyncClient, haupt: str, org: str) -> World:
+    """A Hauptvermittler and an organisation, connected (anew) by the authorization code flow."""
     basic = base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode()
     scope = "ameise/mitarbeiterwebservice offline"
     ameise = await _token(

@@ -207,6 +207,30 @@ async def test_an_erstanlage_waits_for_its_turn(team: "Team", rows: "Rows") -> N
     assert await team.world.erstanlagen() == 1
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["number known", "answer lost"])
+async def test_a_delivery_that_is_quicker_than_the_erstanlage_makes_no_second_record(
+    team: "Team", known: bool
+) -> None:
+    if known:
+        await team.world.fault("status", r"/kunden/\d+$", method="GET", status=503)
+    else:
+        await team.world.knobs(ameise_search_lag_seconds=60)
+        await team.world.fault("html", r"/kunden/\d+$", method="GET", status=503)
+        await team.world.fault("timeout_after_write", POST_KUNDEN, method="POST", seconds=5, times=1)
+    record = await team.world.add(Last_Name="Schnell", **ANNA)
+    await team.webhook(record)
+    await team.postponed("ameise antwortet nicht")
+    await team.world.well_again()
+    [number] = await team.world.named("Schnell")
+    await team.delivery([number])
+    assert await team.hurried() == []
+    contact = await team.world.contact_of(number)
+    assert contact is not None
+    assert contact["id"] == record
+    assert len(await team.world.records()) == 1
+    assert await team.world.erstanlagen() <= 1
+
+
 async def _berlin(team_of: "Callable[[TenantId], Awaitable[Team]]") -> "Team":
     from contracts.ids import TenantId
 

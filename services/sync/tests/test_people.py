@@ -229,7 +229,7 @@ async def test_a_lost_stop_list_lets_nobody_in_until_it_is_back(
     file.unlink()
     monkeypatch.setattr("sync.stopping.MISSING_IS_BELIEVED_SECONDS", 0.0)
     await team.webhook(record)
-    with pytest.raises(Conflict, match="stop list"):
+    with pytest.raises(Conflict, match="Sperrliste"):
         await forget(team, number)
     assert team.rows.work() == []
     file.write_bytes(kept)
@@ -244,7 +244,7 @@ async def test_without_a_key_nobody_is_forgotten(
     async with sync_with(stop_list_key=SecretStr("")):
         team = await team_of(BERLIN)
         await team.create_pipelines()
-        with pytest.raises(Conflict, match="stop list"):
+        with pytest.raises(Conflict, match="Sperrliste"):
             await forget(team, "5001")
 
 

@@ -135,14 +135,14 @@ async def test_what_a_cut_off_try_wrote_is_not_taken_back_by_an_older_delivery(
 ) -> None:
     number, contact = linked
     old = team.ingest.objects[Table.KUNDE, number].fields
-    read_kunde, reads = to_ameise.read_kunde, itertools.count(1)
+    read_again, reads = to_ameise.read_again, itertools.count(1)
 
     async def fail_to_read_back(*args: Any) -> Any:
-        if next(reads) == 2:
+        if next(reads) == 1:
             raise Unavailable("ameise", "no answer")
-        return await read_kunde(*args)
+        return await read_again(*args)
 
-    monkeypatch.setattr(to_ameise, "read_kunde", fail_to_read_back)
+    monkeypatch.setattr(to_ameise, "read_again", fail_to_read_back)
     await team.world.edit(contact, Last_Name="Neu")
     await team.webhook(contact)
     await team.postponed("ameise antwortet nicht")
@@ -179,6 +179,31 @@ async def test_a_record_edited_while_we_looked_is_read_and_merged_again(
     assert (await team.world.record(contact))["Beruf"] == "Rentner"
     [postponed] = team.rows.events("work_postponed")
     assert postponed["data"]["reason"] == "der Datensatz wurde gleichzeitig geändert"
+
+
+async def test_an_edit_in_the_second_of_our_own_write_is_not_taken_for_ours(
+    team: "Team", linked: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zoho's moments are whole seconds; who changed the record tells."""
+    from zoho.client import ZohoClient
+
+    number, contact = linked
+    update = ZohoClient.update
+
+    async def and_somebody_else_does(self: ZohoClient, *args: Any, **more: Any) -> Any:
+        results = await update(self, *args, **more)
+        await team.world.edit(contact, Beruf="Rentner")
+        return results
+
+    monkeypatch.setattr(ZohoClient, "update", and_somebody_else_does)
+    await team.world.edit_kunde(number, Beruf="Tischler")
+    await team.webhook(contact)
+    assert await team.idle() == []
+    monkeypatch.setattr(ZohoClient, "update", update)
+    await team.webhook(contact)
+    assert await team.idle() == []
+    assert (await team.world.kunde(number))["Person"]["Beruf"] == "Rentner"
+    assert (await team.world.record(contact))["Beruf"] == "Rentner"
 
 
 async def test_a_deleted_record_ends_the_work(team: "Team", linked: tuple[str, str]) -> None:

@@ -158,3 +158,52 @@ async def test_what_ingest_does_not_know_is_parked(team: "Team") -> None:
     await team.ask_for(Table.KUNDE, "5001")
     parked = await team.idle()
     assert {row["reason"] for row in parked} == {"abgelehnt: ingest kennt kunde 5001 nicht"}
+
+
+async def test_what_was_edited_since_a_write_whose_answer_was_lost_stays_and_goes_to_ameise(
+    team: "Team",
+) -> None:
+    number = await team.world.add_kunde(Nachname="Verschollen", Beruf="Tischler")
+    await team.world.fault("timeout_after_write", "/Contacts/upsert", seconds=5, times=1)
+    await team.delivery([number])
+    await team.postponed("zoho antwortet nicht")
+    contact = await team.world.contact_of(number)
+    assert contact is not None
+    await team.world.edit(contact["id"], Titel="Dr.", Beruf="Rentner")
+    await team.world.edit_kunde(number, Titel="Prof.")
+    await team.delivery([number])
+    assert await team.hurried() == []
+    assert (await team.world.kunde(number))["Person"]["Beruf"] == "Rentner"
+    record = await team.world.record(contact["id"])
+    assert (record["Beruf"], record["Titel"]) == ("Rentner", "Prof.")
+    [told] = team.rows.events("conflict_found")
+    assert told["data"]["object"]["fields"] == ["titel"]
+    assert len(await team.world.records()) == 1
+
+
+async def test_the_webhook_of_a_record_whose_writing_was_not_heard_of_finds_no_conflict(team: "Team") -> None:
+    number = await team.world.add_kunde(Nachname="Verschollen", Beruf="Tischler")
+    await team.world.fault("timeout_after_write", "/Contacts/upsert", seconds=5, times=1)
+    await team.delivery([number])
+    await team.postponed("zoho antwortet nicht")
+    contact = await team.world.contact_of(number)
+    assert contact is not None
+    await team.world.edit(contact["id"], Beruf="Rentner")
+    await team.webhook(contact["id"])
+    assert await team.hurried() == []
+    assert (await team.world.kunde(number))["Person"]["Beruf"] == "Rentner"
+    assert (await team.world.record(contact["id"]))["Beruf"] == "Rentner"
+    assert team.rows.events("conflict_found") == []
+
+
+async def test_a_record_that_holds_the_number_already_is_not_overwritten_in_silence(team: "Team") -> None:
+    """A person typed it, or sync's database is a restored one."""
+    number = await team.world.add_kunde(Nachname="Lindner", Beruf="Tischler")
+    contact = await team.world.add(Last_Name="Lindner", Kundennummer=number, Beruf="Rentner", Titel="Dr.")
+    await team.delivery([number])
+    assert await team.idle() == []
+    record = await team.world.record(contact)
+    assert (record["Beruf"], record["Titel"]) == ("Tischler", "Dr.")
+    [told] = team.rows.events("conflict_found")
+    assert told["data"]["object"]["fields"] == ["beruf"]
+    assert (await team.world.kunde(number))["Person"]["Titel"] == "Dr."

@@ -6,6 +6,7 @@ so that no service can hear another's replies.
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -20,7 +21,6 @@ from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
     DiscardPolicy,
-    ObjectStoreConfig,
     RetentionPolicy,
     StorageType,
     StreamConfig,
@@ -29,7 +29,7 @@ from nats.js.errors import NotFoundError
 
 from chassis.settings import ServiceSettings
 from contracts.names import Service
-from contracts.streams import CONSUMERS, Bucket, Consumer, Retention, Stream, buckets_of, streams_of
+from contracts.streams import CONSUMERS, Consumer, Retention, Stream, streams_of
 from contracts.subjects import inbox_prefix
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -56,6 +56,16 @@ class Broker:
     @property
     def is_connected(self) -> bool:
         return self.client.is_connected
+
+    async def keep_declared(self, service: Service, replicas: int, *, every: timedelta) -> None:
+        """Declare streams and consumers again and again: a stream that is deleted, or comes back from damage
+        without its consumers, would leave us deaf, and nothing would say so. Runs until cancelled."""
+        while True:
+            await asyncio.sleep(every.total_seconds())
+            try:
+                await _declare(self.js, service, replicas)
+            except (NatsError, TimeoutError) as error:
+                log.warning("nats.not_declared", error=type(error).__name__)
 
     async def start_receiving(self) -> None:
         """Begin to receive and to answer; when it returns, the server knows every subscription."""
@@ -151,18 +161,20 @@ async def _probe(options: dict[str, Any]) -> None:
 async def _declare_for_ever(js: JetStreamContext, service: Service, replicas: int) -> None:
     while True:
         try:
-            for stream in streams_of(service):
-                await _declare_stream(js, stream, replicas)
-            for consumer in CONSUMERS:
-                if consumer.service == service:
-                    await _declare_consumer(js, consumer)
-            for bucket in buckets_of(service):
-                await _declare_bucket(js, bucket, replicas)
+            await _declare(js, service, replicas)
         except (NatsError, TimeoutError) as error:
             log.warning("nats.streams_wait", error=f"{type(error).__name__}: {error}"[:300])
             await asyncio.sleep(RETRY_SECONDS)
         else:
             return
+
+
+async def _declare(js: JetStreamContext, service: Service, replicas: int) -> None:
+    for stream in streams_of(service):
+        await _declare_stream(js, stream, replicas)
+    for consumer in CONSUMERS:
+        if consumer.service == service:
+            await _declare_consumer(js, consumer)
 
 
 def stream_config(stream: Stream, replicas: int = 1) -> StreamConfig:
@@ -206,21 +218,6 @@ async def _declare_consumer(js: JetStreamContext, consumer: Consumer) -> None:
         max_deliver=-1,
     )
     await js.add_consumer(consumer.stream.name, wanted)
-
-
-async def _declare_bucket(js: JetStreamContext, bucket: Bucket, replicas: int) -> None:
-    try:
-        present = (await js.stream_info(bucket.stream)).config
-    except NotFoundError:
-        store = ObjectStoreConfig(ttl=bucket.ttl.total_seconds(), storage=StorageType.FILE, replicas=replicas)
-        await js.create_object_store(bucket.name, store)
-        log.info("nats.bucket_created", bucket=bucket.name)
-        return
-    wanted = (bucket.ttl.total_seconds(), replicas)
-    if (present.max_age, present.num_replicas) != wanted:
-        present.max_age, present.num_replicas = wanted
-        await js.update_stream(present)
-        log.info("nats.bucket_updated", bucket=bucket.name)
 
 
 async def _check_sync_interval(settings: ServiceSettings) -> None:

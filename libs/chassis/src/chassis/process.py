@@ -86,6 +86,13 @@ class Foundation:
         self._relaying = self._begin("outbox-relay", self._relay.run())
         self.in_background("housekeeping", self._housekeeping())
         self.in_background("nats-watch", self._watch_connections())
+        settings = self.settings
+        self.in_background(
+            "nats-declare",
+            self.broker.keep_declared(
+                settings.service, settings.stream_replicas, every=settings.stream_check
+            ),
+        )
         await self.broker.start_receiving()
         self.health.started()
         log.info("process.ready")

@@ -29,6 +29,10 @@ class ServiceSettings(BaseSettings):
         default=None, description="http URL of the server's monitoring port, to check sync_interval"
     )
     stream_replicas: int = Field(default=1, ge=1, le=5, description="3 in a cluster of 3")
+    stream_check: timedelta = Field(
+        default=timedelta(seconds=10),
+        description="how often a stream or consumer that vanished is noticed and made anew",
+    )
 
     database_url: SecretStr = Field(description="PostgreSQL as the runtime role (row-level security holds)")
     database_owner_url: SecretStr | None = Field(

@@ -95,7 +95,8 @@ class StopList:
         """Durable when it returns. Raises Conflict if there is no key, WrongKey, OSError."""
         if not self.key.get_secret_value():
             raise Conflict(
-                "nobody can be forgotten without a stop list", remedy="set STOP_LIST_KEY of the service"
+                "Ohne Sperrliste kann niemand gelöscht werden.",
+                remedy="INGEST_STOP_LIST_KEY und SYNC_STOP_LIST_KEY setzen.",
             )
         if self.hash_of(tenant, entry) not in self.stopped(tenant):
             self._append(tenant, entry, stop=True)
@@ -159,7 +160,9 @@ async def check_size(session: AsyncSession, stop_list: StopList, tenant: TenantI
     # The file after the number: it may grow in between, and never shrinks.
     entries = await asyncio.to_thread(stop_list.entries, tenant)
     if entries < wanted:
-        raise StopListIncomplete(f"the stop list has {entries} entries instead of {wanted}: put it back")
+        raise StopListIncomplete(
+            f"Die Sperrliste hat {entries} statt {wanted} Einträge: sie muss zurückgespielt werden."
+        )
 
 
 def _write(path: Path, line: str, how: int) -> None:

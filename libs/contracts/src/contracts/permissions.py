@@ -9,7 +9,7 @@ import sys
 from contracts import subjects
 from contracts.names import Service
 from contracts.rpc.catalog import called_by
-from contracts.streams import CONSUMERS, STREAMS, Bucket, buckets_of, streams_of
+from contracts.streams import CONSUMERS, STREAMS, streams_of
 
 
 def publish_subjects(service: Service) -> list[str]:
@@ -28,8 +28,10 @@ def publish_subjects(service: Service) -> list[str]:
         allowed.append(f"$JS.API.DIRECT.GET.{stream.name}.>")
         if stream.bucket:
             allowed.append(f"$JS.API.DIRECT.GET.{stream.name}")
-            if service in stream.writers:
+            if service in stream.writers or stream.read_once:
                 allowed.append(f"$JS.API.STREAM.PURGE.{stream.name}")
+            if service in stream.readers and stream.read_once:  # by describing it as deleted
+                allowed.append(subjects.objects_of(stream.bucket)[1])
     for consumer in CONSUMERS:
         if consumer.service == service:
             stream, durable = consumer.stream.name, consumer.durable
@@ -38,28 +40,6 @@ def publish_subjects(service: Service) -> list[str]:
                 for verb in ("INFO", "CREATE", "DURABLE.CREATE", "MSG.NEXT")
             ]
             allowed += [f"$JS.API.CONSUMER.CREATE.{stream}.{durable}.>", f"$JS.ACK.{stream}.{durable}.>"]
-    for bucket in buckets_of(service):
-        allowed += _bucket_subjects(bucket, service)
-    return allowed
-
-
-def _bucket_subjects(bucket: Bucket, service: Service) -> list[str]:
-    """Both sides look, and take objects away (who puts one whose end does not come, who has read it); an
-    object is read by a consumer of the moment."""
-    stream = bucket.stream
-    allowed = [
-        *(f"$JS.API.STREAM.{verb}.{stream}" for verb in ("INFO", "CREATE", "UPDATE", "MSG.GET", "PURGE")),
-        f"$O.{bucket.name}.M.*",
-    ]
-    if service in bucket.writers:
-        allowed.append(f"$O.{bucket.name}.C.*")
-    if service in bucket.readers:
-        allowed += [
-            "$JS.API.STREAM.NAMES",
-            f"$JS.API.CONSUMER.CREATE.{stream}.>",
-            f"$JS.API.CONSUMER.CREATE.{stream}",
-        ]
-        allowed += [f"$JS.API.CONSUMER.DELETE.{stream}.*", f"$JS.FC.{stream}.>"]
     return allowed
 
 

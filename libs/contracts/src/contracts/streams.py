@@ -9,7 +9,6 @@ from datetime import timedelta
 from enum import StrEnum
 
 from contracts import subjects
-from contracts.ids import TenantId, Uuid
 from contracts.names import Service
 
 
@@ -22,7 +21,8 @@ class Retention(StrEnum):
 class Stream:
     """A stream as it must be. `writers` and `readers` are the services that may use it.
 
-    `bucket`: the stream is the object store bucket of that name.
+    `bucket`: the stream is the object store bucket of that name. `read_once`: who has read an object takes it
+    away.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Stream:
     max_age: timedelta | None = None
     duplicate_window: timedelta = timedelta(minutes=2)
     bucket: str | None = None
+    read_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +45,6 @@ class Consumer:
     service: Service
     ack_wait: timedelta = timedelta(seconds=30)
     max_ack_pending: int = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """An object store as it must be: for what is too large for a message. An object vanishes after `ttl`."""
-
-    name: str
-    writers: frozenset[Service]
-    readers: frozenset[Service]
-    ttl: timedelta
-
-    @property
-    def stream(self) -> str:
-        """The stream that JetStream keeps it in."""
-        return f"OBJ_{self.name}"
 
 
 EVENTS = Stream(
@@ -83,18 +69,27 @@ TO_ZOHO = Stream(
     writers=frozenset({Service.INGEST}),
     readers=frozenset({Service.SYNC}),
 )
-DOWNLOADS = Stream(
-    name="OBJ_downloads",
-    subjects=subjects.objects_of("downloads"),
-    retention=Retention.LIMITS,
-    writers=frozenset({Service.INGEST}),
-    readers=frozenset({Service.GATEWAY}),
-    max_age=timedelta(hours=1),
-    bucket="downloads",
-)
-"""What is too large for a reply: the reply names the object."""
 
-STREAMS: tuple[Stream, ...] = (EVENTS, TO_AMEISE, TO_ZOHO, DOWNLOADS)
+
+def _bucket(name: str, *, writer: Service, reader: Service, read_once: bool = False) -> Stream:
+    return Stream(
+        name=f"OBJ_{name}",
+        subjects=subjects.objects_of(name),
+        retention=Retention.LIMITS,
+        writers=frozenset({writer}),
+        readers=frozenset({reader}),
+        max_age=timedelta(hours=1),
+        bucket=name,
+        read_once=read_once,
+    )
+
+
+DOWNLOADS = _bucket("downloads", writer=Service.INGEST, reader=Service.GATEWAY)
+"""What is too large for a reply: the reply names the object."""
+UPLOADS = _bucket("uploads", writer=Service.GATEWAY, reader=Service.INGEST, read_once=True)
+"""What is too large for a request: the request names the object."""
+
+STREAMS: tuple[Stream, ...] = (EVENTS, TO_AMEISE, TO_ZOHO, DOWNLOADS, UPLOADS)
 
 AUDIT_EVENTS = Consumer(stream=EVENTS, durable="audit", service=Service.AUDIT, max_ack_pending=5000)
 SYNC_TO_AMEISE = Consumer(stream=TO_AMEISE, durable="sync_to_ameise", service=Service.SYNC)
@@ -102,25 +97,6 @@ SYNC_TO_ZOHO = Consumer(stream=TO_ZOHO, durable="sync_to_zoho", service=Service.
 CONSUMERS: tuple[Consumer, ...] = (AUDIT_EVENTS, SYNC_TO_AMEISE, SYNC_TO_ZOHO)
 
 
-UPLOADS = Bucket(
-    name="uploads",
-    writers=frozenset({Service.GATEWAY}),
-    readers=frozenset({Service.INGEST}),
-    ttl=timedelta(hours=1),
-)
-BUCKETS: tuple[Bucket, ...] = (UPLOADS,)
-
-
 def streams_of(service: Service) -> tuple[Stream, ...]:
     """The streams that a service writes to or reads from; it declares them when it starts."""
     return tuple(s for s in STREAMS if service in s.writers | s.readers)
-
-
-def buckets_of(service: Service) -> tuple[Bucket, ...]:
-    """The object stores that a service writes to or reads from; it declares them when it starts."""
-    return tuple(b for b in BUCKETS if service in b.writers | b.readers)
-
-
-def object_name(tenant: TenantId, id_: Uuid) -> str:
-    """What an object is called in a bucket. It names the tenant: no request can reach for another's."""
-    return f"{TenantId(tenant)}/{Uuid(id_)}"

@@ -234,17 +234,24 @@ class ZohoClient:
         records: Sequence[Record],
         *,
         duplicate_check_fields: Sequence[str],
+        if_unmodified_since: datetime | None = None,
         trigger: Sequence[str] = (),
     ) -> list[RecordResult]:
         """Insert or update 1 to 100 records, found by ``duplicate_check_fields`` and by nothing else.
+
+        A record that is there, and was modified after ``if_unmodified_since``, is left as it is; its result's
+        error is Stale.
 
         Left out, Zoho would look for Contacts by Email and for Accounts by name, and so merge a family that
         shares an address: name our own unique field.
         """
         if not duplicate_check_fields:
             raise ValueError("upsert needs the field by which a record is found again.")
+        headers: dict[str, str] = {}
+        if if_unmodified_since is not None:
+            headers["If-Unmodified-Since"] = format_moment(if_unmodified_since)
         body = {"duplicate_check_fields": list(duplicate_check_fields), "trigger": list(trigger)}
-        return await self._write_records("POST", f"/{path_id(module)}/upsert", records, body)
+        return await self._write_records("POST", f"/{path_id(module)}/upsert", records, body, headers)
 
     # -- automation -----------------------------------------------------------------------------------------
 

@@ -9,7 +9,20 @@ from starlette.staticfiles import StaticFiles
 from chassis.health import Health
 from gateway import problems
 from gateway.parts import Parts
-from gateway.routes import actions, api, kunden, oauth, pages, parked, parked_page, state, webhook
+from gateway.routes import (
+    actions,
+    api,
+    format_page,
+    kunde_page,
+    kunden,
+    oauth,
+    pages,
+    parked,
+    parked_page,
+    state,
+    uploading,
+    webhook,
+)
 from gateway.session import COOKIE
 from gateway.settings import Settings
 from gateway.signing_in import session_key
@@ -17,11 +30,15 @@ from gateway.signing_in import session_key
 ROUTERS = (
     webhook.router,
     api.router,
+    uploading.api,
     parked.router,
     state.router,
     kunden.router,
     oauth.router,
     pages.router,
+    uploading.page,
+    format_page.router,
+    kunde_page.router,
     parked_page.router,
     actions.router,
 )

@@ -1,11 +1,13 @@
 """The outermost layer: what happens to every request before and after the application sees it.
 
 In: a correlation id, the rate limit per address, the size limit (by Content-Length before anything is
-read, and while a streamed body comes in). Out: security headers, and everything refused is counted.
+read, and while a streamed body comes in; an upload has its own). Out: security headers, and everything
+refused is counted.
 """
 
 import asyncio
 import contextlib
+import re
 import time
 
 import structlog
@@ -36,6 +38,8 @@ _SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _HTTPS_HEADER = {"Strict-Transport-Security": "max-age=31536000"}
+UPLOAD_PATH = re.compile(r"/(api|teams)/[^/]+/dailyup/upload")
+"""Its body may have `max_upload_bytes`: the route streams it."""
 _UNLIMITED_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 request_seconds = Histogram(
@@ -67,7 +71,36 @@ class Edge:
             except Problem as problem:
                 await problem_response(problem, correlationid)(scope, receive, send)
             else:
-                await self._app(scope, self._limited(receive), send)
+                await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        limited = self._limited(receive, self._most_bytes(scope))
+        if _is_upload(scope):
+            send, limited = self._heard_out(limited, send)
+        await self._app(scope, limited, send)
+
+    def _heard_out(self, receive: Receive, send: Send) -> tuple[Send, Receive]:
+        """An answer goes out after its request has come in: an upload may be refused before it was read."""
+        more = True
+
+        async def noting() -> Message:
+            nonlocal more
+            try:
+                message = await receive()
+            except HTTPException:  # too large, and discarded already
+                more = False
+                raise
+            more = bool(message.get("more_body"))
+            return message
+
+        async def sending(message: Message) -> None:
+            nonlocal more
+            if more and message["type"] == "http.response.start":
+                more = False
+                await self._discard(receive)
+            await send(message)
+
+        return sending, noting
 
     async def _admit(self, scope: Scope, receive: Receive) -> None:
         """Raise the problem for which the request goes no further."""
@@ -76,15 +109,15 @@ class Edge:
         if wait := self._parts.addresses.wait_seconds(_address(scope) or "", time.monotonic()):
             raise TooManyRequests("Zu viele Anfragen von dieser Adresse.", seconds=wait)
         length = Headers(scope=scope).get("content-length", "0")
-        if not length.isdecimal() or len(length) > 18 or int(length) > self._parts.settings.max_body_bytes:
+        if not length.isdecimal() or len(length) > 18 or int(length) > self._most_bytes(scope):
             await self._discard(receive)
-            raise TooLarge(self._too_large)
+            raise TooLarge(_too_large(self._most_bytes(scope)))
 
-    @property
-    def _too_large(self) -> str:
-        return f"Höchstens {self._parts.settings.max_body_bytes} Bytes sind erlaubt."
+    def _most_bytes(self, scope: Scope) -> int:
+        settings = self._parts.settings
+        return settings.max_upload_bytes if _is_upload(scope) else settings.max_body_bytes
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _limited(self, receive: Receive, most: int) -> Receive:
         """`receive` that ends with a 413 when more comes than is allowed."""
         received = 0
 
@@ -92,11 +125,11 @@ class Edge:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._parts.settings.max_body_bytes:
+            if received > most:
                 if message.get("more_body"):
                     await self._discard(receive)
                 # Starlette's kind of error: FastAPI turns any other one, raised while it reads, into a 400.
-                raise HTTPException(413, self._too_large)
+                raise HTTPException(413, _too_large(most))
             return message
 
         return limited
@@ -137,6 +170,14 @@ class Edge:
         if status != 429:
             cost = self._parts.settings.refused_request_cost - 1
             self._parts.addresses.charge(address or "", time.monotonic(), cost)
+
+
+def _is_upload(scope: Scope) -> bool:
+    return scope["method"] == "POST" and UPLOAD_PATH.fullmatch(scope["path"]) is not None
+
+
+def _too_large(most: int) -> str:
+    return f"Höchstens {most} Bytes sind erlaubt."
 
 
 def _address(scope: Scope) -> str | None:

@@ -24,6 +24,8 @@ from gateway.wording import label
 
 T = TypeVar("T")
 
+UNDER_WAY = frozenset({DeliveryState.RECEIVING, DeliveryState.WAITING, DeliveryState.IMPORTING})
+"""States that go by without a person."""
 SHOWN_HELD = 5
 """Held deliveries with their previews on the overview; the list of deliveries names all."""
 

@@ -35,6 +35,10 @@ class TooLarge(Problem):
     type, title, status = "too-large", "Anfrage zu groß", 413
 
 
+class TooSlow(Problem):
+    type, title, status = "too-slow", "Zu langsam", 408
+
+
 class TooManyRequests(Problem):
     """429. `seconds`: when to come again."""
 

@@ -59,5 +59,8 @@ _templates.filters |= {
     "label": wording.label,
     "event_label": wording.event_label,
     "reason_words": wording.reason_words,
+    "rule_words": wording.rule_words,
+    "value_words": wording.value_words,
+    "erased_words": wording.erased_words,
     "tone": wording.tone,
 }

@@ -30,6 +30,14 @@ class Settings(ServiceSettings):
         ge=1024,
         description="larger requests get a 413; Zoho's raw bodies have 500 characters",
     )
+    max_upload_bytes: int = Field(
+        default=2 * 1024**3,
+        ge=1024,
+        description="of a delivery that the admin uploads: all its files together",
+    )
+    upload_time: timedelta = Field(
+        default=timedelta(minutes=15), description="then an upload that is still coming in is ended"
+    )
     max_discarded_bytes: int = Field(
         default=16 * 1024 * 1024,
         ge=0,

@@ -80,8 +80,17 @@ async def require_basic(request: Request) -> None:
 
 async def require_csrf(request: Request) -> None:
     """For forms. Raises Forbidden unless the form came from one of our own pages."""
+    await _require_csrf(request, max_files=0)
+
+
+async def require_csrf_beside_a_file(request: Request) -> None:
+    """For forms with one small file: an upload's size limit does not apply to them."""
+    await _require_csrf(request, max_files=1)
+
+
+async def _require_csrf(request: Request, *, max_files: int) -> None:
     refuse_other_sites(request)
-    given = (await request.form(max_files=0)).get("csrf")
+    given = (await request.form(max_files=max_files)).get("csrf")
     if not isinstance(given, str) or not csrf_fits(request, given):
         raise Forbidden(
             "Das Formular ist abgelaufen.", remedy="Die Seite neu laden und es noch einmal absenden."

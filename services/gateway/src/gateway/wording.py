@@ -6,7 +6,7 @@ from contracts.actor import ActorKind
 from contracts.events import ObjectAction
 from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc.auth import ConnectionState
-from contracts.rpc.ingest import DeliveryState
+from contracts.rpc.ingest import DeliveryState, Presence, TableState
 from contracts.rpc.sync_parked import ParkedCause
 
 EVENTS = {
@@ -109,6 +109,24 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         ConnectionState.ACTIVE: "aktiv",
         ConnectionState.RECONNECT_NEEDED: "neu verbinden",
     },
+    TableState: {
+        TableState.RECEIVING: "wird empfangen",
+        TableState.WAITING: "wartet",
+        TableState.CHECKING: "wird geprüft",
+        TableState.IMPORTING: "wird importiert",
+        TableState.IMPORTED: "importiert",
+        TableState.IMPORTED_WITH_WARNINGS: "mit Warnungen importiert",
+        TableState.HELD: "angehalten",
+        TableState.REJECTED: "abgelehnt",
+        TableState.FAILED: "nicht lesbar",
+        TableState.MISSING: "fehlt",
+    },
+    Presence: {
+        Presence.THERE: "vorhanden",
+        Presence.GONE: "entfallen",
+        Presence.NOT_THERE: "nicht da",
+        Presence.FORGOTTEN: "weiter zurück, als aufgehoben wird",
+    },
     DeliveryState: {
         DeliveryState.RECEIVING: "wird empfangen",
         DeliveryState.WAITING: "wartet",
@@ -135,6 +153,7 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         ParkedCause.KUNDE_TAKEN: "Kunde gehört zu einem anderen Datensatz",
         ParkedCause.KUNDE_JUST_LINKED: "Kunde gerade anders verknüpft",
         ParkedCause.RECORD_LINKED: "Datensatz schon verknüpft",
+        ParkedCause.OTHER_NUMBER: "Andere Kundennummer im Datensatz",
         ParkedCause.RULE_UNDECIDED: "Auswahlregel nicht zu entscheiden",
         ParkedCause.POSSIBLY_CREATED: "vielleicht angelegt",
         ParkedCause.REFUSED_BY_AMEISE: "von Ameise abgelehnt",
@@ -157,12 +176,79 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
 
 _REASONS = {"access_denied": "Zustimmung abgelehnt (access_denied)"}
 
+_RULES = {
+    "file_of_no_table": "Der Dateiname gehört zu keiner Tabelle",
+    "file_unfinished": "Die Datei kam nicht ganz an",
+    "file_superseded": "Es gab eine neuere Datei derselben Tabelle",
+    "file_empty": "Die Datei ist leer",
+    "file_unreadable": "Die Datei ist nicht lesbar",
+    "file_cut_off": "Die Datei endet mitten in einer Zeile",
+    "archive_unreadable": "Das Archiv ist nicht lesbar",
+    "archive_too_large": "Das Archiv ist ausgepackt zu groß",
+    "archive_ratio": "Das Archiv ist verdächtig stark gepackt",
+    "archive_too_many_entries": "Das Archiv hat zu viele Dateien",
+    "archive_name": "Ein Name im Archiv ist nicht zulässig",
+    "archive_link": "Das Archiv enthält eine Verknüpfung",
+    "archive_encrypted": "Das Archiv ist verschlüsselt",
+    "too_many_columns": "Zu viele Spalten",
+    "column_twice": "Die Spalte kommt doppelt vor",
+    "column_missing": "Die Spalte fehlt",
+    "column_unknown": "Die Spalte ist unbekannt",
+    "key_column_missing": "Eine Spalte des Schlüssels fehlt",
+    "row_too_short": "Die Zeile hat zu wenige Spalten",
+    "row_too_long": "Die Zeile hat zu viele Spalten",
+    "row_swallows_rows": "Ein Anführungszeichen verschluckt weitere Zeilen",
+    "key_unreadable": "Der Schlüssel ist nicht lesbar",
+    "key_twice": "Der Schlüssel kommt doppelt vor",
+    "required_unreadable": "Ein Pflichtfeld ist nicht lesbar",
+    "cell_unreadable": "Der Wert ist nicht lesbar",
+    "points_nowhere": "Der Verweis zeigt ins Leere",
+    "nothing_taken_for_gone": "Unvollständig: nichts gilt als entfallen",
+}
+_VALUES = {
+    "empty": "leer",
+    "number": "Zahl",
+    "date-like": "wie ein Datum",
+    "text": "Text",
+    "too long": "zu lang",
+    "lone quote": "einzelnes Anführungszeichen",
+    "unreadable characters": "unlesbare Zeichen",
+}
+_ERASED = {
+    "original_rows": "Zeilen in aufgehobenen Originaldateien",
+    "original_files": "Ganz entfernte Originaldateien",
+    "objects": "Zwischengespeicherte Dateien",
+    "history": "Frühere Stände",
+    "object_version": "Versionen",
+    "link": "Verknüpfungen mit Zoho",
+    "work": "Arbeit im Abgleich",
+    "bulk_row": "Zeilen im Massenschreiben",
+    "intent": "Anlagen in Ameise",
+    "judged": "Geprüfte Versionen",
+    "parked_message": "Unlesbare Nachrichten",
+    "work_of_others": "Arbeit über andere, die ihn nannte",
+    "intent_of_others": "Anlagen anderer, die ihn nannten",
+    "pipeline": "Letzte Fehler von Pipelines, die ihn nannten",
+}
+
 _TONES: dict[type[StrEnum], dict[str, str]] = {
     Outcome: {Outcome.OK: "good", Outcome.WARNING: "warn", Outcome.ERROR: "bad", Outcome.RETRY: "warn"},
     ConnectionState: {
         ConnectionState.CONNECTING: "calm",
         ConnectionState.ACTIVE: "good",
         ConnectionState.RECONNECT_NEEDED: "bad",
+    },
+    TableState: {
+        TableState.RECEIVING: "calm",
+        TableState.WAITING: "calm",
+        TableState.CHECKING: "calm",
+        TableState.IMPORTING: "calm",
+        TableState.IMPORTED: "good",
+        TableState.IMPORTED_WITH_WARNINGS: "warn",
+        TableState.HELD: "warn",
+        TableState.REJECTED: "calm",
+        TableState.FAILED: "bad",
+        TableState.MISSING: "warn",
     },
     DeliveryState: {
         DeliveryState.RECEIVING: "calm",
@@ -193,6 +279,21 @@ def event_label(name: str) -> str:
 def reason_words(reason: str) -> str:
     """An OAuth2 error code in words with the code behind them; other reasons as they are."""
     return _REASONS.get(reason, reason)
+
+
+def rule_words(rule: str) -> str:
+    """What is wrong, of a problem in a delivery; a rule of a newer release keeps its own name."""
+    return _RULES.get(rule, rule)
+
+
+def value_words(value: str | None) -> str:
+    """What kind of value stood there."""
+    return _VALUES.get(value, value) if value else ""
+
+
+def erased_words(place: str) -> str:
+    """Where something of a Kunde was erased."""
+    return label(Table(place)) if place in set(Table) else _ERASED.get(place, place)
 
 
 def tone(value: StrEnum) -> str:

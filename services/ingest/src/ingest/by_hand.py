@@ -89,6 +89,7 @@ class ByHand:
         now, bytes_ = datetime.now(UTC), sum(file.stat().st_size for file in files)
         row = DeliveryRow(
             id=delivery, tenant=tenant, state=DeliveryState.WAITING, correlationid=new_id(),
+            actor_kind=ActorKind.SERVICE, actor_id=OPERATOR,
             received_from=now, as_of=now - self.settings.as_of_lag, files=len(files), bytes_=bytes_,
             missing=list(missing),
         )  # fmt: skip

@@ -64,7 +64,7 @@ class Downloads:
         today = datetime.now(UTC).astimezone(_BERLIN).date()
         async with self.database.tenant(tenant) as session:
             if table not in await store.delivered_tables(session, tenant):
-                raise NotFound(f"{table} was never delivered")
+                raise NotFound(f"{table} wurde noch nie geliefert.")
         made = await self._made(tenant, header, query, {"tenant": tenant}, f"{tenant}_{table}_{today}.csv")
         async with self.database.tenant(tenant) as session:
             await self.outbox.tell(session, cause, TableDownloaded(table=table, rows=made.rows))

@@ -23,7 +23,7 @@ from contracts.ids import Kundennummer, TenantId, new_id
 from contracts.names import Service, Table
 from contracts.problems import Conflict, NotFound
 from contracts.rpc.ingest import ForgetReceipt
-from contracts.streams import DOWNLOADS
+from contracts.streams import DOWNLOADS, UPLOADS
 from ingest import importing, store
 from ingest.format_overrides import Formats
 from ingest.originals import Removed, remove_kunden
@@ -61,7 +61,10 @@ class Forgetting:
                 await remember_size(session, self.stop_list, tenant)
             originals = await self._remove_from_originals(tenant, kunde)
             erased = {"original_rows": originals.rows, "original_files": originals.files}
-            erased["objects"] = await objects.forget_all_of(self.base.broker.js, DOWNLOADS, tenant)
+            js = self.base.broker.js
+            erased["objects"] = sum(
+                [await objects.forget_all_of(js, bucket, tenant) for bucket in (DOWNLOADS, UPLOADS)]
+            )
             async with self.base.database.tenant(tenant) as session:
                 erased |= await _erase(session, tenant, kunde)
                 told = KundeForgotten(kunde=kunde, counts=erased)
@@ -99,7 +102,7 @@ class Forgetting:
         """Raises NotFound if he is not on the stop list, Conflict if it lost entries."""
         await self._check_list(tenant)
         if not await asyncio.to_thread(self.stop_list.lift, tenant, kunde):
-            raise NotFound("this Kunde is not on the stop list")
+            raise NotFound("Dieser Kunde steht nicht auf der Sperrliste.")
         async with self.base.database.tenant(tenant) as session:
             await remember_size(session, self.stop_list, tenant)
             await self.base.outbox.tell(session, cause, StopLifted(kunde=kunde))
@@ -111,7 +114,7 @@ class Forgetting:
                 await check_size(session, self.stop_list, tenant)
         except StopListIncomplete as error:
             raise Conflict(
-                str(error), remedy="mount INGEST_STOP_LIST_DIR, or put its newest copy there"
+                str(error), remedy="INGEST_STOP_LIST_DIR einhängen oder die neueste Kopie dorthin legen."
             ) from error
 
     async def _no_import(self, tenant: TenantId) -> Lease:
@@ -128,8 +131,8 @@ class Forgetting:
                         return lease
                     await asyncio.sleep(PATIENCE_SECONDS / 20)
         except TimeoutError as error:
-            remedy = "try again when it has ended"
-            raise Conflict("a delivery is being imported", remedy=remedy) from error
+            remedy = "Danach noch einmal versuchen."
+            raise Conflict("Gerade wird eine Lieferung importiert.", remedy=remedy) from error
 
     async def _remove_from_originals(self, tenant: TenantId, kunde: Kundennummer) -> Removed:
         """Files that are still to be imported stay whole: the stop list keeps him out then, and they lose him

@@ -30,6 +30,7 @@ from ingest.failed_logins import FailedLogins, logins_total
 from ingest.ftp_users import Users
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
+from ingest.tls_context import CurrentContext
 from ingest.uploading import Begin, Pace, Refusal, Upload, UploadRefused, Uploads
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -197,8 +198,13 @@ class Handler(TLS_FTPHandler):
     proto_cmds: ClassVar[dict[str, Any]] = {
         name: about for name, about in TLS_FTPHandler.proto_cmds.items() if name != "STOU"
     }
-    ssl_options = TLS_FTPHandler.ssl_options | SSL.OP_NO_TLSv1 | SSL.OP_NO_TLSv1_1
+    current_context: ClassVar[CurrentContext]
     _in_doubt: Upload | None = None
+
+    @classmethod
+    def get_ssl_context(cls) -> SSL.Context:
+        """Of one connection, its transfers included. pyftpdlib's own would keep the first for all."""
+        return cls.current_context()
 
     @property
     def tenant(self) -> TenantId:
@@ -291,8 +297,18 @@ def _ends_with_a_line(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
+def tls_context(certificate: tls.Certificate) -> SSL.Context:
+    """For TLS 1.2 and above. Raises OSError or SSL.Error if there is no certificate with its key."""
+    context = SSL.Context(TLS_FTPHandler.ssl_protocol)
+    context.set_options(TLS_FTPHandler.ssl_options | SSL.OP_NO_TLSv1 | SSL.OP_NO_TLSv1_1)
+    context.use_certificate_chain_file(str(certificate.chain))
+    context.use_privatekey_file(str(certificate.key))
+    context.check_privatekey()
+    return context
+
+
 def _handler_class(
-    settings: IngestSettings, certificate: tls.Certificate, users: Users, uploads: Uploads,
+    settings: IngestSettings, context: CurrentContext, users: Users, uploads: Uploads,
     failed_logins: FailedLogins,
 ) -> type[Handler]:  # fmt: skip
     channel = {"bytes_per_second": settings.upload_bytes_per_second, "timeout": settings.ftp_idle_seconds}
@@ -301,8 +317,7 @@ def _handler_class(
         "users": users,
         "uploads": uploads,
         "failed_logins": failed_logins,
-        "certfile": str(certificate.chain),
-        "keyfile": str(certificate.key),
+        "current_context": context,
         "dtp_handler": type("TenantDataChannel", (DataChannel,), channel),
         "banner": "MVP-Connector",
         "timeout": settings.ftp_idle_seconds,
@@ -322,8 +337,8 @@ def serving(
     Raises OSError if the port is taken or a given certificate is not there, OpenSSL.SSL.Error if it is none.
     """
     certificate = tls.certificate(settings)
-    handler = _handler_class(settings, certificate, users, uploads, failed_logins)
-    handler.get_ssl_context()
+    context = CurrentContext(certificate, tls_context)
+    handler = _handler_class(settings, context, users, uploads, failed_logins)
     server = FTPServer((settings.ftp_host, settings.ftp_port), handler, ioloop=IOLoop())
     server.max_cons = settings.ftp_max_connections
     server.max_cons_per_ip = settings.ftp_max_connections_per_address

@@ -53,7 +53,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 POLL_SECONDS = 2.0
 """How long a delivery that another replica received may go unnoticed."""
 LEASE = "import"
-SUPERSEDED = "a newer delivery was imported"
+SUPERSEDED = "Eine neuere Lieferung ist schon importiert."
 _TOO_MUCH = frozenset({"57014", "53100", "53200", "53400"})
 """PostgreSQL's codes: the statement took too long; disk full, out of memory, above a configured limit."""
 
@@ -143,7 +143,7 @@ class Importer:
     async def _hopeless(self, session: AsyncSession, delivery: DeliveryRow) -> str | None:
         """Why it is not tried (again). Under the lease, nothing newer can be imported meanwhile."""
         if delivery.attempts >= self.settings.import_attempts:
-            return f"not imported after {delivery.attempts} attempts"
+            return f"Nach {delivery.attempts} Versuchen nicht importiert."
         if delivery.released_at is None and await store.is_superseded(session, delivery):
             return SUPERSEDED
         return None  # one that was released too late is held again, for the person who released it
@@ -172,7 +172,7 @@ class Importer:
             if is_unreachable(error) and not _will_fail_again(error):
                 raise
             log.exception("import.failed")
-            await self._fail(current, lease, f"{type(error).__name__}; see the log")
+            await self._fail(current, lease, f"Fehler im Connector: {type(error).__name__} (siehe Log)")
         else:
             if left_out:  # not before: an import that begins again must find the files as they came
                 await self._clean_files(current, lambda folder, form: remove_kunden(folder, form, left_out))
@@ -193,7 +193,7 @@ class Importer:
         form = await self.formats.of(current.tenant)
         read = await asyncio.to_thread(self._read, current, form)
         if not read.tables:
-            await self._fail(current, lease, "no file could be read", read)
+            await self._fail(current, lease, "Keine Datei war lesbar.", read)
             return set()
         progress.checked({table: found.rows for table, found in read.tables.items()})
         async with self.base.database.tenant(current.tenant) as session:
@@ -334,7 +334,7 @@ class Importer:
             delivery=current.delivery,
             counts=counts,
             outcome=Outcome.WARNING if warned else Outcome.OK,
-            reason="; ".join((f"{read.problem_count()} problems", *read.notes)) if warned else None,
+            reason="; ".join((f"Probleme: {read.problem_count()}", *read.notes)) if warned else None,
             duration_ms=duration_ms,
         )
         await self._end(session, current, state, told, read, counts)
@@ -406,5 +406,6 @@ def _will_fail_again(error: Exception) -> bool:
 
 
 def cause_of(delivery: DeliveryRow) -> Cause:
-    """Everything that a delivery leads to belongs to one chain that blau direkt began."""
-    return Cause(TenantId(delivery.tenant), ActorKind.BLAUDIREKT, "dailyup", Uuid(delivery.correlationid))
+    """Everything that a delivery leads to belongs to one chain, on behalf of who sent it."""
+    actor = ActorKind(delivery.actor_kind), delivery.actor_id
+    return Cause(TenantId(delivery.tenant), *actor, Uuid(delivery.correlationid))

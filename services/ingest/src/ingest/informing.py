@@ -42,7 +42,7 @@ class Informing:
         async with self.base.database.tenant(tenant) as session:
             about = await _everything(session, tenant, kunde)
             if not about["tables"] and not about["history"]:
-                raise NotFound("nothing is held about this Kunde")
+                raise NotFound("Über diesen Kunden ist nichts gespeichert.")
             await self.base.outbox.tell(session, cause, KundeInformed(kunde=kunde))
         about["original_files"] = await asyncio.to_thread(self._files, tenant, kunde)
         text = json.dumps(about, ensure_ascii=False, indent=2).encode()

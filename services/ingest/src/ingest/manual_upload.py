@@ -8,10 +8,9 @@ from pathlib import Path
 
 import structlog
 from nats.errors import Error as NatsError
-from nats.js.errors import ObjectNotFoundError
-from nats.js.object_store import ObjectStore
 from sqlalchemy.exc import IntegrityError
 
+from chassis import objects
 from chassis.cause import Cause
 from chassis.process import Foundation
 from contracts.events import DeliveryUploaded
@@ -19,7 +18,7 @@ from contracts.ids import TenantId, Uuid, new_id
 from contracts.names import Table
 from contracts.problems import Invalid, NotFound, Unavailable
 from contracts.rpc.ingest import DeliveryState, UploadedFile, UploadReply
-from contracts.streams import UPLOADS, object_name
+from contracts.streams import UPLOADS
 from ingest.archives import names_in
 from ingest.format_overrides import Formats
 from ingest.importing import Importer
@@ -56,12 +55,11 @@ class ManualUpload:
             raise Invalid("Ein Dateiname kommt doppelt vor oder ist nicht zulässig.")
         if taken := await self._taken(tenant, delivery):
             return taken
-        store = await self.base.broker.js.object_store(UPLOADS.name)
         # Under an id of its own until it is taken: what is asked twice at once does not share a folder.
         own = new_id()
         folder = await asyncio.to_thread(self.spool.create_delivery, tenant, own)
         try:
-            bytes_ = await self._fetch(store, tenant, files, folder)
+            bytes_ = await self._fetch(tenant, files, folder)
             await asyncio.to_thread(self.spool.settled, tenant, own)
             await self._enqueue(cause, tenant, delivery, own, files=len(files), bytes_=bytes_)
         except (NotFound, IntegrityError):
@@ -72,7 +70,7 @@ class ManualUpload:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         log.info("delivery.uploaded", delivery=delivery, files=len(files), bytes=bytes_)
         self.importer.wake.set()
-        await self._forget(store, tenant, files)
+        await self._forget(tenant, files)
         return UploadReply(delivery=delivery, files=len(files), bytes_=bytes_)
 
     async def _enqueue(
@@ -84,6 +82,7 @@ class ManualUpload:
         now = datetime.now(UTC)
         row = DeliveryRow(
             id=delivery, tenant=tenant, state=DeliveryState.WAITING, correlationid=cause.correlationid,
+            actor_kind=cause.actor_kind, actor_id=cause.actor_id,
             received_from=now, as_of=now - self.settings.as_of_lag, files=files, bytes_=bytes_,
             missing=list(missing),
         )  # fmt: skip
@@ -100,9 +99,7 @@ class ManualUpload:
             row = await session.get(DeliveryRow, delivery)
         return UploadReply(delivery=delivery, files=row.files, bytes_=row.bytes_) if row else None
 
-    async def _fetch(
-        self, store: ObjectStore, tenant: TenantId, files: tuple[UploadedFile, ...], folder: Path
-    ) -> int:
+    async def _fetch(self, tenant: TenantId, files: tuple[UploadedFile, ...], folder: Path) -> int:
         """Write the objects to files; returns how many bytes they have.
 
         Raises Invalid, NotFound, Unavailable.
@@ -112,31 +109,31 @@ class ManualUpload:
             async with asyncio.timeout(FETCH_SECONDS):
                 for file in files:
                     most = min(left, self.settings.upload_file_bytes)
-                    left -= await self._fetch_one(
-                        store, object_name(tenant, file.object), folder / file.name, most
-                    )
+                    left -= await self._fetch_one(tenant, file.object, folder / file.name, most)
         except (NatsError, TimeoutError) as error:
             raise Unavailable(
                 "Der Zwischenspeicher antwortet nicht.", remedy="Später noch einmal."
             ) from error
         return self.settings.upload_home_bytes - left
 
-    async def _fetch_one(self, store: ObjectStore, name: str, path: Path, most: int) -> int:
+    async def _fetch_one(self, tenant: TenantId, object_: Uuid, path: Path, most: int) -> int:
+        js = self.base.broker.js
         try:
-            size = (await store.get_info(name)).size or 0
+            size = await objects.size(js, UPLOADS, tenant, object_)
             if size > most:
                 raise Invalid(f"{path.name} ist zu groß: {size} Bytes.")
             with path.open("wb") as out:
-                await store.get(name, writeinto=out)
-        except ObjectNotFoundError as error:
+                async for piece in objects.read(js, UPLOADS, tenant, object_):
+                    await asyncio.to_thread(out.write, piece)
+        except NotFound as error:
             raise NotFound(f"{path.name} ist nicht mehr da.", remedy="Noch einmal hochladen.") from error
         return size
 
-    async def _forget(self, store: ObjectStore, tenant: TenantId, files: tuple[UploadedFile, ...]) -> None:
+    async def _forget(self, tenant: TenantId, files: tuple[UploadedFile, ...]) -> None:
         """Take the objects away at once; where that fails, their time does it."""
         try:
             for object_ in {file.object for file in files}:
-                await store.delete(object_name(tenant, object_))
+                await objects.forget(self.base.broker.js, UPLOADS, tenant, object_)
         except (NatsError, TimeoutError) as error:
             log.info("upload.objects_left", error=type(error).__name__)
 

@@ -86,7 +86,7 @@ class OverdueWatch:
             )
             if is_new:
                 hours = self.settings.overdue_after.total_seconds() / 3600
-                reason = f"no delivery for {hours:.0f} hours"
+                reason = f"Seit {hours:.0f} Stunden kam keine Lieferung."
                 cause = Cause.of_service(Service.INGEST, tenant)
                 await self.base.outbox.tell(session, cause, DeliveryOverdue(since=since, reason=reason))
                 log.warning("delivery.overdue", tenant=tenant, since=since.isoformat())

@@ -37,7 +37,7 @@ async def report_dangling(
                 keys = keys.filter(~keys.is_in(pl.Series(list(stored), dtype=pl.String).implode()))
             if len(keys):
                 rows = await asyncio.to_thread(_rows_with, read_table, column, keys)
-                read.notes.append(f"{table}.{column.name} points nowhere in {rows.height} rows")
+                read.notes.append(f"{table}.{column.name} zeigt in {rows.height} Zeilen ins Leere")
                 said = _said(read_table.file, column.name, rows)
                 read.tables[table] = read.tables[table].with_problems(said, rows.height)
 

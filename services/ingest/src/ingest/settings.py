@@ -52,8 +52,8 @@ class IngestSettings(ServiceSettings):
     ftp_idle_seconds: int = Field(default=300, ge=1, description="a silent connection is closed after this")
     ftp_tls_certificate: Path | None = Field(
         default=None,
-        description="PEM file of the certificate and its chain, read at start; unset: a self-signed one, "
-        "made once in `spool_dir`",
+        description="PEM file of the certificate and its chain; when its file changes, new connections "
+        "use the new one; unset: a self-signed one, made once in `spool_dir`",
     )
     ftp_tls_key: Path | None = Field(
         default=None, description="PEM file of its private key; unset: it is in the certificate's file"

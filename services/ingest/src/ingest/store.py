@@ -76,7 +76,7 @@ async def delivery(session: AsyncSession, tenant: TenantId, id_: Uuid) -> Delive
     """Raises NotFound."""
     row = await session.get(DeliveryRow, id_)
     if row is None or row.tenant != tenant:
-        raise NotFound(f"there is no delivery {id_}")
+        raise NotFound(f"Die Lieferung {id_} gibt es nicht.")
     return row
 
 

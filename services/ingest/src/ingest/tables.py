@@ -12,6 +12,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
+from contracts.actor import ActorKind
+
 _MOMENT: Any = DateTime(timezone=True)
 _AMOUNT: Any = Numeric(18, 2)
 _LOCAL_TIME: Any = DateTime(timezone=False)
@@ -41,7 +43,8 @@ class FtpUserRow(Base, table=True):
 
 
 class DeliveryRow(Base, table=True):
-    """One delivery, and at the same time its place in the queue: the oldest `waiting` one is next."""
+    """One delivery, and at the same time its place in the queue: the oldest `waiting` one is next. The
+    actor is who sent it: events of its import name him."""
 
     __tablename__ = "delivery"  # pyright: ignore[reportAssignmentType]
 
@@ -49,6 +52,8 @@ class DeliveryRow(Base, table=True):
     tenant: str
     state: str
     correlationid: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
+    actor_kind: str = ActorKind.BLAUDIREKT
+    actor_id: str = "dailyup"
     received_from: datetime = Field(sa_type=_MOMENT)
     as_of: datetime = Field(sa_type=_MOMENT)
     started_at: datetime | None = Field(default=None, sa_type=_MOMENT)

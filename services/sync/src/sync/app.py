@@ -24,6 +24,7 @@ from sync.create_once import CreateOnce
 from sync.flows import Plan, Plans
 from sync.gates import Gates
 from sync.intake import Intake
+from sync.known_there import AmeiseKnowledge
 from sync.limit_admin import LimitAdmin
 from sync.limit_settings import default_terms, gate_settings
 from sync.parked import Parked
@@ -59,17 +60,20 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         stopping = Stopping(stop_list, base.database, base.outbox)
         throughput = Throughput(base.database)
         people = People(base.database, base.outbox, stop_list)
+        knowledge = AmeiseKnowledge(kept=settings.ameise_lists_kept)
         create_once = CreateOnce(
             database=base.database,
             lease=settings.lease,
             settling_time=settings.settling_time,
             fresh_link=settings.fresh_link,
+            knowledge=knowledge,
         )
         to_ameise = ToAmeise(
             database=base.database,
             store=RecordStore(base.database, base.outbox, throughput),
             systems=systems,
             create_once=create_once,
+            knowledge=knowledge,
             links=links,
             lease=settings.lease,
             give_up_after=settings.give_up_after,

@@ -43,6 +43,11 @@ class Merging:
     ameise: Mapping[str, Value]
     zoho: Mapping[str, Value]
 
+    @property
+    def is_new(self) -> bool:
+        """Whether its record is yet to be made."""
+        return self.link.zoho_id is None
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -118,8 +123,9 @@ def merge_item(
             pipeline.definition.fields,
             ameise=ameise,
             zoho=zoho,
-            ameise_base=link.ameise_base,
-            zoho_base=link.zoho_base,
+            # What an earlier try sent counts once there is a record to compare it with.
+            ameise_base=link.ameise_base if record is not None else None,
+            zoho_base=link.zoho_base if record is not None else None,
             policy=pipeline.definition.policy,
             conversion=conversion,
         )
@@ -167,6 +173,12 @@ def written(
     events = (*conflicts_of(pipeline, merging), told)
     behind = bool(merged.to_ameise or merging.link.written_after(item.object.as_of))
     return Settled(item, "applied", link, events, look_at_zoho=behind)
+
+
+def as_sent(pipeline: Pipeline, merging: Merging) -> Link:
+    """The link as it will be if Zoho takes what we are about to send as it is."""
+    sent = read_back(pipeline, merging.merged, None, written_at=None)
+    return with_new_bases(pipeline, merging, zoho_read_back=sent)
 
 
 def conflicts_of(pipeline: Pipeline, merging: Merging) -> tuple[EventData, ...]:

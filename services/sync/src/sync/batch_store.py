@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.cause import Cause
@@ -16,7 +16,7 @@ from sync import link_store, pipeline_store, work_store
 from sync.batch import Settled, Unsettled, Verdict
 from sync.link_store import Link
 from sync.pipelines import Pipeline
-from sync.retry import Park, Postpone
+from sync.retry import Park, Postpone, other_half_is_busy
 from sync.throughput import Throughput
 from sync.work_store import Lane, Work
 
@@ -43,7 +43,9 @@ class BatchStore:
                 await self._store(session, pipeline, verdicts, duration_ms)
                 await link_store.give_back(session, leased)
             self._note(pipeline, verdicts)
-        except IntegrityError:
+        except DBAPIError as error:
+            if not link_store.is_in_the_way(error):
+                raise
             for verdict in verdicts:
                 await self._store_alone(pipeline, verdict, duration_ms)
             async with self.database.tenant(pipeline.tenant) as session:
@@ -60,11 +62,21 @@ class BatchStore:
             async with self.database.tenant(pipeline.tenant) as session:
                 await self._store(session, pipeline, [verdict], duration_ms)
             self._note(pipeline, [verdict])
-        except IntegrityError:
+        except DBAPIError as error:
+            if not link_store.is_in_the_way(error):
+                raise
             work = verdict.item.work if isinstance(verdict, Settled) else verdict.work
-            parked = Unsettled(work, Park(ParkedCause.RECORD_LINKED))
+            decision = await self._in_the_way(pipeline, verdict)
             async with self.database.tenant(pipeline.tenant) as session:
-                await self._store(session, pipeline, [parked], duration_ms)
+                await self._store(session, pipeline, [Unsettled(work, decision)], duration_ms)
+
+    async def _in_the_way(self, pipeline: Pipeline, verdict: Verdict) -> Postpone | Park:
+        """What to do if a link cannot be stored, since another one is in its way."""
+        if isinstance(verdict, Settled) and verdict.link is not None:
+            async with self.database.tenant(pipeline.tenant) as session:
+                if not await link_store.is_taken(session, pipeline, verdict.link):
+                    return other_half_is_busy()
+        return Park(ParkedCause.RECORD_LINKED)
 
     async def _store(
         self, session: AsyncSession, pipeline: Pipeline, verdicts: Sequence[Verdict], duration_ms: float

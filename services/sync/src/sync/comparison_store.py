@@ -113,17 +113,14 @@ async def on_table(
 
 
 _PARK = """
-INSERT INTO work AS w (tenant, pipeline, direction, object, lane, correlationid, causationid, parked,
-                       failing_since, cause, details, reason)
+INSERT INTO work (tenant, pipeline, direction, object, lane, correlationid, causationid, parked,
+                  failing_since, cause, details, reason)
 SELECT :tenant, :pipeline, 'to_ameise', o.object, :lane, CAST(:correlationid AS uuid),
        CAST(:causationid AS uuid), true, now(), o.cause, CAST(o.details AS jsonb), o.reason
 FROM unnest(CAST(:objects AS text[]), CAST(:causes AS text[]), CAST(:details AS text[]),
             CAST(:reasons AS text[])) AS o (object, cause, details, reason)
 ORDER BY o.object
-ON CONFLICT (tenant, pipeline, direction, object) DO UPDATE SET
-    cause = excluded.cause, details = excluded.details, reason = excluded.reason, words = NULL,
-    candidates = '[]'
-WHERE w.parked AND w.reason IS DISTINCT FROM excluded.reason
+ON CONFLICT (tenant, pipeline, direction, object) DO NOTHING
 RETURNING object
 """
 
@@ -131,8 +128,8 @@ RETURNING object
 async def park_untried(
     session: AsyncSession, pipeline: Pipeline, parked: Mapping[str, Park], cause: Cause
 ) -> list[str]:
-    """Park records for a person, by Zoho id. Returns those that are new or have a new reason:
-    what is being worked on is left alone, what is parked for that very reason was told."""
+    """Park records for a person, by Zoho id; returns those that had no row of work yet. What is being worked
+    on will find out by itself, and what is parked keeps the cause of whoever tried it."""
     if not parked:
         return []
     rows = await fetch_all(

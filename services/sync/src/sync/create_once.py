@@ -23,7 +23,9 @@ from chassis.database import Database
 from chassis.leases import Lease
 from contracts.rpc.sync_parked import ParkedCause
 from sync import intent_store
+from sync.checks import Unfit, missing_of_new, problems_of, today_in_germany
 from sync.intent_store import Intent
+from sync.known_there import AmeiseKnowledge
 from sync.kunde import CONTACT, KundeInAmeise, new_kunde_body, read_kunde
 from sync.matching import Candidate, choose_match, match_keys, only_new_one, same_name, twin_keys
 from sync.pipelines import Pipeline
@@ -34,8 +36,6 @@ from vendor.errors import Unavailable, VendorError
 
 TURN_DELAY = timedelta(milliseconds=100)
 LOOK_AGAIN_DELAY = timedelta(seconds=5)
-REQUIRED = {"anrede_id": "Anrede", "vorname": "Vorname", "nachname": "Nachname", "land_id": "Land"}
-"""Without these Ameise answers an unexplained HTML 400."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,18 @@ class CreateOnce:
     lease: timedelta
     settling_time: timedelta
     fresh_link: timedelta
+    knowledge: AmeiseKnowledge
 
     async def __call__(
         self, pipeline: Pipeline, ameise: AmeiseClient, work: Work, wanted: Mapping[str, Known]
     ) -> Creation:
-        """`wanted`: the record's values in Ameise's form. Raises the client's errors and LeaseLost."""
+        """`wanted`: the record's values in Ameise's form. Raises the client's errors, Unfit and LeaseLost."""
         fields = complete(wanted, pipeline.definition.new_kunde)
-        if missing := [title for name, title in REQUIRED.items() if not fields.get(name)]:
+        if missing := missing_of_new(fields):
             return Park(ParkedCause.FIELDS_MISSING, {"fields": ", ".join(missing)})
+        known = await self.knowledge.about(pipeline, ameise, fields)
+        if problems := problems_of(fields, known=known, today=today_in_germany()):
+            raise Unfit(problems)
         turn = await self._take_turn(pipeline, work)
         if turn is None:
             return Postpone(TURN_DELAY, "eine andere Anlage läuft", counts=False)
@@ -94,7 +98,7 @@ class CreateOnce:
             known = f" (Kunde {twin.kundennummer})" if twin.kundennummer else ""
             return Park(ParkedCause.TWIN_RECORD, {"zoho_id": twin.zoho_id + known})
         candidates = await search(ameise, fields)
-        match = choose_match(fields, candidates)
+        match = choose_match(fields, candidates, pipeline.definition.matching)
         if match.adopt is not None:
             return Found(match.adopt, adopted=True)
         if match.ask_about:
@@ -111,7 +115,13 @@ class CreateOnce:
         self, pipeline: Pipeline, ameise: AmeiseClient, intent: Intent, fields: Mapping[str, Known]
     ) -> Creation:
         try:
-            created = await ameise.create_kunde(new_kunde_body(fields))
+            simplr = pipeline.definition.simplr
+            created = await ameise.create_kunde(
+                new_kunde_body(fields),
+                mitteilung_benutzername=simplr.user_name,
+                mitteilung_passwort_link=simplr.password_link,
+                mitteilung_erstinfo_unterbinden=simplr.suppress_erstinformation,
+            )
         except VendorError as error:
             if not (isinstance(error, Unavailable) and error.outcome_unknown):
                 await self._settle(pipeline, intent, "abandoned", None)  # refused, or never got there
@@ -159,7 +169,7 @@ async def search(ameise: AmeiseClient, fields: Mapping[str, Known]) -> list[Cand
     for number in sorted({hit.id for hit in found if same_name(fields, KundeInAmeise(hit, ()).fields)}):
         kunde = await read_kunde(ameise, number)
         person = {name: canonical(value) for name, value in kunde.fields.items() if name not in CONTACT}
-        mails = [canonical(k.value) for k in kunde.kontaktdaten if k.typ == "email"]
+        mails = [canonical(k.value) for k in kunde.kontaktdaten or () if k.typ == "email"]
         same_mail = next((m for m in mails if str(m).casefold() == str(fields.get("email")).casefold()), None)
         candidates.append(Candidate(number, {**person, "email": same_mail or (mails[0] if mails else None)}))
     return candidates

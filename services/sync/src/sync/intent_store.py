@@ -68,6 +68,34 @@ async def twin_of(
     return Twin(rows[0]["zoho_id"], rows[0]["kundennummer"]) if rows else None
 
 
+@dataclass(frozen=True, slots=True)
+class Met:
+    """An Erstanlage that one of the asked Kunden may have come of."""
+
+    zoho_id: str
+    kundennummer: str | None
+    found_before: frozenset[str]
+    match_keys: frozenset[str]
+
+
+async def met_by(
+    session: AsyncSession, pipeline: Pipeline, *, numbers: list[str], keys: list[str]
+) -> list[Met]:
+    """The Erstanlagen that became one of these Kunden, or are open and share one of these match keys."""
+    rows = await fetch_all(
+        session,
+        "SELECT zoho_id, kundennummer, found_before, match_keys FROM intent "
+        "WHERE ameise_connection = :connection AND module = :module AND outcome <> 'abandoned' "
+        "AND (kundennummer = ANY(CAST(:numbers AS text[])) "
+        "OR (outcome = 'open' AND match_keys ?| CAST(:keys AS text[])))",
+        connection=pipeline.ameise_connection, module=pipeline.module, numbers=numbers, keys=keys,
+    )  # fmt: skip
+    return [
+        Met(row["zoho_id"], row["kundennummer"], frozenset(row["found_before"]), frozenset(row["match_keys"]))
+        for row in rows
+    ]
+
+
 async def declare(
     session: AsyncSession, pipeline: Pipeline, zoho_id: str, *, keys: list[str], found: list[str]
 ) -> Intent:

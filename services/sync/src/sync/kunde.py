@@ -28,10 +28,10 @@ CONTACT = ("email", "telefon", "mobil", "website", "fax")
 
 @dataclass(frozen=True, slots=True)
 class KundeInAmeise:
-    """A Kunde as read: the parts, and all as flat fields."""
+    """A Kunde as read: the parts, and all as flat fields. `kontaktdaten` are None if they were not read."""
 
     kunde: Kunde
-    kontaktdaten: tuple[Kontaktdatum, ...]
+    kontaktdaten: tuple[Kontaktdatum, ...] | None
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -52,8 +52,8 @@ class KundeInAmeise:
             "ort": address.ort if address else None,
             "land_id": address.land if address else None,
         }
-        for typ in CONTACT:
-            standard = standard_of(self.kontaktdaten, typ)
+        for typ in CONTACT if self.kontaktdaten is not None else ():
+            standard = standard_of(self.kontaktdaten or (), typ)
             flat[typ] = standard.value if standard else None
         return flat
 
@@ -64,12 +64,27 @@ def standard_of(kontaktdaten: tuple[Kontaktdatum, ...], typ: str) -> Kontaktdatu
     return next((k for k in of_kind if k.standard), of_kind[0] if of_kind else None)
 
 
-async def read_kunde(ameise: AmeiseClient, kundennummer: str) -> KundeInAmeise:
-    """Read a Kunde and its Kontaktdaten. Raises the client's errors; Rejected with 404 if there is none."""
+async def read_kunde(ameise: AmeiseClient, kundennummer: str, *, contacts: bool = True) -> KundeInAmeise:
+    """Read a Kunde, and his Kontaktdaten if they are of interest. Raises the client's errors; Rejected with
+    404 if there is none."""
+    if not contacts:
+        return KundeInAmeise(await ameise.get_kunde(kundennummer), None)
     kunde, kontaktdaten = await asyncio.gather(
         ameise.get_kunde(kundennummer), ameise.list_kontaktdaten(kundennummer)
     )
     return KundeInAmeise(kunde, tuple(kontaktdaten))
+
+
+async def read_again(
+    ameise: AmeiseClient, before: KundeInAmeise, changes: Mapping[str, Known]
+) -> KundeInAmeise:
+    """The Kunde after `changes` were written: only the parts that they are in are read anew."""
+    kunde, kontaktdaten = before.kunde, before.kontaktdaten
+    if any(name not in CONTACT for name in changes):
+        kunde = await ameise.get_kunde(kunde.id)
+    if any(name in CONTACT for name in changes):
+        kontaktdaten = tuple(await ameise.list_kontaktdaten(kunde.id))
+    return KundeInAmeise(kunde, kontaktdaten)
 
 
 async def write_kunde(ameise: AmeiseClient, current: KundeInAmeise, changes: Mapping[str, Known]) -> None:
@@ -78,8 +93,8 @@ async def write_kunde(ameise: AmeiseClient, current: KundeInAmeise, changes: Map
     May be cut off between two parts: the next try reads the Kunde anew and finds the rest still to do.
     """
     number = current.kunde.id
-    if person := _part(changes, PERSON):
-        await ameise.update_kunde(number, {"Person": person})
+    if base := _base_data(changes):
+        await ameise.update_kunde(number, base)
     if address := _part(changes, ADDRESS):
         present = current.kunde.hauptwohnsitz
         if present is not None and present.id:
@@ -92,7 +107,7 @@ async def write_kunde(ameise: AmeiseClient, current: KundeInAmeise, changes: Map
 
 
 async def _write_contact(ameise: AmeiseClient, current: KundeInAmeise, typ: str, value: Known) -> None:
-    number, present = current.kunde.id, standard_of(current.kontaktdaten, typ)
+    number, present = current.kunde.id, standard_of(current.kontaktdaten or (), typ)
     if present is not None and present.id:
         if value is None:
             await ameise.delete_kontaktdatum(number, present.id)
@@ -105,9 +120,19 @@ async def _write_contact(ameise: AmeiseClient, current: KundeInAmeise, typ: str,
 
 def new_kunde_body(fields: Mapping[str, Known]) -> dict[str, Any]:
     """The body of an Erstanlage: person and main address. Kontaktdaten follow as changes."""
-    body: dict[str, Any] = {"Person": {k: v for k, v in _part(fields, PERSON).items() if v is not None}}
+    body = _base_data({name: value for name, value in fields.items() if value is not None})
     if address := {k: v for k, v in _part(fields, ADDRESS).items() if v is not None}:
         body["Hauptwohnsitz"] = {"Typ": "hauptwohnsitz", **address}
+    return body
+
+
+def _base_data(fields: Mapping[str, Known]) -> dict[str, Any]:
+    """What Ameise keeps with the Kunde himself."""
+    body: dict[str, Any] = {}
+    if person := _part(fields, PERSON):
+        body["Person"] = person
+    if fields.get("vermittler_id"):
+        body["Vermittler"] = fields["vermittler_id"]
     return body
 
 

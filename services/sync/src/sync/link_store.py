@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import fetch_all, run_sql
@@ -229,6 +231,56 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
     stored = await run_sql(session, _SAVE, links=text)
     if stored != len(links):
         raise LeaseLost(f"{len(links) - stored} of {len(links)} links")
+
+
+async def is_taken(session: AsyncSession, pipeline: Pipeline, link: Link) -> bool:
+    """Whether the link's record or object is linked to something else; else whatever stood in its way was
+    only its own other half, in somebody's hand at this moment."""
+    rows = await fetch_all(
+        session,
+        "SELECT 1 FROM link WHERE zoho_connection = :zoho_connection AND module = :module "
+        "AND table_name = :table_name AND id <> :id AND linked_at IS NOT NULL AND NOT gone_in_zoho "
+        "AND (zoho_id = :zoho_id OR ameise_key = :ameise_key) LIMIT 1",
+        id=link.id, zoho_id=link.zoho_id, ameise_key=link.ameise_key, **_place(pipeline),
+    )  # fmt: skip
+    return bool(rows)
+
+
+def is_in_the_way(error: DBAPIError) -> bool:
+    """Whether a link could not be saved because of another one: two records claim one object, or both halves
+    of one link are saved at this moment, each waiting for the other."""
+    return isinstance(error, IntegrityError) or isinstance(error.orig, psycopg.errors.DeadlockDetected)
+
+
+async def remember_sent(session: AsyncSession, links: Sequence[Link]) -> None:
+    """Store what is about to be sent to Zoho, as the bases of links that have no record yet.
+
+    If the answer gets lost, the record is met again: what differs from these was changed by somebody since.
+    What the first of several tries sent stays: an older value of ours must not look like an edit.
+    """
+    documents = [
+        {"id": link.id, "fence": link.fence, "ameise": link.ameise_base, "zoho": link.zoho_base}
+        for link in links
+    ]
+    await run_sql(
+        session,
+        "UPDATE link l SET ameise_base = o.ameise, zoho_base = o.zoho "
+        "FROM jsonb_to_recordset(CAST(:links AS jsonb)) "
+        "AS o (id bigint, fence bigint, ameise jsonb, zoho jsonb) "
+        "WHERE l.id = o.id AND l.fence = o.fence AND l.zoho_base IS NULL",
+        links=json.dumps(documents),
+    )
+
+
+async def sent_for(session: AsyncSession, pipeline: Pipeline, key: str) -> Link | None:
+    """The link of an object whose record was sent to Zoho, but not heard of again."""
+    rows = await fetch_all(
+        session,
+        f"SELECT {_COLUMNS} FROM link WHERE zoho_connection = :zoho_connection AND module = :module "  # noqa: S608
+        "AND table_name = :table_name AND ameise_key = :key AND zoho_id IS NULL AND zoho_base IS NOT NULL",
+        key=key, **_place(pipeline),
+    )  # fmt: skip
+    return _link(rows[0]) if rows else None
 
 
 _MAKE_WAY = """

@@ -1,7 +1,8 @@
 """Is somebody who was typed into Zoho already a Kunde? Pure decisions on what was found.
 
 Families share e-mail addresses and people share names, so no single value decides: the same name and
-birth date do, or the same name and e-mail with nothing against it.
+birth date do, or the same name and e-mail with nothing against it. How much each counts is the pipeline's
+own setting.
 """
 
 import hashlib
@@ -11,7 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from contracts.rpc.pipeline_switches import MatchWeights
 from sync.values import Known
+
+USUAL = MatchWeights()
 
 
 class Likeness(StrEnum):
@@ -28,7 +32,9 @@ class Candidate:
     fields: Mapping[str, Known]
 
 
-def likeness(wanted: Mapping[str, Known], found: Mapping[str, Known]) -> Likeness:
+def likeness(
+    wanted: Mapping[str, Known], found: Mapping[str, Known], weights: MatchWeights = USUAL
+) -> Likeness:
     """How likely two sets of flat fields are the same person.
 
     >>> anna = {"vorname": "Anna", "nachname": "Groß", "geburtsdatum": "1980-01-02"}
@@ -37,11 +43,16 @@ def likeness(wanted: Mapping[str, Known], found: Mapping[str, Known]) -> Likenes
     """
     if not same_name(wanted, found):
         return Likeness.DIFFERENT
+    points = weights.name
     born, their_born = wanted.get("geburtsdatum"), found.get("geburtsdatum")
     if born and their_born:
-        return Likeness.SAME if born == their_born else Likeness.DIFFERENT
+        points += weights.birth_date if born == their_born else weights.other_birth_date
     mail, their_mail = _folded(wanted.get("email")), _folded(found.get("email"))
-    return Likeness.SAME if mail and mail == their_mail else Likeness.POSSIBLE
+    if mail and mail == their_mail:
+        points += weights.email
+    if points >= weights.sure:
+        return Likeness.SAME
+    return Likeness.POSSIBLE if points >= weights.possible else Likeness.DIFFERENT
 
 
 def same_name(one: Mapping[str, Known], other: Mapping[str, Known]) -> bool:
@@ -57,12 +68,14 @@ class Match:
     ask_about: tuple[str, ...] = ()
 
 
-def choose_match(wanted: Mapping[str, Known], candidates: Iterable[Candidate]) -> Match:
+def choose_match(
+    wanted: Mapping[str, Known], candidates: Iterable[Candidate], weights: MatchWeights = USUAL
+) -> Match:
     """One that is surely the same → adopt it. Several, or unsure ones → ask. None → create."""
     same: set[str] = set()
     possible: set[str] = set()
     for candidate in candidates:
-        match likeness(wanted, candidate.fields):
+        match likeness(wanted, candidate.fields, weights):
             case Likeness.SAME:
                 same.add(candidate.kundennummer)
             case Likeness.POSSIBLE:
@@ -95,6 +108,12 @@ def twin_keys(wanted: Mapping[str, Known], *, tenant: str) -> list[str]:
     if born := wanted.get("geburtsdatum"):
         return _keys(wanted, tenant, ("name+geburtsdatum", born), ("name+geburtsdatum", _UNKNOWN))
     return _keys(wanted, tenant, ("name", _UNKNOWN))
+
+
+def sure_keys(wanted: Mapping[str, Known], *, tenant: str) -> list[str]:
+    """Which of `match_keys` say that two are the same person: one name, and one birth date or e-mail."""
+    born = wanted.get("geburtsdatum")
+    return _keys(wanted, tenant, *([("name+geburtsdatum", born)] if born else []))
 
 
 _UNKNOWN = "unknown"

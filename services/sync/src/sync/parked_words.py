@@ -30,6 +30,10 @@ _GERMAN: Mapping[ParkedCause, tuple[Kind, str]] = {
         Kind.UNSURE,
         "der Zoho-Datensatz ist schon mit einem anderen Objekt verknüpft",
     ),
+    ParkedCause.OTHER_NUMBER: (
+        Kind.UNSURE,
+        "im Datensatz steht Kunde {typed}, verknüpft ist er mit Kunde {kunde}",
+    ),
     ParkedCause.RULE_UNDECIDED: (
         Kind.UNSURE,
         "die Auswahlregel der Pipeline braucht ein Feld, das unbekannt ist",
@@ -63,6 +67,7 @@ _ENGLISH: Mapping[ParkedCause, str] = {
     ParkedCause.KUNDE_TAKEN: "unsure: Kunde {kunde} belongs to record {zoho_id} already",
     ParkedCause.KUNDE_JUST_LINKED: "unsure: the Kunde was linked to another record just now",
     ParkedCause.RECORD_LINKED: "unsure: the Zoho record is linked to another object already",
+    ParkedCause.OTHER_NUMBER: "unsure: the record names Kunde {typed}, but is linked to Kunde {kunde}",
     ParkedCause.RULE_UNDECIDED: "unsure: the pipeline's selection rule needs a field that is unknown",
     ParkedCause.NUMBER_DIFFERS: "unsure: linked to {table} {key}, but {field} holds something else",
     ParkedCause.NUMBER_TAKEN: "unsure: {table} {key} belongs to record {zoho_id} already",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.ids import PipelineId, TenantId, Uuid
 from contracts.names import Table
+from contracts.rpc.pipeline_switches import MatchWeights, SimplrMessages
 from sync.mapping import Converter, FieldMapping, Way
 from sync.merge import Policy
 from sync.values import UNKNOWN, Value, canonical
@@ -23,6 +24,7 @@ class Definition(BaseModel):
 
     `only_if`: Ameise field → value that an object must have to travel. `unique_field`: Zoho's unique field
     that holds the object's key. `new_kunde`: Ameise fields of a new Kunde where the record leaves them blank.
+    `simplr`: what Ameise writes to a new Kunde. `matching`: when somebody counts as a Kunde already.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +32,8 @@ class Definition(BaseModel):
     only_if: Mapping[str, bool | str] = Field(default_factory=dict[str, bool | str])
     unique_field: str
     new_kunde: Mapping[str, str] = Field(default_factory=dict[str, str])
+    simplr: SimplrMessages = SimplrMessages()
+    matching: MatchWeights = MatchWeights()
     takes_webhooks: bool
     policy: Policy = Policy.AMEISE
     fields: tuple[FieldMapping, ...]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import Database
@@ -22,7 +22,7 @@ from contracts.rpc.sync_parked import ParkedCause
 from sync import link_store, pipeline_store, work_store
 from sync.link_store import Link
 from sync.pipelines import Pipeline
-from sync.retry import Park, Postpone
+from sync.retry import Park, Postpone, other_half_is_busy
 from sync.throughput import Throughput
 from sync.work_store import Work
 
@@ -67,8 +67,19 @@ class RecordStore:
             await self._store(pipeline, work, leased, result, duration_ms)
             if isinstance(result, Done | Half):
                 self.throughput.note(pipeline, written=_wrote(result.events))
-        except IntegrityError:
-            await self._store(pipeline, work, leased, Park(ParkedCause.KUNDE_JUST_LINKED), duration_ms)
+        except DBAPIError as error:
+            if not link_store.is_in_the_way(error):
+                raise
+            decision = await self._in_the_way(pipeline, result)
+            await self._store(pipeline, work, leased, decision, duration_ms)
+
+    async def _in_the_way(self, pipeline: Pipeline, result: Result) -> Postpone | Park:
+        """What to do if the link cannot be stored, since another one is in its way."""
+        if isinstance(result, Done | Half):
+            async with self.database.tenant(pipeline.tenant) as session:
+                if not await link_store.is_taken(session, pipeline, result.link):
+                    return other_half_is_busy()
+        return Park(ParkedCause.KUNDE_JUST_LINKED)
 
     async def _store(
         self, pipeline: Pipeline, work: Work, leased: Link | None, result: Result, duration_ms: float

@@ -16,6 +16,7 @@ from vendor.errors import NotConnected, NotNow, Rejected, Stale, Unavailable, Ve
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=5)
 NOT_CONNECTED_DELAY = timedelta(seconds=30)
+OTHER_HALF_DELAY = timedelta(milliseconds=400)
 STALE_DELAY = timedelta(milliseconds=200)
 
 
@@ -74,6 +75,13 @@ def decide(
             return Park(cause, {"answer": str(error)}, error.words)
         case _:
             return Postpone(backoff(attempts), str(error))
+
+
+def other_half_is_busy() -> Postpone:
+    """A record and its object were met at the same time, each by somebody who did not know of the other: the
+    one who comes back first finds both. By chance, so that they do not meet again."""
+    delay = OTHER_HALF_DELAY * random.uniform(0.5, 2)  # noqa: S311 (jitter)
+    return Postpone(delay, "in Arbeit", counts=False)
 
 
 def backoff(attempts: int) -> timedelta:

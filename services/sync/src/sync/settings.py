@@ -81,6 +81,10 @@ class SyncSettings(ServiceSettings):
         default=timedelta(minutes=15),
         description="how long Ameise may still be finishing a POST whose answer we did not get",
     )
+    ameise_lists_kept: timedelta = Field(
+        default=timedelta(hours=1),
+        description="how long Ameise's Anreden, Länder and Vermittler are kept before they are asked anew",
+    )
     fresh_link: timedelta = Field(
         default=timedelta(hours=24), description="how long an Erstanlage counts as possibly repeated"
     )

@@ -8,7 +8,7 @@ record by record: a bad one never holds up the others.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -31,6 +31,7 @@ from sync.batch import (
     Settled,
     Unsettled,
     Verdict,
+    as_sent,
     judge_before_writing,
     merge_item,
     newest_change,
@@ -39,6 +40,7 @@ from sync.batch import (
 from sync.batch_store import BatchStore
 from sync.link_store import Link
 from sync.mapping import Conversion, Converter
+from sync.meeting import with_records_of_intents
 from sync.pipelines import Pipeline
 from sync.recognising import unread
 from sync.retry import Park, Postpone, decide
@@ -46,7 +48,7 @@ from sync.systems import Systems
 from sync.work_store import Lane, Work
 from sync.workers import More
 from sync.zoho_records import sent_to_zoho
-from vendor.errors import VendorError
+from vendor.errors import Stale, VendorError
 from zoho.client import ZohoClient
 from zoho.models import Record, RecordResult
 
@@ -57,6 +59,8 @@ WAIT_FOR_KUNDE = timedelta(seconds=2)
 WAIT_FOR_PARKED_KUNDE = timedelta(minutes=1)
 WAIT_FOR_INGEST = timedelta(seconds=2)
 PAUSED_DELAY = timedelta(seconds=30)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""Every record was modified after it."""
 FULL_CALL = 100
 MOST_ROWS = 1_000
 """Rows that one batch looks through for a full call."""
@@ -146,6 +150,7 @@ class ToZoho:
         verdicts: list[Verdict] = []
         links = await self._lease(pipeline, items, verdicts, lasting=lasting)
         leased += links.values()
+        links = await with_records_of_intents(self.database, pipeline, items, links)
         items = [item for item in items if item.object.key in links]
         if not items:
             return Prepared(verdicts)
@@ -280,29 +285,78 @@ class ToZoho:
         merging, zoho = prepared.merging, prepared.zoho
         if not merging or zoho is None:
             return []
+        linked = [m for m in merging if not m.is_new]
+        new = [m for m in merging if m.is_new]
         async with self.database.tenant(pipeline.tenant) as session:
             await work_store.check(session, [m.item.work for m in merging])
             await link_store.check(session, [m.link for m in merging])
-        linked = [m for m in merging if m.link.zoho_id is not None]
-        new = [m for m in merging if m.link.zoho_id is None]
+            if new:
+                await link_store.remember_sent(session, [as_sent(pipeline, m) for m in new])
         return [
             *await self._write_call(pipeline, zoho, linked, newest=prepared.newest),
-            *await self._write_call(pipeline, zoho, new, newest=None),
+            *await self._write_new(pipeline, zoho, new),
         ]
+
+    async def _write_new(self, pipeline: Pipeline, zoho: ZohoClient, new: Sequence[Merging]) -> list[Verdict]:
+        """Make the records of objects that are linked to none. A record that Zoho turns out to have already
+        (a write whose answer was lost, a restored backup) is not overwritten, but linked and merged with:
+        somebody may have changed it meanwhile."""
+        if not new:
+            return []
+        unique = pipeline.definition.unique_field
+        inserts = [{**sent_to_zoho(pipeline, m.merged), unique: m.item.object.key} for m in new]
+        try:
+            results = await zoho.upsert(
+                pipeline.module, inserts, duplicate_check_fields=[unique], if_unmodified_since=LONG_AGO
+            )
+        except VendorError as error:
+            return [self._failed(m.item.work, error) for m in new]
+        there = [m for m, result in zip(new, results, strict=True) if isinstance(result.error(), Stale)]
+        made = [(m, r) for m, r in zip(new, results, strict=True) if not isinstance(r.error(), Stale)]
+        verdicts: list[Verdict] = [self._judge_result(pipeline, m, result) for m, result in made]
+        return verdicts + await self._write_to_found(pipeline, zoho, there)
+
+    async def _write_to_found(
+        self, pipeline: Pipeline, zoho: ZohoClient, there: Sequence[Merging]
+    ) -> list[Verdict]:
+        """Link objects to the records that hold their numbers already, and bring both in step."""
+        if not there:
+            return []
+        unique, items = pipeline.definition.unique_field, [m.item for m in there]
+        try:
+            # Changes nothing, but says which records they are: ALREADY_MODIFIED need not.
+            named = await zoho.upsert(
+                pipeline.module,
+                [{unique: item.object.key} for item in items],
+                duplicate_check_fields=[unique],
+            )
+            ids = [result.id for result in named if result.succeeded]
+            records = await zoho.get_records(pipeline.module, ids, pipeline.definition.zoho_fields)
+        except VendorError as error:
+            return [self._failed(item.work, error) for item in items]
+        conversion = await self._conversion(pipeline, items)
+        verdicts: list[Verdict] = []
+        merging: list[Merging] = []
+        for found, result in zip(there, named, strict=True):
+            if (error := result.error()) is not None:
+                verdicts.append(self._failed(found.item.work, error))
+                continue
+            link = replace(found.link, zoho_id=result.id)
+            merged = merge_item(pipeline, found.item, link, records.get(result.id), conversion)
+            if isinstance(merged, Merging):
+                merging.append(merged)
+            else:
+                verdicts.append(merged)
+        return verdicts + await self._write_call(pipeline, zoho, merging, newest=newest_change(records))
 
     async def _write_call(
         self, pipeline: Pipeline, zoho: ZohoClient, merging: Sequence[Merging], *, newest: datetime | None
     ) -> list[Verdict]:
         if not merging:
             return []
-        unique = pipeline.definition.unique_field
+        updates = [{**sent_to_zoho(pipeline, m.merged), "id": m.link.zoho_id} for m in merging]
         try:
-            if merging[0].link.zoho_id is not None:
-                updates = [{**sent_to_zoho(pipeline, m.merged), "id": m.link.zoho_id} for m in merging]
-                results = await zoho.update(pipeline.module, updates, if_unmodified_since=newest)
-            else:
-                inserts = [{**sent_to_zoho(pipeline, m.merged), unique: m.item.object.key} for m in merging]
-                results = await zoho.upsert(pipeline.module, inserts, duplicate_check_fields=[unique])
+            results = await zoho.update(pipeline.module, updates, if_unmodified_since=newest)
         except VendorError as error:
             return [self._failed(m.item.work, error) for m in merging]
         return [self._judge_result(pipeline, m, r) for m, r in zip(merging, results, strict=True)]

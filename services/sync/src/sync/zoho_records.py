@@ -7,7 +7,7 @@ from typing import Any
 from sync.mapping import read, read_zoho, send_to_zoho
 from sync.merge import Merged
 from sync.pipelines import Pipeline
-from sync.values import Value
+from sync.values import Value, canonical
 from zoho.dates import parse_moment
 
 
@@ -23,15 +23,26 @@ def modified_time(record: Mapping[str, Any]) -> datetime | None:
     return parse_moment(str(text)) if text else None
 
 
+def modified_by(record: Mapping[str, Any]) -> str:
+    """The id of the user who changed the record last; "" if it came without."""
+    return str(canonical(record.get("Modified_By")) or "")
+
+
 def read_back(
-    pipeline: Pipeline, merged: Merged, record: Mapping[str, Any] | None, *, written_at: datetime | None
+    pipeline: Pipeline,
+    merged: Merged,
+    record: Mapping[str, Any] | None,
+    *,
+    written_at: datetime | None,
+    author: str = "",
 ) -> dict[str, Value]:
     """The written fields as Zoho keeps them now.
 
-    If somebody changed the record since our write (its Modified_Time tells), what we sent is the base: the
-    difference is an edit then, and not Zoho's normalisation.
+    If somebody changed the record since our write, what we sent is the base: the difference is an edit then,
+    and not Zoho's normalisation. Modified_Time tells it by whole seconds, so Modified_By must be us as well.
     """
     by_name = {m.zoho: m for m in pipeline.definition.fields}
-    if record is not None and written_at is not None and modified_time(record) == written_at:
+    ours = record is not None and written_at is not None and modified_time(record) == written_at
+    if record is not None and ours and modified_by(record) == author:
         return {name: read_zoho(by_name[name], record) for name in merged.to_zoho}
     return {name: read(by_name[name], value) for name, value in merged.to_zoho.items()}

@@ -188,12 +188,18 @@ class Objects(RpcModel):
     objects: tuple[ComposedObject, ...]
 
 
+MOST_UPLOADED_FILES = 50
+MOST_NAME_CHARACTERS = 200
+
+
 class UploadedFile(RpcModel):
-    """A file that lies in the bucket `uploads` under `streams.object_name(tenant, object)`."""
+    """A file in the object store bucket `uploads`."""
 
     object: Uuid
     name: str = Field(
-        description="the file's name, by which its table is found", min_length=1, max_length=200
+        description="the file's name, by which its table is found",
+        min_length=1,
+        max_length=MOST_NAME_CHARACTERS,
     )
 
 
@@ -202,7 +208,7 @@ class UploadRequest(RpcModel):
     once. `delivery` is its new id: asked twice, it is still one."""
 
     delivery: Uuid
-    files: tuple[UploadedFile, ...] = Field(min_length=1, max_length=50)
+    files: tuple[UploadedFile, ...] = Field(min_length=1, max_length=MOST_UPLOADED_FILES)
 
 
 class UploadReply(RpcModel):

@@ -22,6 +22,7 @@ class ParkedCause(StrEnum):
     KUNDE_TAKEN = "kunde_taken"
     KUNDE_JUST_LINKED = "kunde_just_linked"
     RECORD_LINKED = "record_linked"
+    OTHER_NUMBER = "other_number"
     RULE_UNDECIDED = "rule_undecided"
     POSSIBLY_CREATED = "possibly_created"
     REFUSED_BY_AMEISE = "refused_by_ameise"

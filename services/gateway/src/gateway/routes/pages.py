@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 from contracts.ids import Uuid
 from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc.audit import SEARCH, LogPage, SearchLog
-from contracts.rpc.ingest import DOWNLOAD
+from contracts.rpc.ingest import DELIVERY_REPORT, DOWNLOAD, DeliveryRequest
 from gateway import downloads, log_page, overview, rendering, services, tenants, wording
 from gateway.asking import PageAsking
 from gateway.parts import PartsOf
@@ -17,6 +17,7 @@ from gateway.signing_in import require_session
 router = APIRouter(include_in_schema=False)
 
 LOG_LINES = 50
+SHOWN_PROBLEMS = 100
 
 
 @router.get("/")
@@ -60,6 +61,21 @@ async def team(request: Request, asking: PageAsking) -> Response:
 @router.get("/teams/{tenant}/tables/{table}.csv", openapi_extra=tells(DOWNLOAD))
 async def table_as_file(asking: PageAsking, table: Table) -> Response:
     return await downloads.table(asking, table)
+
+
+@router.get("/teams/{tenant}/deliveries/{delivery}")
+async def delivery(request: Request, asking: PageAsking, delivery: Uuid) -> Response:
+    """Loads itself again until the delivery has ended."""
+    report = await asking.call(DELIVERY_REPORT, DeliveryRequest(delivery=delivery))
+    return rendering.page(
+        request,
+        "delivery.html",
+        team=asking,
+        tab="overview",
+        report=report,
+        is_under_way=report.delivery.state in overview.UNDER_WAY,
+        shown_problems=SHOWN_PROBLEMS,
+    )
 
 
 @router.get("/teams/{tenant}/deliveries/{delivery}/problems.csv")

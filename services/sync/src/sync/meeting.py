@@ -1,0 +1,52 @@
+"""A Kunde comes by delivery before the Erstanlage that made him has got to its end: his record is there.
+
+Without this look, the delivery would make a second record of somebody who was typed into Zoho a moment ago.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from chassis.database import Database
+from contracts.names import Table
+from sync import intent_store
+from sync.batch import Item
+from sync.intent_store import Met
+from sync.link_store import Link
+from sync.matching import sure_keys
+from sync.pipelines import Pipeline
+
+
+async def with_records_of_intents(
+    database: Database, pipeline: Pipeline, items: Sequence[Item], links: Mapping[str, Link]
+) -> dict[str, Link]:
+    """The links, those without a record completed by the record whose Erstanlage the object came of."""
+    unlinked = [item for item in items if item.object.key in links and not links[item.object.key].zoho_id]
+    if pipeline.table is not Table.KUNDE or not unlinked:
+        return dict(links)
+    keys = {str(item.object.key): sure_keys(item.object.fields, tenant=pipeline.tenant) for item in unlinked}
+    async with database.tenant(pipeline.tenant) as session:
+        met = await intent_store.met_by(
+            session, pipeline, numbers=list(keys), keys=[key for some in keys.values() for key in some]
+        )
+    found = {number: record for number, some in keys.items() if (record := record_of(number, some, met))}
+    return {
+        number: replace(link, zoho_id=found[number]) if number in found else link
+        for number, link in links.items()
+    }
+
+
+def record_of(number: str, keys: Sequence[str], met: Sequence[Met]) -> str | None:
+    """The Zoho id of the record that the Kunde was made from; None if there is none, or more than one.
+
+    An Erstanlage whose outcome is unknown made a Kunde who is surely alike and was not there before it.
+    """
+    made = {one.zoho_id for one in met if one.kundennummer == number}
+    if not made:
+        made = {
+            one.zoho_id
+            for one in met
+            if one.kundennummer is None
+            and number not in one.found_before
+            and not one.match_keys.isdisjoint(keys)
+        }
+    return made.pop() if len(made) == 1 else None

@@ -1,0 +1,365 @@
+"""The stage: real NATS, a real database, the stand-ins of Zoho and Ameise, replicas of sync as processes, and
+auth and ingest played. It knows how to do each single thing; what is done when is not its business."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Coroutine, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import nats
+import psycopg
+from faststream.nats import NatsBroker
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
+from outside import (
+    IngestOfAll,
+    PlayedAuth,
+    PlayedIngest,
+    World,
+    connect_world,
+    connected,
+    played_auth,
+    played_ingest,
+)
+from psycopg.rows import dict_row
+
+from chassis.broker import stream_config
+from chassis.rpc import RpcClient
+from contracts import subjects
+from contracts.actor import Actor, ActorKind, Role
+from contracts.ids import AmeiseKey, TenantId, ZohoId, new_id
+from contracts.names import Service, Table
+from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, CreateDefaultPipelines, Pipeline
+from contracts.streams import EVENTS, STREAMS, TO_AMEISE, TO_ZOHO, Stream
+from contracts.work import KeyVersion, LookAtZohoRecord, ObjectsChanged
+from parts.databases import Databases, DatabaseUrls
+from sandbox.state import Store
+from soak.deliveries import kunden_as_of
+from soak.judging import Seen, number_of
+from soak.replica import Replica
+
+T = TypeVar("T")
+
+TENANT = TenantId("berlin")
+REPLICAS = 2
+CALL_TIMEOUT = timedelta(seconds=1)
+SETTLING = timedelta(seconds=4)
+LEASE = timedelta(seconds=3)
+CHUNK = 20
+QUIET_WITHIN_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What outlives an example: servers, and where the stand-ins keep their state."""
+
+    nats_url: str
+    databases: Databases
+    sandbox_url: str
+    sandbox_file: Path
+    folder: Path
+
+
+@dataclass
+class Stage:
+    """One team's world, from a clean start to its end. `close` it."""
+
+    parts: Parts
+    replicas: list[Replica] = field(default_factory=list[Replica])
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _backup: ExitStack = field(default_factory=ExitStack)
+    backup: str | None = None
+    delivered: datetime = datetime(2000, 1, 1, tzinfo=UTC)
+    events_seen: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+
+    def __post_init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+        self.urls: DatabaseUrls = self._stack.enter_context(self.parts.databases.of_one_test())(Service.SYNC)
+        self.store = Store(self.parts.sandbox_file)
+        self._open_at_once(self._open())
+
+    # -- begin and end --------------------------------------------------------------------------------------
+
+    def _open_at_once(self, opening: Coroutine[Any, Any, None]) -> None:
+        try:
+            self.run(opening)
+        except BaseException:
+            self.close()
+            raise
+
+    async def _open(self) -> None:
+        self.client: Client = await nats.connect(self.parts.nats_url)
+        for stream in STREAMS:
+            await self._delete(stream)
+        self.http = httpx.AsyncClient(timeout=20)
+        self.broker = NatsBroker(self.parts.nats_url, apply_types=False, logger=None)
+        auth, ingest = played_auth(self.broker), played_ingest(self.broker)
+        await self.broker.start()
+        self.world: World = await connect_world(self.parts.sandbox_url, self.http)
+        self.auth: PlayedAuth = auth.of(TENANT, self.world)
+        self.ingest: PlayedIngest = _of(ingest, self.world)
+        for number in range(REPLICAS):
+            self.replicas.append(Replica(number, self._settings(), self.parts.folder))
+        self.replicas[0].start()
+        self.pipelines = await self._pipelines()
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "nats_url": self.parts.nats_url,
+            "database_url": self.urls.runtime,
+            "database_all_tenants_url": self.urls.all_tenants,
+            "ameise_rest_url": f"{self.parts.sandbox_url}/ameise/service/bd/employee/1.0/rest",
+            "call_timeout": CALL_TIMEOUT,
+            "settling_time": SETTLING,
+            "lease": LEASE,
+            "stream_check": timedelta(seconds=1),
+            "log_level": "warning",
+            "log_format": "console",
+        }
+
+    async def _pipelines(self) -> dict[str, Pipeline]:
+        request = CreateDefaultPipelines(
+            ameise_connection=self.auth.ameise.id, zoho_connection=self.auth.zoho.id
+        )
+        actor = Actor(kind=ActorKind.USER, id="anna", tenant=TENANT, role=Role.ADMIN)
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    reply = await RpcClient(self.client).call(CREATE_DEFAULT_PIPELINES, request, actor=actor)
+                except Exception:  # noqa: BLE001 (the replica is not up yet)
+                    await asyncio.sleep(0.1)
+                else:
+                    return {pipeline.module: pipeline for pipeline in reply.pipelines}
+
+    def close(self) -> None:
+        for replica in self.replicas:
+            replica.kill()
+        self._backup.close()
+        self._stack.close()
+        self.store.close()
+        self.run(self._close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+    async def _close(self) -> None:
+        await self.world.well_again()
+        await self.broker.stop()
+        await self.client.close()
+        await self.http.aclose()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Do something in the loop in which auth and ingest answer."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(QUIET_WITHIN_SECONDS + 30)
+
+    # -- messages -------------------------------------------------------------------------------------------
+
+    @property
+    def js(self) -> JetStreamContext:
+        return self.client.jetstream()
+
+    def webhook(self, zoho_id: str, module: str) -> None:
+        """As gateway's relay publishes it."""
+        pipeline = self.pipelines[module].id
+        work = LookAtZohoRecord(
+            id=new_id(), tenant=TENANT, correlationid=new_id(), time=datetime.now(UTC),
+            pipeline=pipeline, zoho_id=ZohoId(zoho_id),
+        )  # fmt: skip
+        self._publish(subjects.to_ameise(TENANT, pipeline, work.zoho_id), work.model_dump_json())
+
+    def store_delivery(self, at: datetime) -> list[str]:
+        """A delivery of that moment arrives: ingest stores it; the Kunden that differ from what it had.
+
+        Ingest takes none that is older than the one before.
+        """
+        if at <= self.delivered:
+            return []
+        self.delivered = at
+        changed: list[str] = []
+        for number, fields in kunden_as_of(self.store, self.world.haupt, at).items():
+            before = self.ingest.objects.get((Table.KUNDE, number))
+            self.ingest.put(Table.KUNDE, number, fields, as_of=at)
+            if before is None or before.version != self.ingest.objects[Table.KUNDE, number].version:
+                changed.append(number)
+        return changed
+
+    def chunks(self, kunden: Sequence[str]) -> None:
+        """Tell sync of these, as ingest's relay does."""
+        for start in range(0, len(kunden), CHUNK):
+            objects = [self.ingest.objects[Table.KUNDE, key] for key in kunden[start : start + CHUNK]]
+            work = ObjectsChanged(
+                id=new_id(), tenant=TENANT, correlationid=new_id(), time=datetime.now(UTC),
+                table=Table.KUNDE, delivery=new_id(), as_of=objects[0].as_of,
+                objects=tuple(KeyVersion(key=AmeiseKey(o.key), version=o.version) for o in objects),
+            )  # fmt: skip
+            self._publish(subjects.to_zoho(TENANT, Table.KUNDE), work.model_dump_json())
+
+    def _publish(self, subject: str, body: str) -> None:
+        self.run(self.js.publish(subject, body.encode()))
+
+    def purge(self, stream: Stream) -> None:
+        """NATS loses what it had acknowledged."""
+        self.run(self.js.purge_stream(stream.name))
+
+    def recreate(self, stream: Stream) -> None:
+        """The stream is deleted and created anew, its consumers are gone."""
+
+        async def again() -> None:
+            await self._delete(stream)
+            await self.js.add_stream(stream_config(stream, 1))
+
+        self.run(again())
+
+    async def _delete(self, stream: Stream) -> None:
+        try:
+            await self.js.delete_stream(stream.name)
+        except NotFoundError:
+            return
+
+    # -- mishaps --------------------------------------------------------------------------------------------
+
+    def fault(self, **plan: Any) -> None:
+        self.run(self.world.http.put(f"{self.world.url}/sandbox/faults", json=plan))
+
+    def expire_tokens(self, vendor: str) -> None:
+        """All access tokens of a vendor are refused from now on; auth has new ones."""
+        kill = {"vendor": vendor, "kind": "access"}
+        self.run(self.http.post(f"{self.parts.sandbox_url}/sandbox/tokens/kill", json=kill))
+        self.world = self.run(connected(self.world.url, self.http, self.world.haupt, self.world.org))
+        self.auth.world = self.ingest.world = self.world
+
+    def back_up(self) -> None:
+        """Remember sync's database as it is now; replicas that are up lose their connections."""
+        self._backup.close()
+        self.backup = self._backup.enter_context(self.parts.databases.backup_of(self.urls))
+
+    def set_back(self) -> None:
+        """sync's database is what it was at the backup. What was told since is in EVENTS."""
+        if self.backup is None:
+            return
+        up = [replica for replica in self.replicas if replica.is_up]
+        for replica in up:
+            replica.kill()
+        self.note_events()
+        self.parts.databases.restore(Service.SYNC, self.urls, self.backup)
+        for replica in up:
+            replica.start()
+
+    # -- what is to be seen ---------------------------------------------------------------------------------
+
+    def select(self, query: str) -> list[dict[str, Any]]:
+        with psycopg.connect(self.urls.superuser, row_factory=dict_row) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def hurry(self) -> None:
+        """What was postponed is due now."""
+        with psycopg.connect(self.urls.superuser, autocommit=True) as connection:
+            connection.execute(
+                "UPDATE work SET due_at = now() WHERE id IN "
+                "(SELECT id FROM work WHERE lease_until IS NULL AND NOT parked FOR UPDATE SKIP LOCKED)"
+            )
+            connection.execute("SELECT pg_notify('work_to_ameise', ''), pg_notify('work_to_zoho', '')")
+
+    def is_quiet(self) -> bool:
+        """Nothing under way, nothing to be done but what is parked."""
+        if self.run(self._under_way()):
+            return False
+        return not self.select("SELECT 1 FROM work WHERE NOT parked LIMIT 1")
+
+    async def _under_way(self) -> int:
+        found = [await self.js.stream_info(stream.name) for stream in (TO_AMEISE, TO_ZOHO)]
+        return sum(info.state.messages for info in found)
+
+    def until_quiet(self) -> None:
+        ends = time.monotonic() + QUIET_WITHIN_SECONDS
+        while not self.is_quiet():
+            assert time.monotonic() < ends, f"no quiet: {self.select('SELECT * FROM work WHERE NOT parked')}"
+            self.hurry()
+            time.sleep(0.2)
+
+    def note_events(self) -> None:
+        """Keep what sync told so far, from its outbox and from EVENTS."""
+        for row in self.select("SELECT body FROM outbox"):
+            body = json.loads(row["body"])
+            self.events_seen[body["id"]] = body
+        self.run(self._note_published())
+
+    async def _note_published(self) -> None:
+        total = (await self.js.stream_info(EVENTS.name)).state.messages
+        reader = await self.js.subscribe(f"event.{TENANT}.>", ordered_consumer=True)
+        try:
+            for _ in range(total):
+                body = json.loads((await reader.next_msg(timeout=0.5)).data)
+                self.events_seen[body["id"]] = body
+        except TimeoutError:
+            return
+        finally:
+            await reader.unsubscribe()
+
+    def dump(self, file: Path) -> None:
+        """Everything that may tell why an edit was lost, for whoever looks into a failure."""
+        known = {
+            "calls": self.calls(),
+            "events": sorted(self.events_seen.values(), key=lambda event: event["time"]),
+            "work": self.select("SELECT * FROM work"),
+            "links": self.select("SELECT * FROM link"),
+            "intents": self.select("SELECT * FROM intent"),
+            "records": [record for module in ("Contacts", "Accounts") for record in self.records(module)],
+            "kunden": [self.kunde(number) for number in self.kunden()],
+        }
+        file.write_text(json.dumps(known, default=str, indent=1))
+
+    def kunden_named(self, nachname: str) -> list[str]:
+        return self.store.find(f"ameise:{self.world.haupt}", "kunde", "nachname", nachname)
+
+    def kunden(self) -> list[str]:
+        return self.store.ids(f"ameise:{self.world.haupt}", "kunde")
+
+    def kunde(self, number: str) -> dict[str, Any]:
+        found = self.store.get(f"ameise:{self.world.haupt}", "kunde", number)
+        assert found is not None
+        return found.data
+
+    def records(self, module: str) -> list[dict[str, Any]]:
+        return self.run(self.world.records(module))
+
+    def versions(self, world: str, kind: str, id_: str) -> list[tuple[float, dict[str, Any]]]:
+        """All that one object ever was."""
+        rows = self.store.connection.execute(
+            "SELECT at, data FROM versions WHERE world = ? AND kind = ? AND id = ? AND data IS NOT NULL "
+            "ORDER BY at",
+            (world, kind, id_),
+        )
+        return [(at, json.loads(text)) for at, text in rows]
+
+    def calls(self) -> list[dict[str, Any]]:
+        """What sync asked of the vendors, in the order in which it asked."""
+        found: list[dict[str, Any]] = []
+        for world in (self.world.haupt, self.world.org):
+            query = {"world": world, "limit": 1_000_000}
+            found += self.run(self.http.get(f"{self.world.url}/sandbox/journal", params=query)).json()
+        return sorted(found, key=lambda call: call["at"])
+
+
+def _of(ingest: IngestOfAll, world: World) -> PlayedIngest:
+    return ingest.of(TENANT, world)
+
+
+def seen_values(versions: Sequence[tuple[float, str | None]]) -> list[Seen]:
+    """The numbers that a field had, each once as long as it stayed."""
+    seen: list[Seen] = []
+    for at, value in versions:
+        number = number_of(value)
+        if not seen or seen[-1].number != number:
+            seen.append(Seen(at, number))
+    return seen
