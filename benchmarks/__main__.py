@@ -15,12 +15,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import idle, ingest, startup, to_ameise, to_zoho, webhook
+from benchmarks import comparison, idle, ingest, startup, to_ameise, to_zoho, webhook
 from benchmarks.result import Result
 from parts.stack import running_stack
 
 OF_A_RUNNING_STACK = {"webhook": webhook, "to_ameise": to_ameise, "idle": idle}
-OF_ITS_OWN = {"ingest": ingest, "to_zoho": to_zoho}
+OF_ITS_OWN = {"ingest": ingest, "to_zoho": to_zoho, "comparison": comparison}
 MEASUREMENTS = ("startup", *OF_A_RUNNING_STACK, *OF_ITS_OWN)
 
 

@@ -94,7 +94,7 @@ async def measure(folder: Path) -> list[Result]:
             urls = new_database(Service.INGEST)
             limit = _copy_limit(urls, files)
             client = await nats.connect(nats_url)
-            with _service(folder, urls, nats_url) as process:
+            with ingest_service(folder, urls, nats_url) as process:
                 access = await call(client, SET_UP_FTP)
                 ingest = Ingest(client, psutil.Process(process.pid), access)
                 first, what = await ingest.deliver(files)
@@ -132,7 +132,7 @@ def durable_postgres(folder: Path) -> Generator[str]:
 
 
 @contextmanager
-def _service(folder: Path, urls: DatabaseUrls, nats_url: str) -> Generator[psutil.Popen]:
+def ingest_service(folder: Path, urls: DatabaseUrls, nats_url: str) -> Generator[psutil.Popen]:
     ftp_port, health_port = free_ports(2)
     launch = Launch(
         name="ingest",

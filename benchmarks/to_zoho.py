@@ -136,7 +136,7 @@ async def measure(folder: Path) -> list[Result]:
         databases = Databases(superuser_url)
         with databases.of_one_test() as new_database:
             urls = new_database(Service.SYNC)
-            with _service(folder, urls, nats_url, sandbox):
+            with sync_service(folder, urls, nats_url, sandbox):
                 async with httpx.AsyncClient(timeout=60) as http:
                     results = await _measured(nats_url, sandbox, urls, http)
         databases.drop_templates()
@@ -252,7 +252,7 @@ async def _create_pipelines(client: nats.NATS, auth: PlayedAuth) -> None:
 
 
 @contextmanager
-def _service(folder: Path, urls: DatabaseUrls, nats_url: str, sandbox: str) -> Generator[psutil.Popen]:
+def sync_service(folder: Path, urls: DatabaseUrls, nats_url: str, sandbox: str) -> Generator[psutil.Popen]:
     [health_port] = free_ports(1)
     launch = Launch(
         name="sync",

@@ -138,3 +138,18 @@ async def test_garbage_after_a_write_leaves_its_outcome_unknown(
             "Accounts", [{"Account_Name": "Müller GmbH"}], duplicate_check_fields=["Kundennummer"]
         )
     assert caught.value.outcome_unknown
+
+
+async def test_coql_reads_on_from_an_id(zoho: ZohoClient) -> None:
+    first, second = await add(zoho, "5001000001", "5001000002")
+    assert await zoho.select_after("Contacts", "0", ["Kundennummer"]) == [
+        {"id": first, "Kundennummer": "5001000001"},
+        {"id": second, "Kundennummer": "5001000002"},
+    ]
+    rest = await zoho.select_after(
+        "Contacts", first, ["Kundennummer"], since=datetime(2020, 1, 1, tzinfo=UTC)
+    )
+    assert [record["id"] for record in rest] == [second]
+    assert await zoho.select_after("Contacts", second, ["Kundennummer"]) == []
+    with pytest.raises(ValueError, match="50 fields"):
+        await zoho.select_after("Contacts", "0", [f"F{number}" for number in range(50)])

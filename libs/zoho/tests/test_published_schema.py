@@ -51,6 +51,17 @@ async def test_writes_of_records(
     assert requests == [sent]
 
 
+async def test_coql(zoho_played_by: Callable[..., ZohoClient]) -> None:
+    sent: list[Any] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content))
+        return httpx.Response(204)
+
+    await zoho_played_by(handler).select_after("Contacts", "0", ["Kundennummer"])
+    assert_valid("coql.json", "/coql", "post", sent[0])
+
+
 def test_webhooks() -> None:
     body = Webhook("Connector", "Contacts", "https://c.example/hook", {"X-Hook-Secret": "s"}).body()
     assert problems("POST", "/settings/automation/webhooks", body) == []

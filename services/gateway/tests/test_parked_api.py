@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.ids import AmeiseKey, Kundennummer, PipelineId, Uuid, ZohoId
-from contracts.names import System
+from contracts.names import Difference, System
 from contracts.rpc.sync import LIST_PIPELINES, Pipelines
 from contracts.rpc.sync_parked import (
     ADOPT_CANDIDATE,
@@ -27,6 +27,7 @@ from contracts.rpc.sync_parked import (
     ParkedWorks,
     Retried,
 )
+from contracts.rpc.sync_reconcile import COMPARE, Comparison
 from contracts.rpc.sync_state import LINK_STATE, SYNC_STATE, LinkState, PipelineState, SyncState
 from gateway.parked_csv import HEADER, line
 
@@ -159,3 +160,12 @@ async def test_how_the_pipelines_are_doing_and_how_one_link_stands(fake_services
     assert answer.json()["zoho_id"] == "77"
     [asked] = fake_services.requests(LINK_STATE)
     assert (asked.side, asked.id) == (System.AMEISE, "5001")
+
+
+async def test_both_ends_are_compared_on_demand(fake_services, begin):
+    found = Comparison(objects=9, counts={Difference.STALE: 1})
+    fake_services.answer(COMPARE, found)
+    admin = await begin()
+    assert (await admin.post(f"/api/{TENANT}/compare")).json() == {"objects": 9, "counts": {"stale": 1}}
+    await admin.post(f"/api/{TENANT}/compare", json={"links": True})
+    assert [asked.links for asked in fake_services.requests(COMPARE)] == [False, True]

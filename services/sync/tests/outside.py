@@ -28,19 +28,39 @@ from contracts.rpc.auth import (
     ConnectionState,
 )
 from contracts.rpc.ingest import (
+    BUCKETS,
+    DIGEST,
     OBJECTS,
     SEND_AGAIN,
+    BucketDigest,
+    BucketObjects,
+    BucketsRequest,
     ComposedObject,
+    Digest,
+    DigestRequest,
     Objects,
     ObjectsRequest,
     SendAgainReply,
     SendAgainRequest,
 )
+from contracts.work import KeyVersion
 
 REDIRECT = "http://127.0.0.1/callback"
 REST = "/ameise/service/bd/employee/1.0/rest"
 CLIENT, SECRET = "sync-tests", "geheim"
 KONTAKT_TYPEN = ("email", "telefon", "mobil", "website", "fax")
+
+
+PAGE = 3
+"""Objects of one answer of the played ingest: few, so that there are pages."""
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def bucket_of(key: str) -> str:
+    return md5(key)[:3]
 
 
 @dataclass(frozen=True)
@@ -266,6 +286,23 @@ class PlayedIngest:
                 keys[Table.VERTRAG].append(vertrag["Id"])
         return keys
 
+    def of_table(self, table: Table) -> list[ComposedObject]:
+        """In the order of the keys."""
+        return [o for (of, _), o in sorted(self.objects.items()) if of is table]
+
+    def digest(self, table: Table) -> Digest:
+        """As `contracts.rpc.ingest.BucketDigest` says."""
+        hashes: dict[str, list[str]] = {}
+        for o in self.of_table(table):
+            line = f"{o.key} {o.version} {'true' if o.gone else 'false'}"
+            hashes.setdefault(bucket_of(o.key), []).append(md5(line))
+        digests = (
+            BucketDigest(bucket=bucket, objects=len(of), digest=md5("".join(of)))
+            for bucket, of in sorted(hashes.items())
+        )
+        as_of = min((o.as_of for o in self.of_table(table)), default=None)
+        return Digest(buckets=tuple(digests), as_of=as_of)
+
     def put(
         self,
         table: Table,
@@ -305,7 +342,20 @@ def played_ingest(broker: NatsBroker) -> IngestOfAll:
         asked = ((request.table, str(key)) for key in request.keys)
         return Objects(objects=tuple(stored[one] for one in asked if one in stored))
 
+    async def digest(request: DigestRequest, caller: Caller) -> Digest:
+        return every.teams[caller.tenant].digest(request.table)
+
+    async def buckets(request: BucketsRequest, caller: Caller) -> BucketObjects:
+        of_table = every.teams[caller.tenant].of_table(request.table)
+        chosen = [
+            o for o in of_table if bucket_of(o.key) in request.buckets and o.key > (request.after or "")
+        ]
+        shown = tuple(KeyVersion(key=o.key, version=o.version, gone=o.gone) for o in chosen[:PAGE])
+        return BucketObjects(objects=shown, more=len(chosen) > PAGE)
+
     serve(broker, OBJECTS, objects)
+    serve(broker, DIGEST, digest)
+    serve(broker, BUCKETS, buckets)
     serve(broker, SEND_AGAIN, send_again)
     return every
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts import subjects
 from contracts.actor import ActorKind
 from contracts.ids import AmeiseKey, Kundennummer, PipelineId, TenantId, Uuid, ZohoId, new_id
-from contracts.names import Direction, Outcome, Service, System, Table
+from contracts.names import Difference, Direction, Flow, Outcome, Service, System, Table
 
 NUMBER_HEADER: Final = "Mvp-Number"
 EPOCH_HEADER: Final = "Mvp-Epoch"
@@ -453,6 +453,60 @@ class SyncStopLifted(EventData):
     kunde: Kundennummer
 
 
+class Reconciled(EventData):
+    """Zoho's changes since the last look held some that no webhook had told; told only if there were any."""
+
+    service, event_name = Service.SYNC, "reconciled"
+    direction = Direction.TO_AMEISE
+    connection: Uuid
+    counts: dict[Difference, int]
+
+
+class RecordDeleted(RecordData):
+    """A linked record was deleted in Zoho: nothing is written to it any more."""
+
+    service, event_name = Service.SYNC, "record_deleted"
+    direction = Direction.TO_AMEISE
+
+
+class Compared(EventData):
+    """What ingest has was compared with what was judged, to the last object; `counts` should be empty."""
+
+    service, event_name = Service.SYNC, "compared"
+    direction = Direction.TO_ZOHO
+    objects: int = Field(description="compared, in all pipelines together")
+    counts: dict[Difference, int]
+
+
+class LinksCompared(EventData):
+    """Links were compared with Zoho's records; `counts` should be empty."""
+
+    service, event_name = Service.SYNC, "links_compared"
+    connection: Uuid
+    records: int = Field(description="read from Zoho")
+    complete: bool = Field(description="false: the credits were used up, the next run goes on from there")
+    counts: dict[Difference, int]
+
+
+class ComparingOverdue(EventData):
+    """A comparison has not succeeded for too long: a person must look why. Told once."""
+
+    service, event_name = Service.SYNC, "comparing_overdue"
+    outcome: Outcome = Outcome.ERROR
+    flow: Flow
+    connection: Uuid | None = None
+    since: datetime
+
+
+class ComparingOverdueOver(EventData):
+    """The comparison that was overdue `since` then has succeeded."""
+
+    service, event_name = Service.SYNC, "comparing_overdue_over"
+    flow: Flow
+    connection: Uuid | None = None
+    since: datetime
+
+
 # ── any service ──────────────────────────────────────────────────────────────
 
 
@@ -523,6 +577,12 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     LinksForgotten,
     LinksInformed,
     SyncStopLifted,
+    Reconciled,
+    RecordDeleted,
+    Compared,
+    LinksCompared,
+    ComparingOverdue,
+    ComparingOverdueOver,
     MessageParked,
     Unpublishable,
 )

@@ -43,6 +43,50 @@ class Direction(StrEnum):
     INTERNAL = "internal"
 
 
+class Flow(StrEnum):
+    """What sync compares again and again, so that nothing stays lost."""
+
+    RECONCILIATION = "reconciliation"
+    """Zoho's changes since the last look, per Zoho connection."""
+    COMPARISON = "comparison"
+    """What ingest has with what was judged, per tenant."""
+    LINKS = "links"
+    """The links with Zoho's records, per Zoho connection."""
+
+
+class Difference(StrEnum):
+    """What a comparison can find."""
+
+    STALE = "stale"
+    """Another version was judged than ingest has: a message was lost."""
+    NEVER_JUDGED = "never_judged"
+    """Ingest has it, and no word of it came."""
+    UNKNOWN = "unknown"
+    """Judged once, and unknown to ingest."""
+    WHOLE_TABLE = "whole_table"
+    """So much differs that ingest tells the whole table again; the number is that of its objects."""
+    OUTDATED = "outdated"
+    """Judged by an older definition of the pipeline."""
+    VOID = "void"
+    """Written to Ameise since it was judged: looked at again with the first delivery that shows it."""
+    WAITING = "waiting"
+    """Differs, and work on it is on the table."""
+    PARKED = "parked"
+    """Differs, and waits for a person."""
+    CHANGED = "changed"
+    """A record of Zoho differs from what was read there last: its webhook was lost."""
+    NEW = "new"
+    """A record of Zoho that nobody told us of."""
+    HELD = "held"
+    """New records above the limit, parked for a person."""
+    DELETED = "deleted"
+    """A linked record that was deleted in Zoho."""
+    NUMBER_DIFFERS = "number_differs"
+    """A linked record carries another number than its object."""
+    NUMBER_TWICE = "number_twice"
+    """A record carries the number of an object that is linked to another record."""
+
+
 class Outcome(StrEnum):
     """How an action ended, as the Aktivitätslog filters it."""
 

@@ -17,6 +17,7 @@ COMPLEX_CALLS = 10
 _JOB = re.compile(r"/bulk/v\d+/(read|write)$")
 _JOB_CREDITS = {"read": 50, "write": 500}
 _RECORDS_OF_ONE_CREDIT = 10
+_LIMIT = re.compile(r"\blimit\s+(\d+)\s*$", re.IGNORECASE)
 
 
 def credits_of(call: Call) -> int:
@@ -27,12 +28,20 @@ def credits_of(call: Call) -> int:
     if call.path.endswith("/upload"):
         return 0  # of files: counted with the job that uses it
     if call.path.endswith("/coql"):
-        return 3  # by the rows that it may return, 2,000 at most
+        return _of_query(call)
     if call.method == "GET" and call.path.endswith("/deleted"):
         return 2
     if "cvid" in call.params:
         return 3
     return max(1, -(-_records_of(call) // _RECORDS_OF_ONE_CREDIT))
+
+
+def _of_query(call: Call) -> int:
+    """By the rows that it may return: 200, 1,000, or 2,000 at most."""
+    body = cast("dict[str, Any]", call.body) if isinstance(call.body, dict) else {}
+    limit = _LIMIT.search(str(body.get("select_query") or ""))
+    rows = int(limit.group(1)) if limit else 2000
+    return 1 if rows <= 200 else 2 if rows <= 1000 else 3
 
 
 def is_complex(call: Call) -> bool:

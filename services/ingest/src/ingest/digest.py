@@ -14,6 +14,7 @@ from contracts.names import Table
 from contracts.problems import Invalid
 from contracts.rpc.ingest import BucketDigest, BucketObjects, Digest
 from contracts.work import KeyVersion
+from ingest import store
 from ingest.composing import check_is_object_table
 
 PAGE = 2000
@@ -21,11 +22,14 @@ PAGE = 2000
 
 _DIGITS = {16: 1, 256: 2, 4096: 3}
 
-# One pass over the table's part of the primary key; the order within a bucket is sorted in memory.
+# One pass and one sort. Buckets in "C" too: comparing them by a language's rules takes half as long again.
 _DIGEST = """
-SELECT left(md5(key), :digits) AS bucket, count(*) AS objects,
-       md5(string_agg(md5(key || ' ' || version || ' ' || gone), '' ORDER BY key COLLATE "C")) AS digest
-FROM object_version WHERE tenant = :tenant AND table_name = :table
+SELECT bucket, count(*) AS objects, md5(string_agg(hash, '' ORDER BY key)) AS digest
+FROM (
+    SELECT key COLLATE "C" AS key, left(md5(key), :digits) COLLATE "C" AS bucket,
+           md5(key || ' ' || version || ' ' || gone) AS hash
+    FROM object_version WHERE tenant = :tenant AND table_name = :table
+) o
 GROUP BY bucket ORDER BY bucket
 """
 
@@ -50,7 +54,8 @@ class Digests:
             rows = await fetch_all(
                 session, _DIGEST, tenant=tenant, table=table.value, digits=_DIGITS[buckets]
             )
-        return Digest(buckets=tuple(BucketDigest(**row) for row in rows))
+            as_of = store.as_of_objects(table, await store.delivered_tables(session, tenant))
+        return Digest(buckets=tuple(BucketDigest(**row) for row in rows), as_of=as_of)
 
     async def in_buckets(
         self, tenant: TenantId, table: Table, buckets: Sequence[str], after: AmeiseKey | None

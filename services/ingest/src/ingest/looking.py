@@ -18,7 +18,7 @@ from contracts.rpc.ingest import (
 from contracts.rpc.ingest_format import ProblemFound
 from ingest import store
 from ingest.access import shown
-from ingest.composing import CHILDREN_OF_KUNDE, check_is_object_table
+from ingest.composing import check_is_object_table
 from ingest.format_overrides import Formats
 from ingest.progress import table_states
 from ingest.settings import IngestSettings
@@ -68,11 +68,8 @@ class Looking:
         async with self.database.tenant(tenant) as session:
             found = await store.composed_objects(session, form, table, tenant=tenant, keys=keys)
             delivered = await store.delivered_tables(session, tenant)
-        if table not in delivered:
+        if (as_of := store.as_of_objects(table, delivered)) is None:
             return Objects(objects=())
-        # A delivery may come without a table: an object is as old as the oldest part of it.
-        parts = (table, *CHILDREN_OF_KUNDE) if table is Table.KUNDE else (table,)
-        as_of = min(delivered[part].as_of for part in parts if part in delivered)
         return Objects(
             objects=tuple(
                 ComposedObject(

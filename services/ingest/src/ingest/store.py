@@ -16,7 +16,7 @@ from contracts.names import Table
 from contracts.problems import Invalid, NotFound
 from contracts.rpc.ingest import DeliveryState
 from contracts.rpc.ingest_format import FormatChanges
-from ingest.composing import WANTED_KEYS, composed_sql
+from ingest.composing import CHILDREN_OF_KUNDE, WANTED_KEYS, composed_sql
 from ingest.guards import Before
 from ingest.table_format import Format
 from ingest.tables import DeliveredTableRow, DeliveryRow, FormatOverrideRow, FtpUserRow
@@ -169,6 +169,17 @@ async def delivered_tables(session: AsyncSession, tenant: TenantId) -> dict[Tabl
     """What the newest imported deliveries brought, per table."""
     rows = await session.exec(select(DeliveredTableRow).where(DeliveredTableRow.tenant == tenant))
     return {Table(row.table_name): row for row in rows}
+
+
+def as_of_objects(table: Table, delivered: Mapping[Table, DeliveredTableRow]) -> datetime | None:
+    """The moment that a table's objects show; None if it was never delivered.
+
+    A delivery may come without a table: an object is as old as the oldest part of it.
+    """
+    if table not in delivered:
+        return None
+    parts = (table, *CHILDREN_OF_KUNDE) if table is Table.KUNDE else (table,)
+    return min(delivered[part].as_of for part in parts if part in delivered)
 
 
 async def stored_before(session: AsyncSession, tenant: TenantId) -> dict[Table, Before]:

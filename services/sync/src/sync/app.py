@@ -11,12 +11,17 @@ from ameise.links import DeepLinks
 from chassis.process import Foundation, foundation
 from chassis.stop_list import StopList
 from contracts.ids import new_id
+from contracts.names import Flow
 from sync import subscribers
 from sync.admin import Admin
 from sync.adopting import Adopting
 from sync.batch_store import BatchStore
 from sync.bulk_write import BulkWriter
+from sync.comparing import Comparing
+from sync.comparing_links import ComparingLinks
+from sync.comparison_schedule import Schedule
 from sync.create_once import CreateOnce
+from sync.flows import Plan, Plans
 from sync.gates import Gates
 from sync.intake import Intake
 from sync.known_there import AmeiseKnowledge
@@ -24,6 +29,7 @@ from sync.limit_admin import LimitAdmin
 from sync.limit_settings import default_terms, gate_settings
 from sync.parked import Parked
 from sync.people import People
+from sync.reconciling import Reconciling
 from sync.record_store import RecordStore
 from sync.settings import SyncSettings
 from sync.state import State
@@ -115,10 +121,12 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
                 batch=1 if to_ameise_side else BATCH,
             )
 
+        schedule = schedule_of(settings, base, systems, stopping, owner)
         subscribers.register(
             base.broker.faststream,
             intake=Intake(base.database, stopping),
             admin=Admin(base.database, base.outbox, base.rpc),
+            schedule=schedule,
             limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
             parked=Parked(base.database, base.outbox, base.rpc, links),
             adopting=Adopting(base.database, base.outbox, systems, settings.lease),
@@ -130,9 +138,45 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         base.in_background("forgetting", people.forget_returned())
         base.in_background("to-ameise", dispatcher("to_ameise").run())
         base.in_background("to-zoho", dispatcher("to_zoho").run())
+        base.in_background("comparing", schedule.run())
         base.in_background("bulk-write", bulk_writer.run())
         await base.start()
         try:
             yield base
         finally:
             await gates.close()
+
+
+def schedule_of(
+    settings: SyncSettings, base: Foundation, systems: Systems, stopping: Stopping, owner: str
+) -> Schedule:
+    """The comparisons, wired."""
+    return Schedule(
+        database=base.database,
+        all_tenants=base.all_tenants,
+        outbox=base.outbox,
+        plans=plans_of(settings),
+        reconciling=Reconciling(base.database, base.outbox, systems, stopping, settings),
+        comparing=Comparing(base.database, base.outbox, base.rpc, settings),
+        comparing_links=ComparingLinks(base.database, base.outbox, systems, settings),
+        owner=owner,
+        lease=settings.lease,
+    )
+
+
+def plans_of(settings: SyncSettings) -> Plans:
+    """When each comparison runs."""
+    nightly = Plan(
+        overdue_after=settings.compare_overdue_after,
+        retry=settings.compare_retry,
+        night_hour=settings.compare_hour,
+    )
+    return {
+        Flow.RECONCILIATION: Plan(
+            overdue_after=settings.reconcile_overdue_after,
+            retry=settings.compare_retry,
+            every=settings.reconcile_every,
+        ),
+        Flow.COMPARISON: nightly,
+        Flow.LINKS: nightly,
+    }

@@ -98,11 +98,11 @@ class BatchStore:
         self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]
     ) -> None:
         await link_store.save(session, [s.link for s in settled if s.link is not None])
-        # Where Ameise lags behind Zoho nothing is judged: the next comparison fetches and merges again.
+        # Where the delivery lags behind Zoho the judgement is void: a later one is fetched and merged again.
         judged = [
-            (s.item.object.key, s.item.object.version, s.outcome)
+            (s.item.object.key, s.item.object.version, "void" if s.look_at_zoho else s.outcome)
             for s in settled
-            if s.outcome is not None and not s.look_at_zoho
+            if s.outcome is not None
         ]
         await pipeline_store.judge(session, pipeline, judged)
 

@@ -10,7 +10,7 @@ from contracts.names import Table
 from contracts.work import LookAtZohoRecord, ObjectsChanged
 from sync import pipeline_store, work_store
 from sync.stopping import Stopping, skipped_kunde, skipped_record
-from sync.work_store import Lane
+from sync.work_store import Lane, lane_of
 
 MOST_AT_ONCE = 100
 """Webhooks in one transaction."""
@@ -65,7 +65,7 @@ class Intake:
                     work.tenant,
                     pipeline=pipeline.id,
                     direction="to_zoho",
-                    lane=Lane.AFTER_CHUNK if work.table is Table.VERTRAG else Lane.CHUNK,
+                    lane=lane_of(work.table),
                     objects=objects,
                 )
 

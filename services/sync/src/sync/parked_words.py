@@ -38,6 +38,15 @@ _GERMAN: Mapping[ParkedCause, tuple[Kind, str]] = {
         Kind.UNSURE,
         "die Auswahlregel der Pipeline braucht ein Feld, das unbekannt ist",
     ),
+    ParkedCause.NUMBER_DIFFERS: (
+        Kind.UNSURE,
+        "verknüpft mit {table} {key}, in {field} steht aber etwas anderes",
+    ),
+    ParkedCause.NUMBER_TAKEN: (Kind.UNSURE, "{table} {key} gehört schon zu Datensatz {zoho_id}"),
+    ParkedCause.TOO_MANY_NEW: (
+        Kind.UNSURE,
+        "zu viele neue Datensätze in Zoho auf einmal, von denen kein Webhook kam",
+    ),
     ParkedCause.POSSIBLY_CREATED: (
         Kind.POSSIBLY_CREATED,
         "Ameise hat auf die Anlage nicht geantwortet",
@@ -60,6 +69,9 @@ _ENGLISH: Mapping[ParkedCause, str] = {
     ParkedCause.RECORD_LINKED: "unsure: the Zoho record is linked to another object already",
     ParkedCause.OTHER_NUMBER: "unsure: the record names Kunde {typed}, but is linked to Kunde {kunde}",
     ParkedCause.RULE_UNDECIDED: "unsure: the pipeline's selection rule needs a field that is unknown",
+    ParkedCause.NUMBER_DIFFERS: "unsure: linked to {table} {key}, but {field} holds something else",
+    ParkedCause.NUMBER_TAKEN: "unsure: {table} {key} belongs to record {zoho_id} already",
+    ParkedCause.TOO_MANY_NEW: "unsure: too many new records in Zoho at once that no webhook told of",
     ParkedCause.POSSIBLY_CREATED: "possibly created: Ameise did not answer the creation of the Kunde",
     ParkedCause.REFUSED_BY_AMEISE: "refused: {answer}",
     ParkedCause.REFUSED_BY_ZOHO: "refused: {answer}",

@@ -155,6 +155,11 @@ async def erase(session: AsyncSession, traces: Traces) -> dict[str, int]:
             session, "UPDATE pipeline SET last_error = NULL WHERE last_error ~ :named", named=naming(ids)
         ),
     }  # fmt: skip
+    # A position, not a thing that is told; the comparison of links begins anew.
+    await run_sql(
+        session, "UPDATE zoho_position SET links_after = '' WHERE links_after = ANY(CAST(:ids AS text[]))",
+        ids=list(traces.zoho_ids),
+    )  # fmt: skip
     for direction in ("to_ameise", "to_zoho"):
         await run_sql(session, f"NOTIFY {channel(direction)}")
     return erased

@@ -119,11 +119,11 @@ async def note_error(session: AsyncSession, pipeline: Pipeline, error: str) -> N
 
 
 async def judged_versions(session: AsyncSession, pipeline: Pipeline, keys: Sequence[str]) -> dict[str, str]:
-    """Key → the version that this pipeline, as it is defined now, judged last."""
+    """Key → the version that this pipeline, as it is defined now, judged last; not where that is void."""
     rows = await fetch_all(
         session,
         "SELECT key, version FROM judged WHERE pipeline = :pipeline AND pipeline_version = :version "
-        "AND key = ANY(CAST(:keys AS text[]))",
+        "AND outcome <> 'void' AND key = ANY(CAST(:keys AS text[]))",
         pipeline=int(pipeline.id), version=pipeline.version, keys=list(keys),
     )  # fmt: skip
     return {row["key"]: row["version"] for row in rows}
@@ -152,10 +152,14 @@ async def judge(session: AsyncSession, pipeline: Pipeline, judged: Sequence[tupl
 
 
 async def forget_judgement(session: AsyncSession, pipeline: Pipeline, key: str) -> None:
-    """What was applied is void since we wrote to Ameise: the next comparison fetches and merges by value."""
+    """What was applied is void since we wrote to Ameise: the first comparison after a delivery that shows our
+    write fetches the object and merges by value. The version stays, since ingest has it still. What is gone
+    there has no values to merge."""
     await run_sql(
-        session, "DELETE FROM judged WHERE pipeline = :id AND key = :key", id=int(pipeline.id), key=key
-    )
+        session,
+        "UPDATE judged SET outcome = 'void' WHERE pipeline = :id AND key = :key AND outcome <> 'gone'",
+        id=int(pipeline.id), key=key,
+    )  # fmt: skip
 
 
 async def kunden_not_judged(
@@ -183,3 +187,9 @@ async def tables_not_judged(session: AsyncSession) -> list[Table]:
         "WHERE NOT EXISTS (SELECT FROM judged j WHERE j.tenant = p.tenant AND j.pipeline = p.id) ORDER BY 1",
     )
     return [Table(row["table_name"]) for row in rows]
+
+
+async def enabled(session: AsyncSession) -> list[Pipeline]:
+    """The enabled pipelines of the session's tenant."""
+    chosen = select(PipelineRow).where(PipelineRow.enabled).order_by(PipelineRow.id)  # pyright: ignore[reportArgumentType]
+    return [_pipeline(row) for row in (await session.exec(chosen)).all()]

@@ -37,15 +37,20 @@ def having_read(pipeline: Pipeline, link: Link, record: Mapping[str, Any]) -> Li
     if link.unread is None:
         return link
     read = replace(link, unread=None)
-    if not _is_ours(link.unread, record):
-        return read
-    written = set(link.unread["fields"])
+    return read.with_bases(ameise={}, zoho=kept_form(pipeline, link.unread, record))
+
+
+def kept_form(pipeline: Pipeline, unread: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Known]:
+    """The fields that we wrote, as Zoho keeps them; none if somebody wrote after us."""
+    if not _is_ours(unread, record):
+        return {}
+    written = set(unread["fields"])
     base: dict[str, Known] = {}
     for mapping in pipeline.definition.fields:
         value = read_zoho(mapping, record)
         if mapping.zoho in written and value is not UNKNOWN:
             base[mapping.zoho] = value
-    return read.with_bases(ameise={}, zoho=base)
+    return base
 
 
 def _is_ours(unread: Mapping[str, Any], record: Mapping[str, Any]) -> bool:

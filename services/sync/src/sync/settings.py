@@ -97,3 +97,45 @@ class SyncSettings(ServiceSettings):
         description="any long random text, never to be changed or lost: it makes the Kundennummern and Zoho "
         "ids on the stop list unreadable. Without it nobody can be forgotten",
     )
+    reconcile_every: timedelta = Field(
+        default=timedelta(minutes=15), description="between two looks at what changed in Zoho, per connection"
+    )
+    reconcile_overlap: timedelta = Field(
+        default=timedelta(minutes=10),
+        description="how far before the last look the next one begins: Zoho's clock and ours may differ",
+    )
+    reconcile_new_limit: int = Field(
+        default=100,
+        ge=0,
+        description="records that no webhook told of and one look may make Kunden of; all are parked if more",
+    )
+    compare_hour: int = Field(
+        default=5, ge=0, le=23, description="hour of the nightly comparisons, Europe/Berlin"
+    )
+    compare_retry: timedelta = Field(
+        default=timedelta(minutes=5), description="after a comparison or look that failed"
+    )
+    compare_unknown_limit: int = Field(
+        default=100,
+        ge=0,
+        description="objects that ingest no longer knows and one comparison may look at; none if more",
+    )
+    compare_objects_limit: int = Field(
+        default=100_000,
+        ge=0,
+        description="objects in buckets that differ; if more, ingest tells the whole table again",
+    )
+    reconcile_credits: int = Field(
+        default=1000, ge=0, description="Zoho's API credits for comparing links, per connection and night"
+    )
+    reconcile_gone_limit: int = Field(
+        default=100,
+        ge=0,
+        description="linked records that one comparison may find gone without a word; none is marked if more",
+    )
+    reconcile_overdue_after: timedelta = Field(
+        default=timedelta(hours=1), description="without a look at Zoho's changes: an alarm"
+    )
+    compare_overdue_after: timedelta = Field(
+        default=timedelta(hours=26), description="without a nightly comparison: an alarm"
+    )

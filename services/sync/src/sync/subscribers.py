@@ -3,7 +3,7 @@
 from faststream.nats import NatsBroker
 
 from chassis.parking import Parking
-from chassis.rpc import serve
+from chassis.rpc import Caller, serve
 from chassis.subscriber import subscribe
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES
 from contracts.rpc.sync_limits import CONNECTION_LIMITS, SET_CONNECTION_LIMITS
@@ -16,11 +16,13 @@ from contracts.rpc.sync_parked import (
     RETRY_PARKED,
 )
 from contracts.rpc.sync_people import SYNC_FORGET, SYNC_INFORM, SYNC_LIFT_STOP
+from contracts.rpc.sync_reconcile import COMPARE, CompareRequest, Comparison
 from contracts.rpc.sync_state import LINK_STATE, SYNC_STATE
 from contracts.streams import SYNC_TO_AMEISE, SYNC_TO_ZOHO
 from contracts.work import LookAtZohoRecord, ObjectsChanged
 from sync.admin import Admin
 from sync.adopting import Adopting
+from sync.comparison_schedule import Schedule
 from sync.intake import Intake
 from sync.limit_admin import LimitAdmin
 from sync.parked import Parked
@@ -38,9 +40,14 @@ def register(
     adopting: Adopting,
     people: People,
     state: State,
+    schedule: Schedule,
     parking: Parking,
 ) -> None:
     """Attach everything that sync hears."""
+
+    async def compare(request: CompareRequest, caller: Caller) -> Comparison:
+        return await schedule.compare_now(caller.cause, caller.tenant, links=request.links)
+
     subscribe(broker, SYNC_TO_AMEISE, LookAtZohoRecord, intake.look_at_record, park=parking)
     subscribe(broker, SYNC_TO_ZOHO, ObjectsChanged, intake.objects_changed, park=parking)
     serve(broker, CREATE_DEFAULT_PIPELINES, admin.create_default_pipelines)
@@ -58,3 +65,4 @@ def register(
     serve(broker, SYNC_LIFT_STOP, people.lift_stop)
     serve(broker, SYNC_STATE, state.state)
     serve(broker, LINK_STATE, state.link_state)
+    serve(broker, COMPARE, compare)

@@ -128,7 +128,10 @@ class IntentRow(Base, table=True):
 
 
 class JudgedRow(Base, table=True):
-    """The version of an object that a pipeline last judged, and how: the complete comparison reads this."""
+    """The version of an object that a pipeline last judged, and how: the complete comparison reads this.
+
+    `outcome` is applied, excluded, gone, gone_in_zoho, discarded or void (we wrote to Ameise since).
+    """
 
     __tablename__ = "judged"  # pyright: ignore[reportAssignmentType]
 
@@ -239,3 +242,34 @@ class StopListSizeRow(Base, table=True):
 
     tenant: str = Field(primary_key=True)
     entries: int
+
+
+class FlowRow(Base, table=True):
+    """When a comparison was last tried and last succeeded. `thing` is the Zoho connection, or empty.
+
+    `clock_from` is where the waiting for the next success begins; it stands still while a connection waits
+    for a person. `overdue_since` is set while an alarm stands.
+    """
+
+    __tablename__ = "flow"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    thing: str = Field(default="", primary_key=True)
+    made_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    clock_from: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    tried_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    last_success: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    overdue_since: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class ZohoPositionRow(Base, table=True):
+    """How far Zoho's changes of a module have become work, and its links were compared."""
+
+    __tablename__ = "zoho_position"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    zoho_connection: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    module: str = Field(primary_key=True)
+    changed_since: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    links_after: str = ""

@@ -19,6 +19,7 @@ from chassis.database import fetch_all, run_sql
 from chassis.leases import LeaseLost
 from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId, Uuid
+from contracts.names import Table
 from sync.retry import Park, Postpone
 
 WorkDirection = Literal["to_ameise", "to_zoho"]
@@ -37,6 +38,11 @@ class Lane:
     CHUNK = 2
     AFTER_CHUNK = 3
     """Verträge: their Kunden go first."""
+
+
+def lane_of(table: Table) -> int:
+    """The lane of what a delivery changed, or a comparison found."""
+    return Lane.AFTER_CHUNK if table is Table.VERTRAG else Lane.CHUNK
 
 
 @dataclass(frozen=True, slots=True)

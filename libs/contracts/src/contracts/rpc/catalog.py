@@ -3,7 +3,18 @@
 from typing import Any
 
 from contracts.names import Service
-from contracts.rpc import Rpc, audit, auth, ingest, sync, sync_limits, sync_parked, sync_people, sync_state
+from contracts.rpc import (
+    Rpc,
+    audit,
+    auth,
+    ingest,
+    sync,
+    sync_limits,
+    sync_parked,
+    sync_people,
+    sync_reconcile,
+    sync_state,
+)
 
 ALL: tuple[Rpc[Any, Any], ...] = (
     *auth.RPCS,
@@ -12,6 +23,7 @@ ALL: tuple[Rpc[Any, Any], ...] = (
     *sync_limits.RPCS,
     *sync_parked.RPCS,
     *sync_people.RPCS,
+    *sync_reconcile.RPCS,
     *sync_state.RPCS,
     *audit.RPCS,
 )

@@ -243,9 +243,10 @@ class BucketDigest(RpcModel):
 
 
 class Digest(RpcModel):
-    """Buckets without any object are left out."""
+    """Buckets without any object are left out. `as_of`: the moment that the table's last delivery shows."""
 
     buckets: tuple[BucketDigest, ...]
+    as_of: datetime | None = None
 
 
 class BucketsRequest(RpcModel):

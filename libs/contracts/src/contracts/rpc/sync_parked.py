@@ -32,6 +32,9 @@ class ParkedCause(StrEnum):
     NO_NUMBER = "no_number"
     OBJECT_UNKNOWN = "object_unknown"
     UNREACHABLE = "unreachable"
+    NUMBER_DIFFERS = "number_differs"
+    NUMBER_TAKEN = "number_taken"
+    TOO_MANY_NEW = "too_many_new"
 
 
 WorkDirection = Literal["to_ameise", "to_zoho"]

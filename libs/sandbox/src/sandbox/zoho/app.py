@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from sandbox.context import Context
-from sandbox.zoho import bulk_write, metadata, oauth, record_routes, workflow
+from sandbox.zoho import bulk_write, coql, metadata, oauth, record_routes, workflow
 from sandbox.zoho.problems import ZohoError, problem
 
 
@@ -30,6 +30,13 @@ def create_zoho(context: Context) -> FastAPI:
     app.state.context = context
     app.add_exception_handler(ZohoError, _refused)
     app.add_exception_handler(HTTPException, _no_route)
-    for router in (oauth.router, metadata.router, workflow.router, bulk_write.router, record_routes.router):
+    for router in (
+        oauth.router,
+        metadata.router,
+        workflow.router,
+        bulk_write.router,
+        coql.router,
+        record_routes.router,
+    ):
         app.include_router(router)
     return app

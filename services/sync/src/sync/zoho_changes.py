@@ -1,0 +1,47 @@
+"""Which of Zoho's records need a look, judged by a listing alone. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from contracts.names import Difference
+from sync.comparison_store import KnownLink, OnTable
+from sync.mapping import Way, read_zoho
+from sync.pipelines import Definition
+from sync.values import UNKNOWN, Known
+from sync.zoho_records import modified_time
+
+
+def why_look(definition: Definition, record: Mapping[str, Any], link: KnownLink | None) -> Difference | None:
+    """Why work should look at the record; None for what is as we know it, our own writes above all.
+
+    CHANGED: a field that travels to Ameise is not what was read here last. NEW: nobody told us of the record.
+    """
+    if link is None or not link.linked:
+        return Difference.NEW
+    if link.gone_in_zoho or link.zoho_base is None:
+        return Difference.CHANGED
+    return Difference.CHANGED if _differs(definition, record, link.zoho_base) else None
+
+
+def _differs(definition: Definition, record: Mapping[str, Any], base: Mapping[str, Known]) -> bool:
+    for mapping in definition.fields:
+        value = read_zoho(mapping, record)
+        if mapping.way is Way.TO_ZOHO or value is UNKNOWN:
+            continue
+        # As the merge sees it: without a base, any value but empty is a change.
+        if value != base.get(mapping.zoho):
+            return True
+    return False
+
+
+def is_asked(row: OnTable | None, record: Mapping[str, Any], *, last_look: datetime) -> bool:
+    """Whether work on the record is asked for, given the row of work that is there.
+
+    What waits will read the record afresh; what is in hand may have read it before it changed. What is parked
+    is tried again only for a change that it has not seen: the overlap alone is no reason.
+    """
+    if row is None or row.in_hand:
+        return True
+    changed = modified_time(record)
+    return row.parked and (changed is None or changed >= last_look)

@@ -1,0 +1,84 @@
+"""Which of Zoho's records need a look, by their listing alone."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.names import Difference
+from sync.comparison_store import KnownLink, OnTable
+from sync.pipelines import NATUERLICHE_PERSON
+from sync.zoho_changes import is_asked, why_look
+
+BASE = {"Last_Name": "Groß", "Email": None, "Kundennummer": "5001"}
+RECORD: dict[str, Any] = {"id": "1", "Last_Name": "Groß ", "Email": "", "Kundennummer": "5001"}
+
+
+def linked(**changes: Any) -> KnownLink:
+    values: dict[str, Any] = {
+        "zoho_id": "1", "ameise_key": "5001", "zoho_base": BASE, "gone_in_zoho": False, "linked": True,
+        "in_hand": False,
+    }  # fmt: skip
+    return KnownLink(**(values | changes))
+
+
+def why(link: KnownLink | None, **values: Any) -> Difference | None:
+    return why_look(NATUERLICHE_PERSON, RECORD | values, link)
+
+
+def test_what_is_as_we_read_it_needs_no_look() -> None:
+    assert why(linked()) is None
+
+
+@pytest.mark.parametrize(
+    "values", [{"Last_Name": "Groß-Ost"}, {"Email": "neu@example.org"}, {"Last_Name": None}]
+)
+def test_a_field_that_travels_and_differs_needs_one(values: dict[str, Any]) -> None:
+    assert why(linked(), **values) is Difference.CHANGED
+
+
+def test_a_field_that_only_we_write_needs_none() -> None:
+    assert why(linked(), Vermittlernummer="von Hand") is None
+
+
+def test_a_field_without_a_base_counts_once_it_is_filled() -> None:
+    assert why(linked(), Titel=None) is None
+    assert why(linked(), Titel="Dr.") is Difference.CHANGED
+
+
+def test_what_nobody_told_us_of_is_new() -> None:
+    assert why(None) is Difference.NEW
+    assert why(linked(linked=False, zoho_base=None)) is Difference.NEW
+
+
+def test_a_record_that_is_back_or_was_never_read_needs_a_look() -> None:
+    assert why(linked(gone_in_zoho=True)) is Difference.CHANGED
+    assert why(linked(zoho_base=None)) is Difference.CHANGED
+
+
+FIELDS = [m.zoho for m in NATUERLICHE_PERSON.fields]
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), st.none() | st.text("aß ,", max_size=5)))
+def test_our_own_writes_as_read_back_need_no_look(values: dict[str, Any]) -> None:
+    base = {name: (value or "").strip() or None for name, value in values.items()}
+    assert why_look(NATUERLICHE_PERSON, {"id": "1", **values}, linked(zoho_base=base)) is None
+
+
+LAST = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+BEFORE, AFTER = {"Modified_Time": "2026-03-01T12:55:00+01:00"}, {"Modified_Time": "2026-03-01T13:05:00+01:00"}
+
+
+def test_work_that_waits_is_not_asked_for_again_but_what_is_in_hand_may_have_read_too_early() -> None:
+    assert is_asked(None, BEFORE, last_look=LAST)
+    assert not is_asked(OnTable(parked=False, in_hand=False), AFTER, last_look=LAST)
+    assert is_asked(OnTable(parked=False, in_hand=True), BEFORE, last_look=LAST)
+
+
+def test_parked_work_is_tried_again_for_a_new_change_only() -> None:
+    parked = OnTable(parked=True, in_hand=False)
+    assert not is_asked(parked, BEFORE, last_look=LAST)
+    assert is_asked(parked, AFTER, last_look=LAST)
+    assert is_asked(parked, {}, last_look=LAST)
