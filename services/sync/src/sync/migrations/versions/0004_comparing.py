@@ -4,8 +4,8 @@ from alembic import op
 
 from chassis.migrations import downgrade_is_refused, protect
 
-revision = "0003"
-down_revision = "0005"
+revision = "0004"
+down_revision = "0003"
 
 _STATEMENTS = (
     # Per tenant and flow, `thing` being the Zoho connection, or empty. The clock that an alarm goes by

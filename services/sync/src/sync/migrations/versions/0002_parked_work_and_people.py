@@ -4,7 +4,7 @@ from alembic import op
 
 from chassis.migrations import downgrade_is_refused, protect
 
-revision = "0004"
+revision = "0002"
 down_revision = "0001"
 
 _STATEMENTS = (

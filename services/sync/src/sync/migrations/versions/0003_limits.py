@@ -4,8 +4,8 @@ from alembic import op
 
 from chassis.migrations import downgrade_is_refused, protect
 
-revision = "0005"
-down_revision = "0004"
+revision = "0003"
+down_revision = "0002"
 
 _TABLES = (
     """
