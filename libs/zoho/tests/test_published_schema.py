@@ -52,13 +52,15 @@ async def test_writes_of_records(
 
 
 async def test_coql(zoho_played_by: Callable[..., ZohoClient]) -> None:
-    sent: list[Any] = []
+    """The fixture judges it."""
+    requests: list[tuple[str, str]] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
-        sent.append(json.loads(request.content))
+        requests.append((request.method, request.url.path))
         return httpx.Response(204)
 
     await zoho_played_by(handler).select_after("Contacts", "0", ["Kundennummer"])
+    assert requests == [("POST", "/crm/v8/coql")]
 
 
 def test_webhooks() -> None:
