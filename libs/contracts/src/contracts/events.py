@@ -474,7 +474,7 @@ class Compared(EventData):
 
     service, event_name = Service.SYNC, "compared"
     direction = Direction.TO_ZOHO
-    objects: int = Field(description="compared, in all pipelines together")
+    total: int = Field(description="objects compared, in all pipelines together")
     counts: dict[Difference, int]
 
 

@@ -85,7 +85,7 @@ class Comparing:
         whole = Found(sum(one.objects for one in found), counts, notes)
         async with self.database.tenant(tenant) as session:
             told = Compared(
-                objects=whole.objects, counts=dict(counts), outcome=outcome_of(counts),
+                total=whole.objects, counts=dict(counts), outcome=outcome_of(counts),
                 reason=in_words(counts, note=notes),
             )  # fmt: skip
             await self.outbox.tell(session, cause, told)
