@@ -4,15 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chassis.process import Foundation
 from chassis.rpc import RpcClient
-from contracts.ids import TenantId
+from chassis.stop_list import FILE
+from contracts.ids import Kundennummer, TenantId
 from contracts.names import Table
+from contracts.rpc.ingest import KundeRequest
 from contracts.rpc.sync_limits import SET_CONNECTION_LIMITS, SetConnectionLimits
+from contracts.rpc.sync_people import SYNC_FORGET
 
 if TYPE_CHECKING:
     from conftest import Team
@@ -106,6 +110,30 @@ async def test_new_records_go_the_ordinary_way_and_no_job_is_paid_for(
         assert await team.idle() == []
         assert len(await team.world.records()) == ROWS
         assert await jobs(team) == 0
+
+
+async def test_a_lost_stop_list_ends_a_job_before_it_begins_and_sync_goes_on(
+    sync_with: SyncWith, team_of: Callable[[TenantId], Awaitable["Team"]], tmp_path: Path
+) -> None:
+    async with sync_with(**BULK | {"bulk_poll": timedelta(seconds=3)}) as base:
+        team = await team_of(TenantId("berlin"))
+        await team.create_pipelines()
+        await deliver(team, "Tischler")
+        await team.idle()
+        request = KundeRequest(kunde=Kundennummer("4711"))
+        await RpcClient(team.client).call(SYNC_FORGET, request, actor=team.actor())
+        await allow(team)
+        await deliver(team, "Ärztin")
+        while len(team.rows.select("SELECT 1 FROM work WHERE direction = 'to_zoho'")) < ROWS:
+            await asyncio.sleep(0.01)
+        (tmp_path / "stop-list" / FILE).rename(tmp_path / "lost")
+        async with asyncio.timeout(20):
+            while not (ended := team.rows.select("SELECT outcome FROM bulk_job WHERE state = 'ended'")):
+                await asyncio.sleep(0.05)
+        assert ended == [{"outcome": "nicht begonnen: StopListIncomplete"}]
+        assert base.health.fatal is None
+        assert await jobs(team) == 0
+        (tmp_path / "lost").rename(tmp_path / "stop-list" / FILE)
 
 
 async def test_a_change_made_in_zoho_while_a_job_runs_is_not_lost(team: "Team") -> None:

@@ -39,6 +39,10 @@ class StopListIncomplete(Exception):  # noqa: N818
     """The file of the stop list is missing, or an older one: whoever is not on it would come back."""
 
 
+UNUSABLE = (StopListIncomplete, WrongKey, OSError, ValueError)
+"""What looking at the list raises where it cannot be used as it is."""
+
+
 def zoho_entry(zoho_id: ZohoId) -> str:
     """What a Zoho record is called on the list; a Kunde is called by the Kundennummer alone."""
     return f"zoho:{zoho_id}"

@@ -26,6 +26,7 @@ from chassis.cause import Cause
 from chassis.database import Database
 from chassis.leases import Lease, LeaseLost
 from chassis.outbox import Outbox
+from chassis.stop_list import UNUSABLE
 from contracts.events import BulkWriteEnded, BulkWriteStarted, ObjectAction
 from contracts.names import Service
 from contracts.problems import Problem
@@ -143,7 +144,7 @@ class BulkWriter:
             await bulk_store.move(session, job, "filling", rows=0)
         try:
             await self._fill_and_start(job, pipeline, lease)
-        except (VendorError, Problem) as error:
+        except (VendorError, Problem, *UNUSABLE) as error:
             await self._end(job, pipeline, failed=True, outcome=f"nicht begonnen: {type(error).__name__}")
 
     async def _fill_and_start(self, job: Job, pipeline: Pipeline, lease: Lease) -> None:

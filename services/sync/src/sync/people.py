@@ -17,9 +17,8 @@ from chassis.database import Database
 from chassis.outbox import Outbox
 from chassis.rpc import Caller
 from chassis.stop_list import (
+    UNUSABLE,
     StopList,
-    StopListIncomplete,
-    WrongKey,
     check_size,
     remember_size,
     zoho_entry,
@@ -46,7 +45,6 @@ LOOK_AGAIN_SECONDS = 0.2
 HINDERED_SECONDS = 60.0
 """Until those whom a backup brought back are looked for again, if that was not possible."""
 PAGE_BYTES = 256 * 1024
-_UNUSABLE = (StopListIncomplete, WrongKey, OSError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class People:
                     log.warning("kunde.returned", tenant=tenant)
                     cause = Cause.of_service(Service.SYNC, tenant)
                     await self._forget_when_idle(cause, tenant, kunde)
-        except (*_UNUSABLE, Conflict, SQLAlchemyError) as error:
+        except (*UNUSABLE, Conflict, SQLAlchemyError) as error:
             log.warning("kunde.stays_for_now", error=type(error).__name__)
             return False
         return True
@@ -138,7 +136,7 @@ class People:
         try:
             for entry in [str(kunde), *map(zoho_entry, zoho_ids)]:
                 await asyncio.to_thread(self.stop_list.stop, tenant, entry)
-        except _UNUSABLE as error:
+        except UNUSABLE as error:
             raise _unusable(error) from error
 
     async def inform(self, request: SyncInformRequest, caller: Caller) -> SyncInformation:
@@ -161,7 +159,7 @@ class People:
         entries = [str(request.kunde), *map(zoho_entry, request.zoho_ids)]
         try:
             lifted = [await asyncio.to_thread(self.stop_list.lift, caller.tenant, entry) for entry in entries]
-        except _UNUSABLE as error:
+        except UNUSABLE as error:
             raise _unusable(error) from error
         if not any(lifted):
             raise NotFound("this Kunde is not on the stop list")
@@ -175,7 +173,7 @@ class People:
         try:
             async with self.database.tenant(tenant) as session:
                 await check_size(session, self.stop_list, tenant)
-        except _UNUSABLE as error:
+        except UNUSABLE as error:
             raise _unusable(error) from error
 
 
