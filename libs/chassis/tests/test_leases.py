@@ -1,5 +1,6 @@
 """One holder at a time, and a holder that lost it finds out before it does harm."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -95,3 +96,24 @@ async def test_a_check_holds_off_the_next_owner_until_its_transaction_ends(datab
             with pytest.raises(Exception, match="lock timeout"):
                 await blocked
             await other.rollback()
+
+
+async def test_it_is_extended_for_as_long_as_the_work_lasts_and_no_longer(database: Database) -> None:
+    lasting = timedelta(milliseconds=600)
+    lease = await taken(database, "one", lasting=lasting)
+    async with leases.extended(database, lease, lasting=lasting):
+        await asyncio.sleep(2 * lasting.total_seconds())
+        assert await take(database, "two") is None
+        await check(database, lease)
+    await asyncio.sleep(lasting.total_seconds() + 0.2)
+    await taken(database, "two")
+
+
+async def test_work_that_lost_its_lease_goes_on_and_finds_out_by_looking(database: Database) -> None:
+    lease = await taken(database, "one")
+    await end(database)
+    await taken(database, "two")
+    async with leases.extended(database, lease, lasting=timedelta(milliseconds=30)):
+        await asyncio.sleep(0.1)
+        with pytest.raises(LeaseLost):
+            await check(database, lease)

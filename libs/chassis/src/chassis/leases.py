@@ -4,13 +4,20 @@ A lease has an owner, an end and a fencing number. It is taken and extended in s
 holder checks it right before an outside call and again in the transaction that stores the result.
 """
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database import fetch_all, run_sql
+from chassis.database import Database, fetch_all, is_unreachable, run_sql
+from chassis.deadline import end
 from contracts.ids import TenantId
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class LeaseLost(Exception):  # noqa: N818
@@ -81,3 +88,26 @@ async def give_back(session: AsyncSession, lease: Lease) -> None:
         "WHERE tenant = :tenant AND name = :name AND owner = :owner AND fence = :fence",
         tenant=lease.tenant, name=lease.name, owner=lease.owner, fence=lease.fence,
     )  # fmt: skip
+
+
+@asynccontextmanager
+async def extended(database: Database, lease: Lease, *, lasting: timedelta) -> AsyncGenerator[None]:
+    """Extend the lease for as long as the block runs. That it was lost, the block finds out by `check`."""
+    task = asyncio.create_task(_extend_for_ever(database, lease, lasting), name=f"lease:{lease.name}")
+    try:
+        yield
+    finally:
+        await end(task)
+
+
+async def _extend_for_ever(database: Database, lease: Lease, lasting: timedelta) -> None:
+    while True:
+        await asyncio.sleep(lasting.total_seconds() / 3)
+        try:
+            async with database.tenant(lease.tenant) as session:
+                await extend(session, lease, lasting=lasting)
+        except LeaseLost:
+            return
+        except Exception as error:
+            away = is_unreachable(error)
+            log.warning("lease.not_extended", lease=lease.name, error=type(error).__name__, exc_info=not away)

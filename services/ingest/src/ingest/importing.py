@@ -34,7 +34,6 @@ from ingest.archives import ArchiveLimits, unpacked
 from ingest.format_overrides import Formats
 from ingest.guards import Incoming, Limit, Limits, is_whole, reasons_to_hold
 from ingest.holding import preview_of
-from ingest.keeping import kept
 from ingest.originals import remove_kunden, remove_stopped
 from ingest.problems import Problem, Rule
 from ingest.progress import Progress, shown_progress
@@ -128,11 +127,13 @@ class Importer:
         current = Import(tenant, Uuid(delivery.id), delivery.as_of, cause_of(delivery), released)
         with current.cause.bound(delivery=delivery.id), import_seconds.time():
             try:
-                async with kept(self.base.database, lease, lasting=self.settings.import_lease):
+                async with leases.extended(self.base.database, lease, lasting=self.settings.import_lease):
                     if hopeless:
                         await self._fail(current, lease, hopeless)
                     else:
                         await self._import_or_fail(current, lease)
+                async with self.base.database.tenant(tenant) as session:
+                    await leases.give_back(session, lease)
             except LeaseLost:
                 log.warning("import.lease_lost")
             except (Exception, asyncio.CancelledError):

@@ -1,20 +1,13 @@
 """One at a time across replicas: a named lease that is extended for as long as its holder is at work."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
-
 from chassis import leases
 from chassis.database import Database
-from chassis.deadline import end
-from chassis.leases import Lease, LeaseLost
+from chassis.leases import Lease
 from contracts.ids import TenantId, new_id
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -31,22 +24,9 @@ async def alone(
     if lease is None:
         yield None
         return
-    keeper = asyncio.create_task(_keep(database, lease, lasting))
     try:
-        yield lease
+        async with leases.extended(database, lease, lasting=lasting):
+            yield lease
     finally:
-        await end(keeper)
         async with database.tenant(tenant) as session:
             await leases.give_back(session, lease)
-
-
-async def _keep(database: Database, lease: Lease, lasting: timedelta) -> None:
-    while True:
-        await asyncio.sleep(lasting.total_seconds() / 3)
-        try:
-            async with database.tenant(lease.tenant) as session:
-                await leases.extend(session, lease, lasting=lasting)
-        except LeaseLost:
-            return  # the next check says so to whom it concerns
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("leases.not_extended", lease=lease.name, error=type(error).__name__)
