@@ -35,6 +35,7 @@ from vendor import (
 from vendor.errors import Rejected
 from zoho.errors import assess
 from zoho.models import ZohoModel
+from zoho.transport import object_under, transport_to
 
 MAX_ROWS = 25_000
 MAX_COLUMNS = 200
@@ -110,16 +111,7 @@ class BulkClient:
         self._own_hosts = {urlsplit(api).netloc, urlsplit(self._content).netloc}
 
         def transport(base_url: str) -> Transport:
-            return Transport(
-                system="zoho",
-                base_url=base_url,
-                auth_scheme="Zoho-oauthtoken",
-                token=token,
-                http=http,
-                assess=assess,
-                timeouts=timeouts,
-                gate=gate,
-            )
+            return transport_to(base_url, token, http, timeouts=timeouts, gate=gate)
 
         self._transport_to = transport
         self._jobs = transport(f"{api}/crm")
@@ -138,7 +130,7 @@ class BulkClient:
             write=True,
         )
         answer = await self._files.send(call, assess=assess_upload)
-        file_id = _details(answer).get("file_id")
+        file_id = object_under(answer, "details").get("file_id")
         if not file_id:
             raise self._files.unreadable(call, answer)
         return str(file_id)
@@ -170,7 +162,7 @@ class BulkClient:
         call = Call("POST", "/bulk/v8/write", body=body, write=True)
         answer = await self._jobs.send(call)
         try:
-            return CreatedJob.model_validate(_details(answer))
+            return CreatedJob.model_validate(object_under(answer, "details"))
         except ValidationError:
             pass
         raise self._jobs.unreadable(call, answer)
@@ -274,12 +266,6 @@ def assess_upload(answer: Answer) -> Finding:
             words=shortened(str(body.get("message"))),
         )
     return assess(answer)
-
-
-def _details(answer: Answer) -> dict[str, Any]:
-    parsed = answer.json()
-    details = cast("dict[str, Any]", parsed).get("details") if isinstance(parsed, dict) else None
-    return cast("dict[str, Any]", details) if isinstance(details, dict) else {}
 
 
 def _is_of_zoho(scheme: str, host: str) -> bool:

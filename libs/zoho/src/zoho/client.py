@@ -22,7 +22,6 @@ from vendor import (
     Gate,
     Timeouts,
     TokenSource,
-    Transport,
     Verdict,
     path_id,
 )
@@ -39,6 +38,7 @@ from zoho.models import (
     WebhookFailure,
     ZohoModel,
 )
+from zoho.transport import object_under, transport_to
 from zoho.webhooks import Webhook, WorkflowRule
 
 MAX_RECORDS = 100
@@ -65,16 +65,8 @@ class ZohoClient:
         gate: Gate = OPEN,
     ) -> None:
         """Take the ``api_domain`` of the token answer, like "https://www.zohoapis.eu"."""
-        self._transport = Transport(
-            system="zoho",
-            base_url=f"{api_domain.rstrip('/')}/crm/v8",
-            auth_scheme="Zoho-oauthtoken",
-            token=token,
-            http=http,
-            assess=assess,
-            timeouts=timeouts,
-            gate=gate,
-        )
+        url = f"{api_domain.rstrip('/')}/crm/v8"
+        self._transport = transport_to(url, token, http, timeouts=timeouts, gate=gate)
 
     # -- organisation and metadata --------------------------------------------------------------------------
 
@@ -161,7 +153,7 @@ class ZohoClient:
                 rest = await self.get_records(module, [r["id"] for r in page], wanted[MAX_FIELDS:])
             for record in page:
                 yield {**rest.get(record["id"], {}), **record}
-            info = self._info(answer)
+            info = object_under(answer, "info")
             if not info.get("more_records"):
                 return
             token = info.get("next_page_token")
@@ -324,7 +316,7 @@ class ZohoClient:
             answer = await self._transport.send(call)
             for item in self._items(call, answer, key):
                 yield self._validate(model, item, call, answer)
-            if not self._info(answer).get("more_records"):
+            if not object_under(answer, "info").get("more_records"):
                 return
             page += 1
 
@@ -354,11 +346,6 @@ class ZohoClient:
         if not all(isinstance(item, dict) for item in items):
             raise self._transport.unreadable(call, answer)
         return cast("list[dict[str, Any]]", items)
-
-    def _info(self, answer: Answer) -> dict[str, Any]:
-        parsed = answer.json()
-        info = cast("dict[str, Any]", parsed).get("info") if isinstance(parsed, dict) else None
-        return cast("dict[str, Any]", info) if isinstance(info, dict) else {}
 
     def _validate(self, model: type[_Model], value: object, call: Call, answer: Answer) -> _Model:
         try:
