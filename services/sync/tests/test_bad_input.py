@@ -154,19 +154,25 @@ async def test_a_kundennummer_of_another_team_is_none_of_ours(
     assert (await other.world.kunde(number))["Person"]["Nachname"] == "Fremd"
 
 
+async def merged_away(team: "Team") -> tuple[str, str]:
+    """The number of a second Kunde, and his record, which Zoho deleted when somebody merged it."""
+    number = await team.world.add_kunde(Nachname="Lindner-Doppelt")
+    await team.delivery([number])
+    await team.idle()
+    contact = await team.world.contact_of(number)
+    assert contact is not None
+    await team.world.delete(contact["id"])
+    return number, contact["id"]
+
+
 async def test_a_merge_of_two_contacts_that_keeps_the_other_number_is_a_question(
     team: "Team", linked: tuple[str, str]
 ) -> None:
     """Zoho keeps one record, deletes the other, and lets the person choose values from both."""
     number, master = linked
-    other_number = await team.world.add_kunde(Nachname="Lindner-Doppelt")
-    await team.delivery([other_number])
-    await team.idle()
-    other = await team.world.contact_of(other_number)
-    assert other is not None
-    await team.world.delete(other["id"])
+    other_number, other = await merged_away(team)
     await team.world.edit(master, Kundennummer=other_number, Last_Name="Lindner-Doppelt")
-    await team.webhook(other["id"])
+    await team.webhook(other)
     await team.webhook(master)
     [parked] = await team.idle()
     assert parked["reason"] == (
@@ -179,19 +185,14 @@ async def test_a_merge_of_two_contacts_that_keeps_the_masters_number_goes_on(
     team: "Team", linked: tuple[str, str]
 ) -> None:
     number, master = linked
-    other_number = await team.world.add_kunde(Nachname="Lindner-Doppelt")
-    await team.delivery([other_number])
-    await team.idle()
-    other = await team.world.contact_of(other_number)
-    assert other is not None
-    await team.world.delete(other["id"])
+    _, other = await merged_away(team)
     await team.world.edit(master, Titel="Dr.")
-    for record in (other["id"], master):
+    for record in (other, master):
         await team.webhook(record)
     assert await team.idle() == []
     assert (await team.world.kunde(number))["Person"]["Titel"] == "Dr."
     gone = {link["zoho_id"]: link["gone_in_zoho"] for link in team.rows.links()}
-    assert gone == {master: False, other["id"]: True}
+    assert gone == {master: False, other: True}
 
 
 async def test_a_field_set_back_to_what_the_last_delivery_said_is_an_edit(

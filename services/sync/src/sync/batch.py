@@ -162,8 +162,7 @@ def written(
 ) -> Settled:
     """The verdict on an item that Zoho has taken: what we sent is the base until it is read (`unread`)."""
     item, merged = merging.item, merging.merged
-    sent = read_back(pipeline, merged, None, written_at=None)
-    link = replace(with_new_bases(pipeline, merging, zoho_read_back=sent), zoho_id=zoho_id, unread=unread)
+    link = replace(as_sent(pipeline, merging), zoho_id=zoho_id, unread=unread)
     told = WrittenToZoho(
         pipeline=pipeline.id,
         module=pipeline.module,

@@ -63,8 +63,7 @@ class ComparingLinks:
     ) -> Tally[Difference]:
         """Raises LeaseLost, and the errors of `vendor`."""
         async with self.database.tenant(tenant) as session:
-            every = await pipeline_store.enabled(session)
-        pipelines = [pipeline for pipeline in every if pipeline.zoho_connection == connection]
+            pipelines = await pipeline_store.enabled_over(session, connection)
         left, passes = self.settings.reconcile_credits, list[_Pass]()
         for number, pipeline in enumerate(pipelines):
             # An even share of what is left: a large module must not keep the others from their turn.

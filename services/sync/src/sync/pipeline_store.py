@@ -189,6 +189,11 @@ async def tables_not_judged(session: AsyncSession) -> list[Table]:
     return [Table(row["table_name"]) for row in rows]
 
 
+async def enabled_over(session: AsyncSession, zoho_connection: Uuid) -> list[Pipeline]:
+    """The enabled pipelines of the session's tenant to one organisation of Zoho."""
+    return [p for p in await enabled(session) if p.zoho_connection == zoho_connection]
+
+
 async def enabled(session: AsyncSession) -> list[Pipeline]:
     """The enabled pipelines of the session's tenant."""
     chosen = select(PipelineRow).where(PipelineRow.enabled).order_by(PipelineRow.id)  # pyright: ignore[reportArgumentType]

@@ -84,11 +84,11 @@ class Reconciling:
     ) -> Tally[Difference]:
         """Raises LeaseLost, and the errors of `vendor`."""
         async with self.database.tenant(tenant) as session:
-            every = await pipeline_store.enabled(session)
-        pipelines = [p for p in every if p.zoho_connection == connection and p.definition.takes_webhooks]
+            pipelines = await pipeline_store.enabled_over(session, connection)
         counts: Tally[Difference] = Tally()
         for pipeline in pipelines:
-            counts += await self._look(cause, pipeline, lease)
+            if pipeline.definition.takes_webhooks:
+                counts += await self._look(cause, pipeline, lease)
         async with self.database.tenant(tenant) as session:
             await leases.check(session, lease)
             if counts:
