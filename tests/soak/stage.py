@@ -123,6 +123,7 @@ class Stage:
             "settling_time": SETTLING,
             "lease": LEASE,
             "stream_check": timedelta(seconds=1),
+            "compare_retry": timedelta(seconds=1),
             "log_level": "warning",
             "log_format": "console",
         }
@@ -285,6 +286,18 @@ class Stage:
         while not self.is_quiet():
             assert time.monotonic() < ends, f"no quiet: {self.select('SELECT * FROM work WHERE NOT parked')}"
             self.hurry()
+            time.sleep(0.2)
+
+    def reconcile(self) -> None:
+        """The next look at Zoho's changes and the next comparison with ingest have come, and are over."""
+        flows = "name IN ('reconciliation', 'comparison')"
+        with psycopg.connect(self.urls.superuser, autocommit=True) as connection:
+            connection.execute(
+                f"UPDATE flow SET last_success = '2000-01-01', tried_at = NULL WHERE {flows}".encode()
+            )
+        ends = time.monotonic() + QUIET_WITHIN_SECONDS
+        while waiting := self.select(f"SELECT * FROM flow WHERE {flows} AND last_success < '2001-01-01'"):
+            assert time.monotonic() < ends, f"not compared: {waiting}"
             time.sleep(0.2)
 
     def note_events(self) -> None:

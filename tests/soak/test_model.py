@@ -26,9 +26,6 @@ from sandbox.zoho.orgs import org_named
 from soak.judging import AMEISE, Edit, FieldStory, Judgement, judge
 from soak.stage import REPLICAS, Parts, Stage, seen_values
 
-HAS_RECONCILIATION = False
-"""Whether sync itself finds webhooks and chunks that were lost. Until then the test sends them again."""
-
 SEED = int(
     os.environ.get("SOAK_SEED") or (random.randrange(10**9) if os.environ.get("SOAK_STEPS") else 20261125)
 )
@@ -321,20 +318,10 @@ class Life(RuleBasedStateMachine):
                 replica.start()
         for _ in range(2):
             stage.until_quiet()
-            changed = stage.store_delivery(datetime.now(UTC))
-            if HAS_RECONCILIATION:
-                stage.chunks(changed)
-            else:
-                self._send_all_again()
+            stage.chunks(stage.store_delivery(datetime.now(UTC)))
+            stage.reconcile()
         stage.until_quiet()
         stage.note_events()
-
-    def _send_all_again(self) -> None:
-        """What reconciliation would find: every record and every Kunde is looked at once more."""
-        self.stage.chunks(self.stage.kunden())
-        for module in ("Contacts", "Accounts"):
-            for record in self.stage.records(module):
-                self.stage.webhook(record["id"], module)
 
     def _judge(self) -> Judgement:
         stage = self.stage
