@@ -10,10 +10,10 @@ from collections.abc import Callable
 import polars as pl
 
 from contracts.rpc.ingest_format import ColumnType
-from ingest.problems import MAX_CELL_BYTES
+from ingest.problems import MAX_CELL_BYTES, UNREADABLE_CHARACTERS
 
 BLANKS = " \t\r\n\u00a0\ufeff"
-_UNREADABLE = "[\u0000\u0002\ufffd]"
+_UNREADABLE = f"[{UNREADABLE_CHARACTERS}]"
 
 _ISO_DATE = r"^\d{4}-\d{2}-\d{2}$"
 _GERMAN_DATE = r"^\d{1,2}\.\d{1,2}\.\d{4}$"

@@ -1,69 +1,79 @@
 """From the bytes of a file to cells of text: encoding, delimiter, quotes, line ends. Knows no types."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from ingest.headings import Encoding, as_utf8, header_of
-from ingest.problems import LONE_QUOTE, Problem, Rule, TableRejected
+from ingest.headings import as_utf8, header_of
+from ingest.problems import LONE_QUOTE, MAX_CELL_BYTES, UNREADABLE_CHARACTERS, Problem, Rule, TableRejected
 from ingest.table_format import TableFormat
 
 END = "\x02"
 """Put behind the last cell of every line before parsing: polars fills short rows up in silence."""
+_DOUBTFUL = tuple(character.encode() for character in UNREADABLE_CHARACTERS)
 
 
 @dataclass(frozen=True, slots=True)
 class FileForm:
-    """How a file is written. `headings` are normalised; `ended`: its last line has a line end."""
+    """How a file is written. `headings` are normalised."""
 
     file: str
-    encoding: Encoding
     delimiter: str
     headings: tuple[str, ...]
-    ended: bool
 
 
-def open_text(raw: bytes, file: str, definition: TableFormat) -> tuple[bytes, FileForm]:
-    """The file's text as UTF-8, and its form. Raises TableRejected for a file that can be no table."""
-    data, encoding = as_utf8(raw)
-    headings, delimiter = header_of(data, file, definition)
-    return data, FileForm(file, encoding, delimiter, tuple(headings), data.endswith(b"\n"))
+def form_of(first_line: bytes, file: str, definition: TableFormat) -> FileForm:
+    """The file's form, from its first line with all that its length allows. Raises TableRejected for a file
+    that can be no table."""
+    headings, delimiter = header_of(as_utf8(first_line)[0], file, definition)
+    return FileForm(file, delimiter, tuple(headings))
 
 
-def cells_of(data: bytes, form: FileForm) -> pl.DataFrame:
-    """Cells as text: `row`, `line`, `breaks` (line breaks inside its cells), `c0` ... `c{width-1}`, then
-    `end`, which holds the mark unless the row is ragged. Raises TableRejected."""
-    delimiter = form.delimiter
-    body = data.split(b"\n", 1)[1] if b"\n" in data else b""
-    body = body.replace(b"\r\n", b"\n").removesuffix(b"\n")
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """`frame`: `at` (place of the record's first line among those given), `breaks` (line breaks inside its
+    cells), `c0` ... `c{width-1}` (null where nothing stands), then `end`, which holds the mark unless the
+    row is ragged. `all_readable`: no cell is too long, or has a character that cannot be read."""
+
+    frame: pl.DataFrame
+    all_readable: bool
+
+
+def cells_of(lines: Sequence[bytes], form: FileForm) -> Cells:
+    """The cells of whole records. Raises TableRejected."""
+    text = as_utf8(b"\n".join(lines))[0].replace(b"\r\n", b"\n").removesuffix(b"\r")
+    readable = max(map(len, lines)) <= MAX_CELL_BYTES and not any(c in text for c in _DOUBTFUL)
     names = [f"c{place}" for place in range(len(form.headings))]
-    if not body:
-        places = {"row": pl.UInt32, "line": pl.UInt32, "breaks": pl.UInt32}
-        return pl.DataFrame(schema=places | dict.fromkeys((*names, "end"), pl.String))
-    marked = body.replace(b"\n", f"{delimiter}{END}\n".encode()) + f"{delimiter}{END}\n".encode()
+    end = f"{form.delimiter}{END}\n"
+    marked = text.replace(b"\n", end.encode()) + end.encode()
     try:
-        frame = _read_csv(marked, delimiter, names, quote='"')
+        frame = _read_csv(marked, form.delimiter, names, quote='"')
     except pl.exceptions.PolarsError:
         # A quote that never closes, or text behind a closing one: take quotes as ordinary characters, and
         # let the rows that needed them be rejected one by one.
         try:
-            frame = _without_quotes(_read_csv(marked, delimiter, names, quote=None), names)
+            frame = _without_quotes(_read_csv(marked, form.delimiter, names, quote=None), names)
         except pl.exceptions.PolarsError as error:
             raise TableRejected(Problem(form.file, Rule.FILE_UNREADABLE)) from error
-    return _with_lines(frame, names, f"{delimiter}{END}\n")
+        readable = False
+    frame, broken = _with_places(frame, names, end)
+    return Cells(frame, readable and not broken)
 
 
-def _with_lines(frame: pl.DataFrame, names: list[str], inside: str) -> pl.DataFrame:
-    """Take the mark out of quoted line breaks, which got it too; each of them moves the lines below."""
+def _with_places(frame: pl.DataFrame, names: list[str], inside: str) -> tuple[pl.DataFrame, bool]:
+    """Take the mark out of quoted line breaks, which got it too; each of them moves the lines below. Also
+    returns whether there are any."""
     broken = [name for name in names if frame[name].str.contains(inside, literal=True).any()]
     if not broken:
-        return frame.with_columns(pl.col("row").alias("line"), pl.lit(0, pl.UInt32).alias("breaks"))
+        return frame.with_columns(pl.lit(0, pl.UInt32).alias("breaks")), False
     breaks = pl.sum_horizontal(pl.col(name).str.count_matches(inside, literal=True) for name in broken)
-    return frame.with_columns(
-        (pl.col("row") + breaks.cum_sum().shift(1, fill_value=0)).alias("line"),
-        breaks.alias("breaks"),
+    moved = frame.with_columns(
+        (pl.col("at") + breaks.cum_sum().shift(1, fill_value=0)).cast(pl.UInt32).alias("at"),
+        breaks.cast(pl.UInt32).alias("breaks"),
         *(pl.col(name).str.replace_all(inside, "\n", literal=True) for name in broken),
     )
+    return moved, True
 
 
 def _read_csv(data: bytes, delimiter: str, names: list[str], *, quote: str | None) -> pl.DataFrame:
@@ -75,8 +85,7 @@ def _read_csv(data: bytes, delimiter: str, names: list[str], *, quote: str | Non
         schema=dict.fromkeys([*names, "end", "beyond"], pl.String),
         missing_columns="insert",
         truncate_ragged_lines=True,
-        empty_string_is_null=False,
-    ).with_row_index("row", offset=2)
+    ).with_row_index("at")
 
 
 def _without_quotes(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:

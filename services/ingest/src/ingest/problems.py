@@ -8,6 +8,8 @@ from typing import Any
 
 MAX_CELL_BYTES = 32_768
 """A longer cell is no value of ours: more likely a quote was never closed."""
+UNREADABLE_CHARACTERS = "\x00\x02\ufffd"
+"""PostgreSQL stores no NUL; the second is `parsing.END`; the third stands for what no encoding could read."""
 LONE_QUOTE = '"\x02'
 """Stands for a cell that a quote opens and none closes, or the other way round. No file can hold it as a
 readable cell, and it is not the mark behind a line (`parsing.END`)."""
@@ -92,7 +94,7 @@ def value_class(cell: str | None) -> ValueClass:
         return ValueClass.LONE_QUOTE
     if len(cell.encode()) > MAX_CELL_BYTES:
         return ValueClass.TOO_LONG
-    if re.search("[\x00\x02\ufffd]", cell):
+    if re.search(f"[{UNREADABLE_CHARACTERS}]", cell):
         return ValueClass.UNREADABLE_CHARACTERS
     if _DATE_LIKE.fullmatch(cell):
         return ValueClass.DATE_LIKE
