@@ -27,8 +27,8 @@ from contracts.ids import TenantId
 from contracts.names import Service, Table
 from contracts.rpc import Empty
 from contracts.rpc.ingest import SET_UP_FTP, STATUS, DeliveryStatus, FtpAccess
-from ingest.merging import SQL_TYPES
-from ingest.reading import read_table
+from ingest.reading import read_sample
+from ingest.staging import SQL_TYPES
 from mvp_connector import parts
 from mvp_connector.ports import free_ports
 from mvp_connector.process import HttpReady, Launch, Tier
@@ -158,7 +158,8 @@ def _copy_limit(urls: DatabaseUrls, files: list[Path]) -> float:
     """Seconds of a bare COPY of the same Kunden."""
     definition = deliveries.FORM[Table.KUNDE]
     path = next(path for path in files if definition.files[0] == path.name)
-    frame = read_table(path.read_bytes(), path.name, definition).frame.select("key", *definition.names)
+    _, rows = read_sample(path.read_bytes(), path.name, definition)
+    frame = rows.select("key", *definition.names)
     columns = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in definition.columns)
     with psycopg.connect(urls.superuser, autocommit=True) as connection:
         connection.execute(

@@ -10,7 +10,7 @@ import pytest
 from contracts.names import Table
 from contracts.rpc.ingest import DeliveryState
 from ingest.problems import Problem, Rule, TableRejected, ValueClass, value_class
-from ingest.reading import ReadTable, read_delivery, read_table
+from ingest.reading import ReadTable, TableReader, open_delivery, read_sample
 from ingest.table_format import load_format
 
 FORMAT = load_format("dailyup-1")
@@ -19,7 +19,7 @@ LONG = b"x" * 50_000_000
 
 
 def read(data: bytes) -> ReadTable:
-    return read_table(data, "sparten.csv", SPARTE)
+    return read_sample(data, "sparten.csv", SPARTE)[0]
 
 
 def found(data: bytes) -> list[Problem]:
@@ -78,7 +78,8 @@ def test_what_is_wrong_is_named_with_line_and_rule(data: bytes, problems: list[P
 
 def test_a_bom_in_the_middle_and_mixed_encodings_change_no_value() -> None:
     data = "id;text\r\n\ufeff1;\ufeffMüller\r\n".encode() + b"2;M\xfcller\r\n"
-    assert read(data).frame.select("key", "text").rows() == [("1", "Müller"), ("2", "Müller")]
+    _, rows = read_sample(data, "sparten.csv", SPARTE)
+    assert rows.select("key", "text").rows() == [("1", "Müller"), ("2", "Müller")]
 
 
 def test_of_a_table_that_comes_twice_the_newer_file_counts(tmp_path: Path) -> None:
@@ -87,16 +88,17 @@ def test_of_a_table_that_comes_twice_the_newer_file_counts(tmp_path: Path) -> No
     ):
         (tmp_path / name).write_bytes(content)
         os.utime(tmp_path / name, (stamp, stamp))
-    delivered = read_delivery(list(tmp_path.iterdir()), FORMAT)
-    assert delivered.tables[Table.SPARTE].frame["key"].to_list() == ["2"]
+    delivered = open_delivery(list(tmp_path.iterdir()), FORMAT)
+    [frame] = TableReader(delivered.files[Table.SPARTE]).frames()
+    assert frame["key"].to_list() == ["2"]
     assert delivered.problems == [Problem("sparten.csv", Rule.FILE_SUPERSEDED)]
 
 
 def test_files_of_no_table_and_unfinished_ones_are_named(tmp_path: Path) -> None:
     for name in ("liesmich.txt", "sparten.csv.unfinished"):
         (tmp_path / name).write_bytes(b"id;text\n1;a\n")
-    delivered = read_delivery(list(tmp_path.iterdir()), FORMAT)
-    assert delivered.tables == {}
+    delivered = open_delivery(list(tmp_path.iterdir()), FORMAT)
+    assert delivered.files == {}
     assert delivered.unfinished == {Table.SPARTE}
     assert {(p.file, p.rule) for p in delivered.problems} == {
         ("liesmich.txt", Rule.FILE_OF_NO_TABLE),

@@ -8,7 +8,7 @@ import pytest
 from contracts.names import Table
 
 TABLES = (
-    *("ftp_user", "delivery", "delivery_problem", "delivered_table", "object_version", "history", "overdue"),
+    *("ftp_user", "delivery", "delivery_problem", "delivered_table", "history", "overdue"),
     *(table.value for table in Table),
 )
 

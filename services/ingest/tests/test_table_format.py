@@ -3,9 +3,9 @@
 import pytest
 
 from contracts.names import Table
-from ingest.merging import SQL_TYPES
+from ingest.staging import SQL_TYPES
 from ingest.table_format import load_format
-from ingest.tables import Base, Stored
+from ingest.tables import Base, StoredObject
 
 FORMAT = load_format("dailyup-1")
 
@@ -36,6 +36,6 @@ def test_a_column_is_known_by_its_name_or_an_alias(heading: str) -> None:
 def test_the_stored_table_has_the_columns_of_the_format(table: Table) -> None:
     columns = Base.metadata.tables[table.value].columns
     types = {"varchar": "text", "datetime": "timestamp"}
-    own = {c.name: str(c.type).lower() for c in columns if c.name not in Stored.model_fields}
+    own = {c.name: str(c.type).lower() for c in columns if c.name not in StoredObject.model_fields}
     expected = {c.name: SQL_TYPES[c.type] for c in FORMAT[table].columns}
     assert {name: types.get(type_, type_) for name, type_ in own.items()} == expected

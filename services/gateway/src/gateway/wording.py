@@ -219,7 +219,6 @@ _ERASED = {
     "original_files": "Ganz entfernte Originaldateien",
     "objects": "Zwischengespeicherte Dateien",
     "history": "Frühere Stände",
-    "object_version": "Versionen",
     "link": "Verknüpfungen mit Zoho",
     "work": "Arbeit im Abgleich",
     "bulk_row": "Zeilen im Massenschreiben",

@@ -6,7 +6,7 @@ Kunde has its Kontaktdaten and Details inside and the texts of its lists resolve
 all values of the object as one text of PostgreSQL's, in the order of its fields, and of its unknown names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.names import Table
@@ -86,16 +86,36 @@ def composed_sql(form: Format, table: Table, wanted: str) -> str:
 def version_sql(form: Format, table: Table, wanted: str) -> str:
     """SELECT of `key, version` only: five times as fast for a million objects."""
     return f"""
-        {_built(form, table, wanted, with_fields=False)}
+        {_built(form, table, wanted)}
         SELECT key, {_VERSION} AS version FROM built
+    """
+
+
+def versioned_sql(form: Format, table: Table, columns: Sequence[str]) -> str:
+    """SELECT of `key`, these columns and `version` of all rows of `incoming_<table>`: they are not stored yet,
+    what belongs to them is. Takes the parameter `tenant`."""
+    own = ", ".join(f"own_{name} AS {name}" for name in columns)
+    return f"""
+        {_built(form, table, None, own_columns=columns)}
+        SELECT key, {own}, {_VERSION} AS version FROM built
     """
 
 
 _VERSION = "md5(state || CAST(unknown AS text))"
 
 
-def _built(form: Format, table: Table, wanted: str, *, with_fields: bool) -> str:
+def _built(
+    form: Format,
+    table: Table,
+    wanted: str | None,
+    *,
+    with_fields: bool = False,
+    own_columns: Sequence[str] = (),
+) -> str:
     """WITH ... `built (key, state, unknown)`, and `fields` if wanted. `state` is all values as one text.
+
+    Of the stored rows that `wanted` selects; without it of all rows of `incoming_<table>`, with their
+    `own_columns` as `own_<column>`.
 
     MATERIALIZED: right after a first import PostgreSQL knows nothing about the tables, takes them for
     empty, and would aggregate the Kontaktdaten anew for every single Kunde.
@@ -108,9 +128,12 @@ def _built(form: Format, table: Table, wanted: str, *, with_fields: bool) -> str
         fields.append(field)
         if join not in joins:
             joins.append(join)
-    children = ""
+    ctes, rows = [], f"incoming_{table} o"
+    if wanted:
+        ctes.append(f"wanted AS MATERIALIZED ({wanted})")
+        rows = f"wanted JOIN {table} o ON o.tenant = :tenant AND o.key = wanted.key AND o.gone_since IS NULL"
     if table is Table.KUNDE:
-        children = f", {_KONTAKTDATEN}, {_DETAILS}"
+        ctes += [_kontaktdaten(only_wanted=bool(wanted)), _details(only_wanted=bool(wanted))]
         joins += [
             "LEFT JOIN kontakt ON kontakt.kunde_id = o.key",
             "LEFT JOIN detail ON detail.kunde_id = o.key",
@@ -125,15 +148,18 @@ def _built(form: Format, table: Table, wanted: str, *, with_fields: bool) -> str
     unknown = (
         f"o.unknown || array_remove(CAST(ARRAY[{unknowns}] AS text[]), NULL)" if unknowns else "o.unknown"
     )
+    more = [f"jsonb_build_object({pairs}) AS fields"] if with_fields else []
+    more += [f"o.{name} AS own_{name}" for name in own_columns]
+    names = ["fields"] if with_fields else []
+    names += [f"own_{name}" for name in own_columns]
     return f"""
-        WITH wanted AS MATERIALIZED ({wanted}){children},
+        WITH {"".join(f"{cte}, " for cte in ctes)}
         found AS (
             SELECT o.key, CAST(ROW({values}) AS text) AS state, {unknown} AS unknown
-                   {f", jsonb_build_object({pairs}) AS fields" if with_fields else ""}
-            FROM wanted JOIN {table} o ON o.tenant = :tenant AND o.key = wanted.key AND o.gone_since IS NULL
-            {" ".join(joins)}
+                   {"".join(f", {one}" for one in more)}
+            FROM {rows} {" ".join(joins)}
         ), built AS (
-            SELECT key, state, {"fields," if with_fields else ""}
+            SELECT key, state, {"".join(f"{name}, " for name in names)}
                    CASE WHEN unknown = '{{}}' THEN unknown
                         ELSE ARRAY(SELECT DISTINCT u COLLATE "C" FROM unnest(unknown) u ORDER BY 1)
                    END AS unknown
@@ -162,7 +188,16 @@ def _resolved(definition: TableFormat, resolved: Resolved) -> tuple[_Field, str]
 
 _ORDER = 'c.standard DESC NULLS LAST, length(c.key), c.key COLLATE "C"'
 
-_KONTAKTDATEN = f"""
+_OF_KIND = ", ".join(
+    f"(array_agg(c.wert ORDER BY {_ORDER}) FILTER (WHERE lower(c.art) = '{kind}'))[1] AS {kind}, "
+    f"coalesce(bool_or(c.unknown && ARRAY['wert', 'standard']) "
+    f"FILTER (WHERE lower(c.art) = '{kind}'), false) AS {kind}_unknown"
+    for kind in KINDS
+)
+
+
+def _kontaktdaten(*, only_wanted: bool) -> str:
+    return f"""
     kontakt AS MATERIALIZED (
         SELECT c.kunde_id,
                jsonb_agg(
@@ -171,32 +206,27 @@ _KONTAKTDATEN = f"""
                    ORDER BY lower(c.art) COLLATE "C", {_ORDER}) AS alle,
                bool_or(c.unknown <> '{{}}') AS some_unknown,
                bool_or('art' = ANY(c.unknown)) AS art_unknown,
-               {
-    ", ".join(
-        f"(array_agg(c.wert ORDER BY {_ORDER}) FILTER (WHERE lower(c.art) = '{kind}'))[1] AS {kind}, "
-        f"coalesce(bool_or(c.unknown && ARRAY['wert', 'standard']) "
-        f"FILTER (WHERE lower(c.art) = '{kind}'), false) AS {kind}_unknown"
-        for kind in KINDS
-    )
-}
-        FROM wanted JOIN kundenkommunikation c
-             ON c.tenant = :tenant AND c.kunde_id = wanted.key AND c.gone_since IS NULL
+               {_OF_KIND}
+        FROM kundenkommunikation c {"JOIN wanted ON wanted.key = c.kunde_id" if only_wanted else ""}
+        WHERE c.tenant = :tenant AND c.gone_since IS NULL
         GROUP BY c.kunde_id
     )
-"""
+    """
 
-_DETAILS = """
+
+def _details(*, only_wanted: bool) -> str:
+    return f"""
     detail AS MATERIALIZED (
         SELECT d.kunde_id,
                jsonb_object_agg(f.bezeichnung, d.wert ORDER BY length(f.key), f.key COLLATE "C")
                    FILTER (WHERE f.bezeichnung IS NOT NULL) AS alle,
-               bool_or(d.unknown <> '{}' OR f.bezeichnung IS NULL) AS some_unknown
-        FROM wanted
-        JOIN kundendetail d ON d.tenant = :tenant AND d.kunde_id = wanted.key AND d.gone_since IS NULL
+               bool_or(d.unknown <> '{{}}' OR f.bezeichnung IS NULL) AS some_unknown
+        FROM kundendetail d {"JOIN wanted ON wanted.key = d.kunde_id" if only_wanted else ""}
         LEFT JOIN kundendetailfeld f ON f.tenant = :tenant AND f.key = d.feld_id AND f.gone_since IS NULL
+        WHERE d.tenant = :tenant AND d.gone_since IS NULL
         GROUP BY d.kunde_id
     )
-"""
+    """
 
 
 def _of_children() -> list[_Field]:

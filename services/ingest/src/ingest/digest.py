@@ -26,18 +26,18 @@ _DIGITS = {16: 1, 256: 2, 4096: 3}
 _DIGEST = """
 SELECT bucket, count(*) AS objects, md5(string_agg(hash, '' ORDER BY key)) AS digest
 FROM (
-    SELECT key COLLATE "C" AS key, left(md5(key), :digits) COLLATE "C" AS bucket,
-           md5(key || ' ' || version || ' ' || gone) AS hash
-    FROM object_version WHERE tenant = :tenant AND table_name = :table
+    SELECT key, left(md5(key), :digits) COLLATE "C" AS bucket,
+           md5(key || ' ' || version || ' ' || (gone_since IS NOT NULL)) AS hash
+    FROM {table} WHERE tenant = :tenant AND version IS NOT NULL
 ) o
 GROUP BY bucket ORDER BY bucket
 """
 
 _IN_BUCKETS = """
-SELECT key, version, gone FROM object_version
-WHERE tenant = :tenant AND table_name = :table AND key COLLATE "C" > :after
+SELECT key, version, gone_since IS NOT NULL AS gone FROM {table}
+WHERE tenant = :tenant AND version IS NOT NULL AND key > :after
   AND left(md5(key), :digits) = ANY(CAST(:buckets AS text[]))
-ORDER BY key COLLATE "C" LIMIT :size
+ORDER BY key LIMIT :size
 """
 
 
@@ -52,7 +52,7 @@ class Digests:
         check_is_object_table(table)
         async with self.database.tenant(tenant) as session:
             rows = await fetch_all(
-                session, _DIGEST, tenant=tenant, table=table.value, digits=_DIGITS[buckets]
+                session, _DIGEST.format(table=table), tenant=tenant, digits=_DIGITS[buckets]
             )
             as_of = store.as_of_objects(table, await store.delivered_tables(session, tenant))
         return Digest(buckets=tuple(BucketDigest(**row) for row in rows), as_of=as_of)
@@ -67,7 +67,7 @@ class Digests:
             raise Invalid("buckets of several sizes", remedy="ask for those of one digest")
         async with self.database.tenant(tenant) as session:
             rows = await fetch_all(
-                session, _IN_BUCKETS, tenant=tenant, table=table.value, digits=digits,
+                session, _IN_BUCKETS.format(table=table), tenant=tenant, digits=digits,
                 buckets=list(buckets), after=after or "", size=PAGE + 1,
             )  # fmt: skip
         return BucketObjects(objects=tuple(KeyVersion(**row) for row in rows[:PAGE]), more=len(rows) > PAGE)

@@ -152,7 +152,7 @@ class Forgetting:
 
 async def _erase(session: AsyncSession, tenant: TenantId, kunde: Kundennummer) -> dict[str, int]:
     """Delete his rows and all that was kept about them; returns how many, by table."""
-    erased = {"object_version": 0, "history": 0}
+    erased = {"history": 0}
     for table, column in KUNDE_COLUMN.items():
         rows = await fetch_all(
             session,
@@ -164,13 +164,6 @@ async def _erase(session: AsyncSession, tenant: TenantId, kunde: Kundennummer) -
         erased[table.value] = len(rows)
         about = {"tenant": tenant, "table": table.value}
         keys: set[str] = {row["key"] for row in rows} | ({kunde} if table is Table.KUNDE else set())
-        erased["object_version"] += await run_sql(
-            session,
-            "DELETE FROM object_version WHERE tenant = :tenant AND table_name = :table "
-            "AND key = ANY(CAST(:keys AS text[]))",
-            keys=list(keys),
-            **about,
-        )
         # Also of rows that were his once, and are another's now.
         erased["history"] += await run_sql(
             session,

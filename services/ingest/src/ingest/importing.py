@@ -6,8 +6,8 @@ lets the lease run out, and the next one begins again from the files, to the sam
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,14 +31,16 @@ from contracts.names import Outcome, Table
 from contracts.rpc.ingest import DeliveryState
 from ingest import merging, store, versions
 from ingest.archives import ArchiveLimits, unpacked
+from ingest.composing import OBJECT_TABLES
 from ingest.format_overrides import Formats
 from ingest.guards import Incoming, Limit, Limits, is_whole, reasons_to_hold
 from ingest.holding import preview_of
 from ingest.originals import remove_kunden, remove_stopped
-from ingest.problems import Problem, Rule
+from ingest.problems import Problem, Rule, TableRejected
 from ingest.progress import Progress, shown_progress
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
+from ingest.staging import Staged, stage
 from ingest.stopping import leave_out
 from ingest.table_format import Format
 from ingest.tables import DeliveryRow
@@ -53,6 +55,11 @@ POLL_SECONDS = 2.0
 """How long a delivery that another replica received may go unnoticed."""
 LEASE = "import"
 SUPERSEDED = "Eine neuere Lieferung ist schon importiert."
+# A million rows need sorting and joining in memory; and compiling statements takes longer than it saves.
+_IMPORT_SETTINGS = """
+SELECT set_config('statement_timeout', :timeout, true), set_config('jit', 'off', true),
+       set_config('work_mem', '64MB', true)
+"""
 _TOO_MUCH = frozenset({"57014", "53100", "53200", "53400"})
 """PostgreSQL's codes: the statement took too long; disk full, out of memory, above a configured limit."""
 
@@ -61,6 +68,19 @@ rows_total = Counter("ingest_rows_total", "Rows by what a delivery did to them",
 import_seconds = Histogram(
     "ingest_import_seconds", "Time to import a delivery", buckets=(0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
 )
+
+
+class NothingReadable(Exception):  # noqa: N818
+    """No file of the delivery could be read as its table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a delivery would do, and the Kunden who were left out because they are on the stop list."""
+
+    counts: dict[Table, TableCounts]
+    staged: dict[Table, Staged]
+    left_out: set[Kundennummer]
 
 
 @dataclass(slots=True)
@@ -192,25 +212,27 @@ class Importer:
         who were left out of what is stored now."""
         started = time.monotonic()
         form = await self.formats.of(current.tenant)
-        read = await asyncio.to_thread(self._read, current, form)
-        if not read.tables:
-            await self._fail(current, lease, "Keine Datei war lesbar.", read)
-            return set()
-        progress.checked({table: found.rows for table, found in read.tables.items()})
-        async with self.base.database.tenant(current.tenant) as session:
-            timeout = int(self.settings.import_timeout.total_seconds() * 1000)
-            await run_sql(session, f"SET LOCAL statement_timeout = {timeout}")
-            await check_size(session, self.stop_list, current.tenant)
-            counts, left_out = await self._compare(session, current, read, progress)
-            if reasons := await self._guard(session, current, read, form, counts):
-                await self._hold(session, current, read, reasons, counts)
-            else:
-                await self._merge(session, current, read, counts, (time.monotonic() - started) * 1000)
-            await leases.check(session, lease)
+        async with self._opened(current, form) as read:
+            progress.checking(read.files)
+            try:
+                async with self.base.database.tenant(current.tenant) as session:
+                    timeout = int(self.settings.import_timeout.total_seconds() * 1000)
+                    await run_sql(session, _IMPORT_SETTINGS, timeout=str(timeout))
+                    await check_size(session, self.stop_list, current.tenant)
+                    found = await self._compare(session, current, read, form, progress)
+                    if reasons := await self._guard(session, current, read, form, found.counts):
+                        await self._hold(session, current, read, reasons, found.counts)
+                    else:
+                        duration_ms = (time.monotonic() - started) * 1000
+                        await self._merge(session, current, read, form, found, duration_ms)
+                    await leases.check(session, lease)
+            except NothingReadable:
+                await self._fail(current, lease, "Keine Datei war lesbar.", read)
+                return set()
         if reasons:
             return set()
         deliveries_total.labels("imported").inc()
-        for table, count in counts.items():
+        for table, count in found.counts.items():
             for change, rows in count.model_dump().items():
                 rows_total.labels(table, change).inc(rows)
         log.info(
@@ -219,56 +241,67 @@ class Importer:
             rows=sum(read_table.rows for read_table in read.tables.values()),
             problems=read.problem_count(),
         )
-        return left_out
+        return found.left_out
 
-    def _read(self, current: Import, form: Format) -> "ReadDelivery":
+    @asynccontextmanager
+    async def _opened(self, current: Import, form: Format) -> AsyncGenerator["ReadDelivery"]:
+        """The delivery's files, archives unpacked, with their first lines read."""
         # Here, because polars costs memory that a service that only waits does not need.
-        from ingest.reading import read_delivery  # noqa: PLC0415
+        from ingest.reading import open_delivery  # noqa: PLC0415
 
         settings = self.settings
         limits = ArchiveLimits(settings.archive_bytes, settings.archive_ratio, settings.archive_entries)
-        with unpacked(self.spool.delivery(current.tenant, current.delivery), limits) as contents:
+        folder = self.spool.delivery(current.tenant, current.delivery)
+        unpacking = ExitStack()
+        contents = await asyncio.to_thread(unpacking.enter_context, unpacked(folder, limits))
+        try:
             files = [path for path in contents.files if not settings.is_marker(path.name)]
-            read = read_delivery(files, form)
-        read.problems.extend(contents.problems)
-        return read
+            read = await asyncio.to_thread(open_delivery, files, form)
+            read.problems.extend(contents.problems)
+            yield read
+        finally:
+            await asyncio.to_thread(unpacking.close)
 
     async def _compare(
-        self, session: AsyncSession, current: Import, read: "ReadDelivery", progress: Progress
-    ) -> tuple[dict[Table, TableCounts], set[Kundennummer]]:
-        """Stage and compare every table, and report what is doubtful about them as a whole. Also returns
-        the Kunden who were left out because they are on the stop list."""
+        self, session: AsyncSession, current: Import, read: "ReadDelivery", form: Format, progress: Progress
+    ) -> Compared:
+        """Stage and compare every table, and report what is doubtful about them as a whole."""
         from ingest.references import report_dangling  # noqa: PLC0415 (polars)
 
         counts: dict[Table, TableCounts] = {}
-        whole = self._whole(read)
+        staged: dict[Table, Staged] = {}
         stopped = await asyncio.to_thread(self.stop_list.stopped, current.tenant)
         left_out_kunden: set[Kundennummer] = set()
-        for table, found in list(read.tables.items()):
-            loaded = progress.importing(table, found.rows)
-            await merging.stage(session, found, self.form[table], loaded)
+        for table, file in read.files.items():
+            loaded = progress.importing(table)
+            try:
+                async with session.begin_nested():
+                    found, staged[table] = await stage(session, file, tenant=current.tenant, loaded=loaded)
+            except TableRejected as rejected:
+                read.problems.append(rejected.problem)
+                continue
             left_out = await leave_out(session, table, self.stop_list, stopped, current.tenant)
             left_out_kunden |= left_out.kunden
-            read.tables[table] = judged = found.with_kept(left_out.unclear)
+            read.tables[table] = found.with_kept(left_out.unclear)
+            whole = self._is_whole(read, table)
             counts[table] = await merging.compare(
-                session, judged, self.form[table], tenant=current.tenant, whole=table in whole,
-                left_out=left_out.rows,
+                session, read.tables[table], form[table], tenant=current.tenant,
+                is_first=staged[table].is_first, whole=whole, left_out=left_out.rows,
             )  # fmt: skip
-            if table not in whole:
+            if not whole:
                 read.problems.append(Problem(found.file, Rule.NOTHING_TAKEN_FOR_GONE))
-        await report_dangling(session, read, self.form, tenant=current.tenant, whole=whole)
-        return counts, left_out_kunden
+        if not staged:
+            raise NothingReadable
+        await report_dangling(session, read, staged, form, tenant=current.tenant)
+        return Compared(counts, staged, left_out_kunden)
 
-    def _whole(self, read: "ReadDelivery") -> set[Table]:
-        """The tables that came whole."""
-        return {
-            table
-            for table, found in read.tables.items()
-            if is_whole(
-                rows=found.rows, rejected=found.rejected, every_row_has_key=found.every_row_has_key,
-                cut_off=found.cut_off, unfinished=table in read.unfinished, limit=self._limits().rejected,
-            )
-        }  # fmt: skip
+    def _is_whole(self, read: "ReadDelivery", table: Table) -> bool:
+        """Whether all of the table came."""
+        found = read.tables[table]
+        return is_whole(
+            rows=found.rows, rejected=found.rejected, every_row_has_key=found.every_row_has_key,
+            cut_off=found.cut_off, unfinished=table in read.unfinished, limit=self._limits().rejected,
+        )  # fmt: skip
 
     def _limits(self) -> Limits:
         of = self.settings
@@ -306,29 +339,45 @@ class Importer:
         session: AsyncSession,
         current: Import,
         read: "ReadDelivery",
-        counts: dict[Table, TableCounts],
+        form: Format,
+        found: Compared,
         duration_ms: float,
     ) -> None:
-        now = datetime.now(UTC)
+        now, counts = datetime.now(UTC), found.counts
         known = await store.delivered_tables(session, current.tenant)
         differing = {table for table, n in counts.items() if n.new or n.changed or n.gone}
-        whole = self._whole(read)
+        first = {table for table in differing if found.staged[table].is_first}
+        whole = {table for table in counts if self._is_whole(read, table)}
         first_whole = {table for table in whole if table not in known or not known[table].whole_once}
         touched = await versions.find_touched(
-            session, self.form, tenant=current.tenant, differing=differing, first_whole=first_whole
+            session, form, tenant=current.tenant, differing=differing, first=first, first_whole=first_whole
         )
-        for table, found in read.tables.items():
-            if table in differing:
-                await merging.apply(
-                    session, self.form[table], tenant=current.tenant, delivery=current.delivery, now=now
-                )
+        for table, read_table in read.tables.items():
             await store.remember_table(
-                session, table, tenant=current.tenant, filled=found.filled, counts=counts[table],
+                session, table, tenant=current.tenant, filled=read_table.filled, counts=counts[table],
                 whole=table in whole, delivery=current.delivery, as_of=current.as_of,
             )  # fmt: skip
-        for table in touched:
-            if await versions.compare_versions(session, self.form, table, current, now=now):
-                await versions.tell(session, self.base.outbox, table, current)
+        # The parts of a Kunde before him: first rows get the versions of their objects at once.
+        for table in sorted(
+            counts, key=lambda table: (table in (Table.KUNDE, Table.VERTRAG), list(Table).index(table))
+        ):
+            if table in first:
+                await merging.write_first(
+                    session, form, form[table], tenant=current.tenant, delivery=current.delivery, now=now
+                )
+            elif table in differing:
+                await merging.apply(
+                    session, form[table], tenant=current.tenant, delivery=current.delivery, now=now
+                )
+            if table not in first:
+                await merging.remember_lines(session, form[table], tenant=current.tenant)
+        for table in OBJECT_TABLES:
+            if table in first:
+                await versions.tell_first(session, self.base.outbox, table, current, counts[table].new)
+            elif table in touched and (
+                told := await versions.compare_versions(session, form, table, current, now=now)
+            ):
+                await versions.tell(session, self.base.outbox, table, current, told)
         warned = bool(read.problem_count())
         state = DeliveryState.IMPORTED_WITH_WARNINGS if warned else DeliveryState.IMPORTED
         told = DeliveryImported(

@@ -30,6 +30,10 @@ MAX_INLINE_BYTES = 256 * 1024
 """More goes into an object: the envelope around it, and its escapes, must fit into a message too."""
 
 
+_OURS = frozenset({"tenant", "row_hash", "version", "versioned_at", "versioned_by"})
+"""Columns that say nothing about him."""
+
+
 @dataclass(frozen=True, slots=True)
 class Informing:
     """Reads, as the tenant who asks."""
@@ -70,13 +74,16 @@ async def _everything(session: AsyncSession, tenant: TenantId, kunde: Kundennumm
     for table, column in KUNDE_COLUMN.items():
         rows = await fetch_all(
             session,
-            f"SELECT to_jsonb(s) - 'tenant' - 'row_hash' AS row FROM {table} s "  # noqa: S608 (names are ours)
+            f"SELECT to_jsonb(s) AS row FROM {table} s "  # noqa: S608 (names are ours)
             f"WHERE s.tenant = :tenant AND s.{column} = :kunde ORDER BY s.key",
             tenant=tenant,
             kunde=kunde,
         )
+        deliveries |= {row["row"].get("versioned_by") for row in rows} - {None}
         if rows:
-            tables[table.value] = [row["row"] for row in rows]
+            tables[table.value] = [
+                {name: value for name, value in row["row"].items() if name not in _OURS} for row in rows
+            ]
         keys = list({*(row["row"]["key"] for row in rows), *([kunde] if table is Table.KUNDE else [])})
         kept = await fetch_all(
             session,
@@ -87,15 +94,6 @@ async def _everything(session: AsyncSession, tenant: TenantId, kunde: Kundennumm
             tenant=tenant, table=table.value, keys=keys, column=column, kunde=kunde,
         )  # fmt: skip
         history += [row["change"] for row in kept]
-        versions = await fetch_all(
-            session,
-            "SELECT DISTINCT CAST(delivery AS text) AS delivery FROM object_version "
-            "WHERE tenant = :tenant AND table_name = :table AND key = ANY(CAST(:keys AS text[]))",
-            tenant=tenant,
-            table=table.value,
-            keys=keys,
-        )
-        deliveries |= {row["delivery"] for row in versions}
     deliveries |= {change["delivery"] for change in history}
     came = await fetch_all(
         session,

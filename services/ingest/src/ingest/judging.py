@@ -88,7 +88,9 @@ class Judge:
             self.seen.add([Problem(self._form.file, Rule.FILE_CUT_OFF)], 1)
         frame = self._without_rejected(frame, [name for name, check in fired.items() if check.rejects])
         self._count(frame)
-        unreadable = [(name, check.column) for name, check in fired.items() if check.column and not check.rejects]
+        unreadable = [
+            (name, check.column) for name, check in fired.items() if check.column and not check.rejects
+        ]
         return self._finished(frame, unreadable)
 
     # ── what is looked at ────────────────────────────────────────────────────
@@ -127,7 +129,9 @@ class Judge:
         frame = frame.filter(~blank.fill_null(value=False))
         swallowing = self._swallowing(frame)
         ragged = pl.col("end").ne_missing(END)
-        short = ragged & pl.any_horizontal((pl.col(f"c{i}") == END).fill_null(value=False) for i in range(width))
+        short = ragged & pl.any_horizontal(
+            (pl.col(f"c{i}") == END).fill_null(value=False) for i in range(width)
+        )
         frame = frame.select(
             "row", "line",
             pl.when(pl.col("breaks") == 0).then("row_hash").alias("row_hash"),

@@ -1,11 +1,11 @@
 """Which lines of a file are those of rows that are stored already. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
 
-from ingest.lines import FIRST_LINE, HASH_BYTES
+from ingest.lines import FIRST_LINE, HASH_BYTES, Source, hash_lines
 
 _AT_ONCE = 1 << 18
 """Hashes that are Python numbers at a time."""
@@ -24,13 +24,17 @@ class KnownLines:
     def count(self) -> int:
         return int(self.is_known.sum())
 
-    def line_of(self, hash_: str) -> int | None:
-        """The number of the known line with this hash (hex); None if there is none."""
-        wanted, at = bytes.fromhex(hash_), -1
-        while (at := self.hashes.find(wanted, at + 1)) >= 0:
-            if at % HASH_BYTES == 0 and self.is_known[at // HASH_BYTES]:
-                return at // HASH_BYTES + FIRST_LINE
-        return None
+    def lines_of(self, hashes: Iterable[str]) -> dict[str, int]:
+        """The numbers of the known lines with these hashes (hex)."""
+        wanted = _frame(b"".join(map(bytes.fromhex, hashes)))
+        found = _frame(self.hashes).filter(self.is_known).join(wanted, on=["low", "high"], how="inner")
+        places = found["at"].to_list()
+        return {_hex(self.hashes, place): place + FIRST_LINE for place in places}
+
+
+def find_known(source: Source, mark: bytes, stored: bytes) -> KnownLines:
+    """Compare the lines of a file with the hashes of stored rows. Without any the file is not even read."""
+    return match(hash_lines(source, mark), stored) if stored else match(b"", b"")
 
 
 def match(hashes: bytes, stored: bytes) -> KnownLines:

@@ -1,61 +1,24 @@
 # ruff: noqa: S608 (tables are an enum, columns are identifiers by the format's own check)
-"""Compares the tables of a delivery with what is stored, and merges them: sets of rows, in SQL.
+"""Compares what was staged of a delivery with what is stored, and merges it: sets of rows, in SQL.
 
-Each table goes by COPY into a temporary table (COPY does not work into tables with row-level security);
-one anti-join finds what is new, changed or gone, and only these rows are written. An unknown cell keeps
-the stored value and is no difference; nor is a column of `extra` that the file does not have. Everything
-happens in the caller's transaction.
+Only rows that differ are written. An unknown cell keeps the stored value and is no difference; nor is a
+column of `extra` that the file does not have. Everything happens in the caller's transaction.
 """
 
-from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from psycopg import AsyncConnection, sql
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import fetch_all, run_sql
 from contracts.events import TableCounts
 from contracts.ids import TenantId, Uuid
-from contracts.rpc.ingest_format import ColumnType
+from ingest.composing import OBJECT_TABLES, versioned_sql
 from ingest.history import remember_changes
-from ingest.table_format import TableFormat
+from ingest.table_format import Format, TableFormat
 
 if TYPE_CHECKING:
     from ingest.reading import ReadTable
-
-COPY_ROWS = 50_000
-"""Rows in memory as CSV at a time."""
-
-SQL_TYPES: Mapping[ColumnType, str] = {
-    ColumnType.TEXT: "text",
-    ColumnType.DATE: "date",
-    ColumnType.DECIMAL: "numeric(18, 2)",
-    ColumnType.BOOLEAN: "boolean",
-    ColumnType.TIMESTAMP: "timestamp",
-}
-
-
-async def stage(
-    session: AsyncSession, read: "ReadTable", definition: TableFormat, loaded: Callable[[int], None]
-) -> None:
-    """Load what was delivered into the temporary table `incoming_<table>`; tells `loaded` how many rows."""
-    name = f"incoming_{definition.table}"
-    columns = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in definition.columns)
-    await run_sql(
-        session,
-        f"CREATE TEMPORARY TABLE {name} (key text NOT NULL, {columns}, extra jsonb NOT NULL, "
-        "unknown text[] NOT NULL, row_hash text NOT NULL) ON COMMIT DROP",
-    )
-    raw = await (await session.connection()).get_raw_connection()
-    connection = raw.driver_connection
-    assert isinstance(connection, AsyncConnection)
-    into = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(sql.Identifier(name))
-    async with cast("AsyncConnection[Any]", connection).cursor() as cursor, cursor.copy(into) as copy:
-        for number, part in enumerate(read.frame.iter_slices(COPY_ROWS)):
-            await copy.write(part.write_csv(include_header=False))
-            loaded(number * COPY_ROWS + part.height)
-    await run_sql(session, f"ANALYZE {name}")
 
 
 async def compare(
@@ -64,50 +27,27 @@ async def compare(
     definition: TableFormat,
     *,
     tenant: TenantId,
+    is_first: bool,
     whole: bool,
     left_out: int,
 ) -> TableCounts:
-    """Put the keys that differ into the temporary table `delta_<table>` (key, action, back) and count them.
+    """Make `delta_<table>` (key, action, back) of the keys that differ, and count them.
 
     `action` is new (with `back`: it was gone before), changed or gone. The key of a rejected row is not gone;
-    and nothing is in a table that did not come `whole`. `left_out` rows were taken out after loading.
+    and nothing is in a table that did not come `whole`. `left_out` rows were taken out after staging;
+    `is_first`: nothing of the table was ever stored.
     """
-    table = definition.table
-    differs = " OR ".join(
-        f"(NOT '{name}' = ANY(i.unknown) "
-        f"AND (i.{name} IS DISTINCT FROM s.{name} OR '{name}' = ANY(s.unknown)))"
-        for name in definition.names
-    )
-    # One hash join over (tenant, key); rows with equal hashes are passed by without comparing columns.
-    await run_sql(
-        session,
-        f"""
-        CREATE TEMPORARY TABLE delta_{table} ON COMMIT DROP AS
-        SELECT i.key,
-               CASE WHEN s.key IS NULL OR s.gone_since IS NOT NULL THEN 'new' ELSE 'changed' END AS action,
-               s.gone_since IS NOT NULL AS back
-        FROM incoming_{table} i LEFT JOIN {table} s ON s.tenant = :tenant AND s.key = i.key
-        WHERE s.key IS NULL OR s.gone_since IS NOT NULL
-           OR (s.row_hash <> i.row_hash AND (s.extra || i.extra <> s.extra OR {differs}))
-        """,
-        tenant=tenant,
-    )
-    if whole:
-        await run_sql(
-            session,
-            f"""
-            INSERT INTO delta_{table} (key, action, back)
-            SELECT s.key, 'gone', false FROM {table} s
-            WHERE s.tenant = :tenant AND s.gone_since IS NULL
-              AND NOT EXISTS (SELECT FROM incoming_{table} i WHERE i.key = s.key)
-              AND NOT s.key = ANY(CAST(:rejected AS text[]))
-            """,
-            tenant=tenant,
-            rejected=list(read.rejected_keys),
+    if is_first:
+        by_action = {"new": await _all_are_new(session, definition)}
+    else:
+        await _find_differing(session, definition, tenant)
+        if whole:
+            await _find_gone(session, read, definition, tenant)
+        await run_sql(session, f"ANALYZE delta_{definition.table}")
+        rows = await fetch_all(
+            session, f"SELECT action, count(*) AS n FROM delta_{definition.table} GROUP BY action"
         )
-    await run_sql(session, f"ANALYZE delta_{table}")
-    rows = await fetch_all(session, f"SELECT action, count(*) AS n FROM delta_{table} GROUP BY action")
-    by_action: dict[str, int] = {row["action"]: row["n"] for row in rows}
+        by_action = {row["action"]: row["n"] for row in rows}
     new, changed = by_action.get("new", 0), by_action.get("changed", 0)
     return TableCounts(
         new=new,
@@ -119,30 +59,111 @@ async def compare(
     )
 
 
+async def _all_are_new(session: AsyncSession, definition: TableFormat) -> int:
+    table = definition.table
+    await run_sql(
+        session,
+        f"CREATE TEMPORARY VIEW delta_{table} AS "
+        f"SELECT key, CAST('new' AS text) AS action, false AS back FROM incoming_{table}",
+    )
+    [counted] = await fetch_all(session, f"SELECT count(*) AS n FROM incoming_{table}")
+    return counted["n"]
+
+
+async def _find_differing(session: AsyncSession, definition: TableFormat, tenant: TenantId) -> None:
+    table = definition.table
+    differs = " OR ".join(
+        f"(NOT '{name}' = ANY(i.unknown) "
+        f"AND (i.{name} IS DISTINCT FROM s.{name} OR '{name}' = ANY(s.unknown)))"
+        for name in definition.names
+    )
+    await run_sql(
+        session,
+        f"""
+        CREATE TEMPORARY TABLE delta_{table} ON COMMIT DROP AS
+        SELECT i.key,
+               CASE WHEN s.key IS NULL OR s.gone_since IS NOT NULL THEN 'new' ELSE 'changed' END AS action,
+               s.gone_since IS NOT NULL AS back
+        FROM incoming_{table} i LEFT JOIN {table} s ON s.tenant = :tenant AND s.key = i.key
+        WHERE s.key IS NULL OR s.gone_since IS NOT NULL OR s.extra || i.extra <> s.extra OR {differs}
+        """,
+        tenant=tenant,
+    )
+
+
+async def _find_gone(
+    session: AsyncSession, read: "ReadTable", definition: TableFormat, tenant: TenantId
+) -> None:
+    table = definition.table
+    await run_sql(
+        session,
+        f"""
+        INSERT INTO delta_{table} (key, action, back)
+        SELECT u.key, 'gone', false FROM unseen_{table} u JOIN {table} s ON s.tenant = :tenant AND s.key = u.key
+        WHERE NOT EXISTS (SELECT FROM incoming_{table} i WHERE i.key = u.key)
+          AND NOT u.key = ANY(CAST(:rejected AS text[]))
+        """,
+        tenant=tenant,
+        rejected=list(read.rejected_keys),
+    )
+
+
+async def write_first(
+    session: AsyncSession,
+    form: Format,
+    definition: TableFormat,
+    *,
+    tenant: TenantId,
+    delivery: Uuid,
+    now: datetime,
+) -> None:
+    """Write all rows of a table that had none, objects with their versions: to write a million rows and then
+    change each takes twice as long. The parts of the objects and the lists must be written already."""
+    table = definition.table
+    columns = (*definition.names, "extra", "unknown", "row_hash")
+    source, about_version, versions = f"SELECT * FROM incoming_{table}", "", ""
+    if table in OBJECT_TABLES:
+        source = versioned_sql(form, table, columns)
+        about_version, versions = ", version, versioned_at, versioned_by", ", version, :now, :delivery"
+    await run_sql(
+        session,
+        f"INSERT INTO {table} (tenant, key, {', '.join(columns)}, first_seen, changed_at{about_version}) "
+        f"SELECT :tenant, key, {', '.join(columns)}, :now, :now{versions} FROM ({source}) i",
+        tenant=tenant,
+        now=now,
+        **({"delivery": delivery} if versions else {}),
+    )
+
+
 async def apply(
     session: AsyncSession, definition: TableFormat, *, tenant: TenantId, delivery: Uuid, now: datetime
 ) -> None:
     """Write the rows of `delta_<table>`, and what they replace into the history."""
     await remember_changes(session, definition, tenant=tenant, delivery=delivery, now=now)
     table, names = definition.table, definition.names
-    columns = ", ".join(names)
-    incoming = ", ".join(f"i.{name}" for name in names)
+    await run_sql(
+        session,
+        f"""
+        INSERT INTO {table} (tenant, key, {", ".join(names)}, extra, unknown, row_hash, first_seen, changed_at)
+        SELECT :tenant, i.key, {", ".join(f"i.{name}" for name in names)}, i.extra, i.unknown, i.row_hash,
+               :now, :now
+        FROM incoming_{table} i JOIN delta_{table} d ON d.key = i.key WHERE d.action = 'new' AND NOT d.back
+        """,
+        tenant=tenant,
+        now=now,
+    )
     # What was known once stays known: the stored value is kept.
     kept = ", ".join(
-        f"{name} = CASE WHEN '{name}' = ANY(excluded.unknown) THEN s.{name} ELSE excluded.{name} END"
-        for name in names
+        f"{name} = CASE WHEN '{name}' = ANY(i.unknown) THEN s.{name} ELSE i.{name} END" for name in names
     )
     await run_sql(
         session,
         f"""
-        INSERT INTO {table} AS s
-            (tenant, key, {columns}, extra, unknown, row_hash, first_seen, changed_at, gone_since)
-        SELECT :tenant, i.key, {incoming}, i.extra, i.unknown, i.row_hash, :now, :now, NULL
+        UPDATE {table} s SET {kept}, extra = s.extra || i.extra,
+            unknown = ARRAY(SELECT unnest(s.unknown) INTERSECT SELECT unnest(i.unknown) ORDER BY 1),
+            row_hash = i.row_hash, changed_at = :now, gone_since = NULL
         FROM incoming_{table} i JOIN delta_{table} d ON d.key = i.key
-        ON CONFLICT (tenant, key) DO UPDATE SET {kept},
-            extra = s.extra || excluded.extra,
-            unknown = ARRAY(SELECT unnest(s.unknown) INTERSECT SELECT unnest(excluded.unknown) ORDER BY 1),
-            row_hash = excluded.row_hash, changed_at = excluded.changed_at, gone_since = NULL
+        WHERE (d.action = 'changed' OR d.back) AND s.tenant = :tenant AND s.key = i.key
         """,
         tenant=tenant,
         now=now,
@@ -155,4 +176,25 @@ async def apply(
         """,
         tenant=tenant,
         now=now,
+    )
+
+
+async def remember_lines(session: AsyncSession, definition: TableFormat, *, tenant: TenantId) -> None:
+    """Rows that came by another line and say the same are known by it next time; those that now point
+    nowhere are read again, so that it is said again."""
+    table = definition.table
+    await run_sql(
+        session,
+        f"""
+        UPDATE {table} s SET row_hash = i.row_hash FROM incoming_{table} i
+        WHERE s.tenant = :tenant AND s.key = i.key
+          AND i.row_hash IS NOT NULL AND s.row_hash IS DISTINCT FROM i.row_hash
+        """,
+        tenant=tenant,
+    )
+    await run_sql(
+        session,
+        f"UPDATE {table} SET row_hash = NULL "
+        f"WHERE tenant = :tenant AND key IN (SELECT key FROM dangling_{table})",
+        tenant=tenant,
     )

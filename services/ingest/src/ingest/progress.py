@@ -5,7 +5,7 @@ of its own. Once the delivery has ended, it follows from how it ended.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -28,20 +28,18 @@ class Progress:
     def __init__(self) -> None:
         self.tables: dict[Table, TableStatus] = {}
 
-    def checked(self, rows: Mapping[Table, int]) -> None:
-        """The files were read."""
-        self.tables = {
-            table: TableStatus(state=TableState.CHECKING, rows=count) for table, count in rows.items()
-        }
+    def checking(self, tables: Iterable[Table]) -> None:
+        """These have a file that can be read."""
+        self.tables = {table: TableStatus(state=TableState.CHECKING) for table in tables}
 
-    def importing(self, table: Table, rows: int) -> Callable[[int], None]:
-        """A table's turn has come; call what is returned with how many of its rows are loaded."""
+    def importing(self, table: Table) -> Callable[[int, int], None]:
+        """A table's turn has come; call what is returned with how many rows were loaded, and how much of its
+        file that was, in percent."""
 
-        def loaded(done: int) -> None:
-            percent = 100 * done // rows if rows else 100
+        def loaded(rows: int, percent: int) -> None:
             self.tables[table] = TableStatus(state=TableState.IMPORTING, rows=rows, percent=percent)
 
-        loaded(0)
+        loaded(0, 0)
         return loaded
 
 

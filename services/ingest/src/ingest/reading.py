@@ -12,6 +12,7 @@ import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
@@ -161,12 +162,19 @@ class TableReader:
         self._judge = Judge(file.form, file.definition, file.columns)
         self._key_hashes: list[pl.Series] = []
         self._breaks = 0
+        self._opened: BinaryIO | None = None
+
+    @property
+    def percent(self) -> int:
+        """How much of the file was read so far."""
+        opened = self._opened
+        return 100 if opened is None or opened.closed else 100 * opened.tell() // self._file.bytes_
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """The good rows block by block: `key`, `row`, `line`, the delivered columns as canonical text, where
         needed `extra` (JSON text of columns that the format does not know) and `unknown` (`{a,b}`), and
         `row_hash` (hex; null where the row must be read again next time). Raises TableRejected."""
-        for block in records(wanted_lines(lines_of(self._file.source), self._is_known)):
+        for block in records(wanted_lines(lines_of(self._open), self._is_known)):
             frame = self._frame(block)
             if frame.height:
                 self._key_hashes.append(frame["key"].hash())
@@ -196,6 +204,10 @@ class TableReader:
             problem_count=seen.problem_count,
         )
 
+    def _open(self) -> BinaryIO:
+        self._opened = self._file.source()
+        return self._opened
+
     def _frame(self, block: Block) -> pl.DataFrame:
         cells = cells_of(block.lines, self._file.form)
         at, breaks = cells.frame["at"], cells.frame["breaks"]
@@ -204,7 +216,11 @@ class TableReader:
         self._breaks += int(breaks.sum())
         hashes = [hash_.hex() for hash_ in hashes_of(block.lines, self._file.mark)]
         places = pl.DataFrame(
-            {"row": row.cast(pl.UInt32), "line": lines, "row_hash": pl.Series(hashes, dtype=pl.String).gather(at)}
+            {
+                "row": row.cast(pl.UInt32),
+                "line": lines,
+                "row_hash": pl.Series(hashes, dtype=pl.String).gather(at),
+            }
         )
         return self._judge(cells, places, ended=block.ended)
 

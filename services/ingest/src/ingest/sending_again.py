@@ -16,9 +16,9 @@ from contracts.rpc.ingest import SendAgainRequest
 from contracts.work import CHUNK_SIZE
 from ingest import store
 from ingest.composing import OBJECT_TABLES, check_is_object_table
-from ingest.versions import CHUNKS_AT_ONCE, Import, work_of
+from ingest.versions import Import, work_of
 
-PAGE = CHUNK_SIZE * CHUNKS_AT_ONCE
+PAGE = 50 * CHUNK_SIZE
 """Objects in one transaction."""
 
 
@@ -38,9 +38,9 @@ def selection_of(request: SendAgainRequest) -> Selection:
         keys = list(request.objects.keys)
         return Selection((request.objects.table,), "key = ANY(CAST(:keys AS text[]))", {"keys": keys})
     if request.delivery:
-        return Selection(OBJECT_TABLES, "delivery = :delivery", {"delivery": request.delivery})
+        return Selection(OBJECT_TABLES, "versioned_by = :delivery", {"delivery": request.delivery})
     if request.changed_since:
-        return Selection(OBJECT_TABLES, "changed_at >= :since", {"since": request.changed_since})
+        return Selection(OBJECT_TABLES, "versioned_at >= :since", {"since": request.changed_since})
     # In the order in which they depend on each other.
     return Selection(tuple(table for table in OBJECT_TABLES if table in request.tables), "true", {})
 
@@ -86,8 +86,8 @@ async def _page(
 ) -> list[dict[str, Any]]:
     return await fetch_all(
         session,
-        "SELECT key, version, gone FROM object_version "  # noqa: S608 (the condition is ours, see above)
-        "WHERE tenant = :tenant AND table_name = :table "
+        "SELECT key, version, gone_since IS NOT NULL AS gone "  # noqa: S608 (names and condition are ours)
+        f"FROM {table} WHERE tenant = :tenant AND version IS NOT NULL "
         f"AND key > :after AND {selection.condition} ORDER BY key LIMIT :size",
-        tenant=tenant, table=table.value, after=after, size=PAGE, **selection.parameters,
+        tenant=tenant, after=after, size=PAGE, **selection.parameters,
     )  # fmt: skip

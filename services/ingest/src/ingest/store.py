@@ -141,20 +141,6 @@ async def format_changes(session: AsyncSession, tenant: TenantId) -> FormatChang
         raise Invalid("; ".join(fault["msg"] for fault in error.errors())) from error
 
 
-async def living_keys(
-    session: AsyncSession, table: Table, *, tenant: TenantId, of: Sequence[str]
-) -> set[str]:
-    """Those of the keys that are stored and not gone."""
-    rows = await fetch_all(
-        session,
-        f"SELECT key FROM {table} WHERE tenant = :tenant AND gone_since IS NULL "  # noqa: S608 (an enum)
-        "AND key = ANY(CAST(:keys AS text[]))",
-        tenant=tenant,
-        keys=list(of),
-    )
-    return {row["key"] for row in rows}
-
-
 async def newest_deliveries(session: AsyncSession, tenant: TenantId) -> Sequence[DeliveryRow]:
     statement = (
         select(DeliveryRow)
@@ -230,12 +216,11 @@ async def composed_objects(
         session,
         f"""
         WITH composed AS MATERIALIZED ({composed_sql(form, table, WANTED_KEYS)})
-        SELECT v.key, v.version, v.gone, c.fields, c.unknown
-        FROM object_version v LEFT JOIN composed c ON c.key = v.key
-        WHERE v.tenant = :tenant AND v.table_name = :table AND v.key = ANY(CAST(:keys AS text[]))
+        SELECT s.key, s.version, s.gone_since IS NOT NULL AS gone, c.fields, c.unknown
+        FROM {table} s LEFT JOIN composed c ON c.key = s.key
+        WHERE s.tenant = :tenant AND s.key = ANY(CAST(:keys AS text[])) AND s.version IS NOT NULL
         """,  # noqa: S608 (no value in it)
         tenant=tenant,
-        table=table.value,
         keys=list(keys),
     )
     return {row["key"]: row for row in rows}

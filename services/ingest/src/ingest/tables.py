@@ -19,6 +19,7 @@ _AMOUNT: Any = Numeric(18, 2)
 _LOCAL_TIME: Any = DateTime(timezone=False)
 _NAMES: Any = ARRAY(Text)
 _JSON: Any = JSONB
+_UUID: Any = UUID(as_uuid=False)
 
 
 class Base(SQLModel, registry=registry()):
@@ -99,20 +100,6 @@ class FormatOverrideRow(Base, table=True):
     changed_by: str
 
 
-class ObjectVersionRow(Base, table=True):
-    """The version of one composed object; `gone` marks a tombstone."""
-
-    __tablename__ = "object_version"  # pyright: ignore[reportAssignmentType]
-
-    tenant: str = Field(primary_key=True)
-    table_name: str = Field(primary_key=True)
-    key: str = Field(primary_key=True)
-    version: str
-    gone: bool
-    changed_at: datetime = Field(sa_type=_MOMENT)
-    delivery: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
-
-
 class OverdueRow(Base, table=True):
     """It was told that this tenant's delivery is overdue."""
 
@@ -125,20 +112,29 @@ class OverdueRow(Base, table=True):
 class Stored(Base):
     """What every row of the 13 tables has beside its own columns.
 
-    `unknown` names the columns whose value was never readable: their cell here says nothing.
+    `unknown` names the columns whose value was never readable: their cell here says nothing. `row_hash` is
+    that of the line that said what is here; without one the row is read again at each delivery.
     """
 
     tenant: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
     extra: dict[str, Any] = Field(default_factory=dict, sa_type=_JSON)
     unknown: list[str] = Field(default_factory=list, sa_type=_NAMES)
-    row_hash: str
+    row_hash: str | None = Field(default=None, sa_type=_UUID)
     first_seen: datetime = Field(sa_type=_MOMENT)
     changed_at: datetime = Field(sa_type=_MOMENT)
     gone_since: datetime | None = Field(default=None, sa_type=_MOMENT)
 
 
-class AnredeRow(Stored, table=True):
+class StoredObject(Stored):
+    """A row that sync hears of: with the version of its composed object that was told last."""
+
+    version: str | None = None
+    versioned_at: datetime | None = Field(default=None, sa_type=_MOMENT)
+    versioned_by: str | None = Field(default=None, sa_type=_UUID)
+
+
+class AnredeRow(StoredObject, table=True):
     __tablename__ = "anrede"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
@@ -146,49 +142,49 @@ class AnredeRow(Stored, table=True):
     juristische_person: bool | None = Field(default=None, sa_type=Boolean)
 
 
-class RechtsformRow(Stored, table=True):
+class RechtsformRow(StoredObject, table=True):
     __tablename__ = "rechtsform"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     text: str | None = None
 
 
-class LandRow(Stored, table=True):
+class LandRow(StoredObject, table=True):
     __tablename__ = "land"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     text: str | None = None
 
 
-class SparteRow(Stored, table=True):
+class SparteRow(StoredObject, table=True):
     __tablename__ = "sparte"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     text: str | None = None
 
 
-class GesellschaftRow(Stored, table=True):
+class GesellschaftRow(StoredObject, table=True):
     __tablename__ = "gesellschaft"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     text: str | None = None
 
 
-class StatusRow(Stored, table=True):
+class StatusRow(StoredObject, table=True):
     __tablename__ = "status"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     text: str | None = None
 
 
-class ZahlweiseRow(Stored, table=True):
+class ZahlweiseRow(StoredObject, table=True):
     __tablename__ = "zahlweise"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
     text: str | None = None
 
 
-class VermittlerRow(Stored, table=True):
+class VermittlerRow(StoredObject, table=True):
     __tablename__ = "vermittler"  # pyright: ignore[reportAssignmentType]
 
     vermittler_id: str | None = None
@@ -196,7 +192,7 @@ class VermittlerRow(Stored, table=True):
     parent_id: str | None = None
 
 
-class KundendetailfeldRow(Stored, table=True):
+class KundendetailfeldRow(StoredObject, table=True):
     __tablename__ = "kundendetailfeld"  # pyright: ignore[reportAssignmentType]
 
     id: str | None = None
@@ -204,7 +200,7 @@ class KundendetailfeldRow(Stored, table=True):
     typ: str | None = None
 
 
-class KundeRow(Stored, table=True):
+class KundeRow(StoredObject, table=True):
     __tablename__ = "kunde"  # pyright: ignore[reportAssignmentType]
 
     ameise_id: str | None = None
@@ -246,7 +242,7 @@ class KundendetailRow(Stored, table=True):
     wert: str | None = None
 
 
-class VertragRow(Stored, table=True):
+class VertragRow(StoredObject, table=True):
     __tablename__ = "vertrag"  # pyright: ignore[reportAssignmentType]
 
     ameise_id: str | None = None

@@ -4,10 +4,12 @@
 1. `find_touched`, before the merge: keys whose composed object may change, because of their own row, of a
    Kontaktdatum or Detail, or of a list entry they refer to; and what those objects looked like before.
 2. `compare_versions`, after the merge: composes them again; a version that differs from the stored one is
-   stored and put into the temporary table `told_<table>`.
+   stored and put into the temporary table `told_<table>`. (Of a table's first rows all objects are new, and
+   are stored with their versions.)
 3. `tell`: chunks of at most 100 of these to the outbox, as work for sync and as events.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,17 +18,14 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.cause import Cause
-from chassis.database import fetch_all, run_sql
+from chassis.database import run_sql
 from chassis.outbox import Outbox
-from contracts.events import ObjectsCompared
-from contracts.ids import TenantId, Uuid, new_id
+from contracts.events import ObjectAction, ObjectChange, ObjectsCompared
+from contracts.ids import AmeiseKey, TenantId, Uuid, new_id
 from contracts.names import Table
-from contracts.work import CHUNK_SIZE, ObjectsChanged
+from contracts.work import CHUNK_SIZE, KeyVersion, ObjectsChanged
 from ingest.composing import CHILDREN_OF_KUNDE, GONE_VERSION, OBJECT_TABLES, composed_sql, version_sql
 from ingest.table_format import Format
-
-CHUNKS_AT_ONCE = 50
-"""Chunks that go into the outbox by one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +47,18 @@ async def find_touched(
     *,
     tenant: TenantId,
     differing: Collection[Table],
+    first: Collection[Table],
     first_whole: Collection[Table],
 ) -> list[Table]:
     """Fill `touched_<table>` and `before_<table>`; returns the object tables that have any.
 
-    `differing` are the tables with a filled `delta_<table>`; `first_whole` those that came whole
-    for the first time.
+    `differing` are the tables with a filled `delta_<table>`; `first` those that get their first rows, which
+    are all new; `first_whole` those that came whole for the first time.
     """
     found: list[Table] = []
     for table in OBJECT_TABLES:
+        if table in first:
+            continue
         sources = _sources(form, table, differing, first_whole)
         if not sources:
             continue
@@ -67,8 +69,8 @@ async def find_touched(
         )
         await run_sql(session, f"ANALYZE touched_{table}")
         living = (
-            f"SELECT t.key FROM touched_{table} t JOIN object_version v ON v.tenant = :tenant "
-            f"AND v.table_name = '{table}' AND v.key = t.key AND NOT v.gone"
+            f"SELECT t.key FROM touched_{table} t JOIN {table} s ON s.tenant = :tenant AND s.key = t.key "
+            "WHERE s.version IS NOT NULL AND s.gone_since IS NULL"
         )
         await run_sql(
             session,
@@ -125,27 +127,24 @@ async def compare_versions(
         session,
         f"""
         CREATE TEMPORARY TABLE told_{table} ON COMMIT DROP AS
-        SELECT row_number() OVER (ORDER BY t.key) AS position, t.key,
+        SELECT row_number() OVER (ORDER BY s.key) AS position, s.key,
                coalesce(a.version, {GONE_VERSION}) AS version, a.key IS NULL AS gone,
-               CASE WHEN a.key IS NULL THEN 'gone' WHEN v.key IS NULL OR v.gone THEN 'created'
+               CASE WHEN a.key IS NULL THEN 'gone'
+                    WHEN s.version IS NULL OR s.version = {GONE_VERSION} THEN 'created'
                     ELSE 'updated' END AS action,
                CAST('{{}}' AS text[]) AS fields
-        FROM touched_{table} t
+        FROM touched_{table} t JOIN {table} s ON s.tenant = :tenant AND s.key = t.key
         LEFT JOIN after_{table} a ON a.key = t.key
-        LEFT JOIN object_version v ON v.tenant = :tenant AND v.table_name = '{table}' AND v.key = t.key
-        WHERE CASE WHEN a.key IS NULL THEN NOT v.gone ELSE a.version IS DISTINCT FROM v.version END
+        WHERE coalesce(a.version, {GONE_VERSION}) IS DISTINCT FROM s.version
         """,
         tenant=current.tenant,
     )
     await _name_changed_fields(session, form, table, current)
-    await run_sql(session, f"CREATE INDEX ON told_{table} (position)")
     await run_sql(
         session,
         f"""
-        INSERT INTO object_version (tenant, table_name, key, version, gone, changed_at, delivery)
-        SELECT :tenant, '{table}', key, version, gone, :now, :delivery FROM told_{table}
-        ON CONFLICT (tenant, table_name, key) DO UPDATE SET version = excluded.version,
-            gone = excluded.gone, changed_at = excluded.changed_at, delivery = excluded.delivery
+        UPDATE {table} s SET version = t.version, versioned_at = :now, versioned_by = :delivery
+        FROM told_{table} t WHERE s.tenant = :tenant AND s.key = t.key
         """,
         tenant=current.tenant,
         now=now,
@@ -172,29 +171,63 @@ async def _name_changed_fields(session: AsyncSession, form: Format, table: Table
     )
 
 
-async def tell(session: AsyncSession, outbox: Outbox, table: Table, current: Import) -> None:
-    """Ask sync for the work and tell the events of `told_<table>`, page by page."""
-    page, first = CHUNK_SIZE * CHUNKS_AT_ONCE, 1
-    # PostgreSQL puts the chunks together: row by row, a million objects take Python half a minute.
-    while chunks := await fetch_all(
-        session,
-        f"""
-        SELECT jsonb_agg(jsonb_build_object('table', '{table}', 'key', key, 'version', version, 'gone', gone,
-                                            'action', action, 'fields', fields) ORDER BY position) AS objects
-        FROM told_{table} WHERE position >= :first AND position < :end
-        GROUP BY (position - 1) / {CHUNK_SIZE} ORDER BY min(position)
-        """,
-        first=first,
-        end=first + page,
+async def tell(session: AsyncSession, outbox: Outbox, table: Table, current: Import, count: int) -> None:
+    """Ask sync for the work and tell the events of the `count` rows of `told_<table>`."""
+    told = f"SELECT position, key, version, gone, action, fields FROM told_{table}"
+    await _tell(session, outbox, table, current, told, count)
+
+
+async def tell_first(
+    session: AsyncSession, outbox: Outbox, table: Table, current: Import, count: int
+) -> None:
+    """The same of a table that got its first `count` rows."""
+    told = (
+        "SELECT row_number() OVER (ORDER BY key) AS position, key, version, false AS gone, 'created' AS action, "
+        f"CAST('{{}}' AS text[]) AS fields FROM {table} WHERE tenant = :tenant"
+    )
+    await _tell(session, outbox, table, current, told, count, tenant=current.tenant)
+
+
+async def _tell(
+    session: AsyncSession,
+    outbox: Outbox,
+    table: Table,
+    current: Import,
+    told: str,
+    count: int,
+    **parameters: Any,
+) -> None:
+    """`told` is a SELECT of `position` (from 1), key, version, gone, action and fields.
+
+    PostgreSQL puts the messages together: row by row, a million objects take Python half a minute. A key
+    needs no escaping in JSON by its form, nor do names of columns."""
+    event = ObjectsCompared.model_validate({"delivery": current.delivery, "objects": [_SAMPLE_CHANGE]})
+    fields = "CASE WHEN fields = '{}' THEN '' ELSE '\"' || array_to_string(fields, '\",\"') || '\"' END"
+    for sample, in_sample, item in (
+        (
+            outbox.event(current.cause, event),
+            f"[{_SAMPLE_CHANGE.model_dump_json()}]",
+            f"""'{{"table":"{table}","key":"' || key || '","action":"' || action || '","fields":[' || {fields}
+                || ']}}'""",
+        ),
+        (
+            work_of([_SAMPLE_VERSION.model_dump()], table, current),
+            f"[{_SAMPLE_VERSION.model_dump_json()}]",
+            """'{"key":"' || key || '","version":"' || version || '","gone":' || CAST(gone AS text) || '}'""",
+        ),
     ):
-        told = [chunk["objects"] for chunk in chunks]
-        await outbox.tell(session, current.cause, *(_event(objects, current) for objects in told))
-        await outbox.ask(session, *(work_of(objects, table, current) for objects in told))
-        first += page
+        chunks = f"""
+            SELECT (position - 1) / {CHUNK_SIZE} AS chunk,
+                   '[' || string_agg({item}, ',' ORDER BY position) || ']' AS content
+            FROM ({told}) told GROUP BY 1
+        """
+        await outbox.put_chunks(
+            session, sample, in_sample, chunks, math.ceil(count / CHUNK_SIZE), **parameters
+        )
 
 
-def _event(objects: list[dict[str, Any]], current: Import) -> ObjectsCompared:
-    return ObjectsCompared.model_validate({"delivery": current.delivery, "objects": objects})
+_SAMPLE_CHANGE = ObjectChange(table=Table.KUNDE, key=AmeiseKey("0"), action=ObjectAction.CREATED)
+_SAMPLE_VERSION = KeyVersion(key=AmeiseKey("0"), version="0" * 32)
 
 
 def work_of(objects: list[dict[str, Any]], table: Table, current: Import) -> ObjectsChanged:

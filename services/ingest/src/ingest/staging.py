@@ -1,0 +1,256 @@
+# ruff: noqa: S608 (tables are an enum, columns are identifiers by the format's own check)
+"""Loads what a file of a delivery says into temporary tables, passing by the lines that are known already.
+
+- `incoming_<table>`: the good rows that were read (COPY does not work into tables with row-level security);
+- `unseen_<table>`: keys of the living stored rows that no known line stands for: the delivery brings them in
+  another way, or not at all.
+
+One block of the file is read in a thread while PostgreSQL stores the one before.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from psycopg import AsyncConnection, sql
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database import fetch_all, run_sql
+from contracts.ids import TenantId
+from contracts.names import Table
+from contracts.rpc.ingest_format import ColumnType
+from ingest.problems import Problem, Rule
+from ingest.table_format import TableFormat
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ingest.known_lines import KnownLines
+    from ingest.reading import ReadTable, TableFile, TableReader
+
+SQL_TYPES: Mapping[ColumnType, str] = {
+    ColumnType.TEXT: "text",
+    ColumnType.DATE: "date",
+    ColumnType.DECIMAL: "numeric(18, 2)",
+    ColumnType.BOOLEAN: "boolean",
+    ColumnType.TIMESTAMP: "timestamp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What is known of a table whose file was read. `is_first`: nothing of it was ever stored."""
+
+    known: "KnownLines"
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The living rows of a table: how many, their hashes one behind the other, and filled cells."""
+
+    is_first: bool
+    rows: int
+    hashed: int
+    hashes: bytes
+    filled: Mapping[str, int]
+
+
+async def stage(
+    session: AsyncSession, file: "TableFile", *, tenant: TenantId, loaded: Callable[[int, int], None]
+) -> tuple["ReadTable", Staged]:
+    """Fill both temporary tables; tells `loaded` rows and percent of the file. Raises TableRejected: then
+    what was begun in PostgreSQL must be rolled back."""
+    # Here, because polars costs memory that a service that only waits does not need.
+    from ingest.known_lines import find_known  # noqa: PLC0415
+    from ingest.reading import TableReader  # noqa: PLC0415
+
+    table = file.definition.table
+    stored = await _stored(session, file.definition, tenant)
+    known = await asyncio.to_thread(find_known, file.source, file.mark, stored.hashes)
+    await _note_unseen(session, table, stored, known, tenant)
+    await _create_incoming(session, file)
+    reader = TableReader(file, known.is_known if known.count else None)
+    await _copy(session, table, reader, loaded)
+    if not stored.is_first:
+        await run_sql(session, f"ANALYZE incoming_{table}")
+    twins = await _twins_of_each_other(session, file) if reader.may_have_twins() else []
+    read = reader.result().with_known(known.count, {})
+    if known.count and read.rows > known.count:
+        twins += await _twins_of_known(session, file, known, tenant)
+    filled = {name: stored.filled[name] for name in file.delivered}
+    for name, count in (await _filled_unseen(session, file, tenant)).items():
+        filled[name] -= count
+    return read.with_known(0, filled).without_twins(twins), Staged(known, stored.is_first)
+
+
+async def _stored(session: AsyncSession, definition: TableFormat, tenant: TenantId) -> _Stored:
+    table = definition.table
+    [first] = await fetch_all(
+        session, f"SELECT NOT EXISTS (SELECT FROM {table} WHERE tenant = :tenant) AS is_first", tenant=tenant
+    )
+    if first["is_first"]:
+        return _Stored(is_first=True, rows=0, hashed=0, hashes=b"", filled=dict.fromkeys(definition.names, 0))
+    counts = ", ".join(f"count({name})" for name in definition.names)
+    query = (
+        f"SELECT count(*), count(row_hash), string_agg(uuid_send(row_hash), ''::bytea), {counts} "
+        f"FROM {table} WHERE tenant = %s AND gone_since IS NULL"
+    )
+    async with (await _connection(session)).cursor(binary=True) as cursor:
+        await cursor.execute(query.encode(), (tenant,))
+        row = await cursor.fetchone()
+    assert row is not None
+    rows, hashed, hashes, *filled = row
+    return _Stored(
+        is_first=False, rows=rows, hashed=hashed, hashes=hashes or b"",
+        filled=dict(zip(definition.names, filled, strict=True)),
+    )  # fmt: skip
+
+
+async def _note_unseen(
+    session: AsyncSession, table: Table, stored: _Stored, known: "KnownLines", tenant: TenantId
+) -> None:
+    await run_sql(session, f'CREATE TEMPORARY TABLE unseen_{table} (key text COLLATE "C") ON COMMIT DROP')
+    if known.count == stored.rows:
+        return
+    await run_sql(session, f"CREATE TEMPORARY TABLE missed_{table} (row_hash uuid) ON COMMIT DROP")
+    into = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(f"missed_{table}"))
+    async with (await _connection(session)).cursor() as cursor, cursor.copy(into) as copy:
+        await copy.write("".join(f"{hash_}\n" for hash_ in known.missed))
+    await run_sql(session, f"ANALYZE missed_{table}")
+    await run_sql(
+        session,
+        f"""
+        INSERT INTO unseen_{table}
+        SELECT s.key FROM {table} s LEFT JOIN missed_{table} m ON m.row_hash = s.row_hash
+        WHERE s.tenant = :tenant AND s.gone_since IS NULL
+          AND (s.row_hash IS NULL OR m.row_hash IS NOT NULL)
+        """,
+        tenant=tenant,
+    )
+    await run_sql(session, f"ANALYZE unseen_{table}")
+
+
+async def _create_incoming(session: AsyncSession, file: "TableFile") -> None:
+    definition = file.definition
+    columns = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in definition.columns)
+    missing = ", ".join(f"'{name}'" for name in definition.names if name not in file.delivered)
+    await run_sql(
+        session,
+        f'CREATE TEMPORARY TABLE incoming_{definition.table} (key text COLLATE "C" NOT NULL, '
+        f"row integer NOT NULL, line integer NOT NULL, {columns}, extra jsonb NOT NULL DEFAULT '{{}}', "
+        f"unknown text[] NOT NULL DEFAULT CAST(ARRAY[{missing}] AS text[]), row_hash uuid) ON COMMIT DROP",
+    )
+
+
+async def _copy(
+    session: AsyncSession, table: Table, reader: "TableReader", loaded: Callable[[int, int], None]
+) -> None:
+    rows = 0
+    async with (
+        (await _connection(session)).cursor() as cursor,
+        aclosing(_ahead(reader.frames())) as frames,
+    ):
+        async for columns, height, body in frames:
+            into = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(
+                sql.Identifier(f"incoming_{table}"), sql.SQL(", ").join(map(sql.Identifier, columns))
+            )
+            async with cursor.copy(into) as copy:
+                await copy.write(body)
+            rows += height
+            loaded(rows, reader.percent)
+
+
+_Part = tuple[list[str], int, str]
+"""Columns, number of rows, and rows as CSV."""
+
+
+async def _ahead(frames: Iterator["pl.DataFrame"]) -> AsyncGenerator[_Part]:
+    """The frames as CSV, each made in a thread while the one before is in use."""
+
+    def following() -> _Part | None:
+        frame = next(frames, None)
+        return None if frame is None else (frame.columns, frame.height, frame.write_csv(include_header=False))
+
+    upcoming = asyncio.create_task(asyncio.to_thread(following))
+    try:
+        while part := await upcoming:
+            upcoming = asyncio.create_task(asyncio.to_thread(following))
+            yield part
+    finally:
+        # A thread cannot be stopped, and the file must not be closed under it.
+        await asyncio.wait([upcoming])
+
+
+async def _twins_of_each_other(session: AsyncSession, file: "TableFile") -> list[Problem]:
+    """Of rows with the same key the last one counts; the others go."""
+    table = file.definition.table
+    rows = await fetch_all(
+        session,
+        f"""
+        WITH twins AS (
+            DELETE FROM incoming_{table} i
+            USING (SELECT ctid, row_number() OVER (PARTITION BY key ORDER BY row DESC) AS place
+                   FROM incoming_{table}) t
+            WHERE t.ctid = i.ctid AND t.place > 1 RETURNING i.row, i.line
+        )
+        SELECT row, line FROM twins ORDER BY row
+        """,
+    )
+    return [_twin(file, row["row"], row["line"]) for row in rows]
+
+
+async def _twins_of_known(
+    session: AsyncSession, file: "TableFile", known: "KnownLines", tenant: TenantId
+) -> list[Problem]:
+    """The same where one of the two lines is known."""
+    table = file.definition.table
+    rows = await fetch_all(
+        session,
+        f"""
+        SELECT i.key, i.row, i.line, replace(CAST(s.row_hash AS text), '-', '') AS hash
+        FROM incoming_{table} i JOIN {table} s ON s.tenant = :tenant AND s.key = i.key
+        WHERE s.gone_since IS NULL AND NOT EXISTS (SELECT FROM unseen_{table} u WHERE u.key = i.key)
+        ORDER BY i.row
+        """,
+        tenant=tenant,
+    )
+    lines = known.lines_of(row["hash"] for row in rows)
+    overtaken = [row["key"] for row in rows if lines[row["hash"]] > row["line"]]
+    overtaking = [row["key"] for row in rows if lines[row["hash"]] < row["line"]]
+    await run_sql(
+        session, f"DELETE FROM incoming_{table} WHERE key = ANY(CAST(:keys AS text[]))", keys=overtaken
+    )
+    await run_sql(
+        session, f"INSERT INTO unseen_{table} SELECT unnest(CAST(:keys AS text[]))", keys=overtaking
+    )
+    return [
+        _twin(file, row["row"], row["line"])
+        if row["key"] in overtaken
+        else _twin(file, None, lines[row["hash"]])
+        for row in rows
+    ]
+
+
+def _twin(file: "TableFile", row: int | None, line: int) -> Problem:
+    [first, *others] = file.definition.key
+    return Problem(file.form.file, Rule.KEY_TWICE, row, None if others else first, line)
+
+
+async def _filled_unseen(session: AsyncSession, file: "TableFile", tenant: TenantId) -> Mapping[str, int]:
+    """Cells that are filled in stored rows which no known line stands for."""
+    table = file.definition.table
+    counts = ", ".join(f"count(s.{name}) AS {name}" for name in file.delivered)
+    [row] = await fetch_all(
+        session,
+        f"SELECT {counts} FROM unseen_{table} u JOIN {table} s ON s.tenant = :tenant AND s.key = u.key",
+        tenant=tenant,
+    )
+    return row
+
+
+async def _connection(session: AsyncSession) -> "AsyncConnection[Any]":
+    raw = await (await session.connection()).get_raw_connection()
+    return cast("AsyncConnection[Any]", raw.driver_connection)
