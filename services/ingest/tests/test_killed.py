@@ -46,10 +46,9 @@ async def told_by(ingest: Any) -> tuple[list[tuple[Table, str, bool]], list[str]
         (Spool, "finish_upload", 5),  # in the middle of moving the files
         (store, "change_delivery", 1),  # all files moved, nothing committed
         (store, "change_delivery", 2),  # received, not taken
-        (merging, "stage", 1),
-        (merging, "apply", 3),
-        (versions, "compare_versions", 2),
-        (versions, "tell", 4),
+        (importing, "stage", 1),
+        (merging, "write_first", 3),
+        (versions, "tell_first", 4),
         (importing.leases, "check", 1),  # everything written, nothing committed
         (importing.leases, "give_back", 1),  # committed
     ],
@@ -84,7 +83,10 @@ async def test_a_killed_process_changes_nothing_about_the_end(
     ("owner", "name"),
     [
         (store, "change_delivery"),  # released, not taken
-        (merging, "stage"),  # taken
+        (importing, "stage"),  # taken
+        (merging, "apply"),
+        (versions, "compare_versions"),
+        (versions, "tell"),
         (importing.leases, "check"),  # everything written, nothing committed
         (importing.leases, "give_back"),  # committed
     ],
@@ -149,7 +151,7 @@ async def test_a_delivery_that_always_ends_the_process_fails_at_last(
     lay_down(kit.a_book(1).files())
     for _ in range(2):
         with monkeypatch.context() as patched:
-            kill_at_call(patched, merging, "stage")
+            kill_at_call(patched, importing, "stage")
             async with start(import_attempts=2) as ingest:
                 await ingest.base.stopping.wait()
     async with start(import_attempts=2) as ingest:
@@ -168,7 +170,7 @@ async def test_our_own_fault_fails_the_delivery_and_not_the_service(
         raise ZeroDivisionError
 
     lay_down(kit.a_book(1).files())
-    monkeypatch.setattr(versions, "tell", broken)
+    monkeypatch.setattr(versions, "tell_first", broken)
     async with start() as ingest:
         delivery = await ingest.ended(1)
         assert (delivery.state, delivery.reason) == (
@@ -181,11 +183,11 @@ async def test_our_own_fault_fails_the_delivery_and_not_the_service(
 async def test_an_import_that_takes_too_long_fails_and_holds_up_no_other(
     start: Any, lay_down: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def too_long(session: Any, *_: Any) -> None:
+    async def too_long(session: Any, *_: Any, **__: Any) -> None:
         await run_sql(session, "SELECT pg_sleep(60)")
 
     lay_down(kit.a_book(1).files())
-    monkeypatch.setattr(merging, "stage", too_long)
+    monkeypatch.setattr(importing, "stage", too_long)
     async with start(import_timeout=timedelta(milliseconds=100)) as ingest:
         delivery = await ingest.ended(1)
         assert (delivery.state, delivery.reason) == (
@@ -205,7 +207,7 @@ async def test_a_stop_in_order_is_no_attempt_and_the_next_start_goes_on(
         await asyncio.Event().wait()
 
     with monkeypatch.context() as patched:
-        patched.setattr(versions, "tell", for_ever)
+        patched.setattr(versions, "tell_first", for_ever)
         async with start() as ingest:
             await reached.wait()
     async with start() as ingest:
@@ -216,7 +218,7 @@ async def test_a_stop_in_order_is_no_attempt_and_the_next_start_goes_on(
 async def test_postgresql_killed_in_the_middle_of_a_merge_is_no_end(
     start: Any, lay_down: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = merging.apply, iter(range(1_000))
+    real, calls = merging.write_first, iter(range(1_000))
 
     async def cut_off(session: Any, *args: Any, **more: Any) -> None:
         if next(calls) == 2:  # two tables are written
@@ -224,7 +226,7 @@ async def test_postgresql_killed_in_the_middle_of_a_merge_is_no_end(
         await real(session, *args, **more)
 
     lay_down(kit.a_book(2).files())
-    monkeypatch.setattr(merging, "apply", cut_off)
+    monkeypatch.setattr(merging, "write_first", cut_off)
     async with start() as ingest:
         delivery = await ingest.ended(1)
         assert (delivery.state, delivery.counts[Table.KUNDE].new) == (DeliveryState.IMPORTED, 2)

@@ -36,28 +36,33 @@ SELECT pg_notify('{CHANNEL}', '')
 """  # noqa: S608 (the channel is our constant)
 
 
+Message = Event | LookAtZohoRecord | ObjectsChanged
+"""What a service publishes: events, and work for others."""
+
+
 # `replace` puts into a sample what is each message's own: PostgreSQL does in seconds for 20,000 messages what
-# takes Python minutes for what they are about.
-_INSERT_CHUNKS = f"""
-WITH chunks AS MATERIALIZED (
-    SELECT row_number() OVER (ORDER BY chunk) AS number, content FROM ({{query}}) c
-), inserted AS (
+# takes Python minutes for all that they are about.
+_INSERT_CHUNKS = """
     INSERT INTO outbox (id, tenant, kind, subject, body)
-    SELECT i.id, :of_tenant, :kind, :subject,
-           convert_to(replace(replace(:sample, :sample_id, CAST(i.id AS text)), :in_sample, c.content), 'UTF8')
-    FROM chunks c JOIN unnest(CAST(:ids AS uuid[])) WITH ORDINALITY i (id, number) ON i.number = c.number
-    ORDER BY c.number
-)
-SELECT pg_notify('{CHANNEL}', '')
-"""  # noqa: S608 (the channel is our constant)
+    SELECT i.id, :of_tenant, :kind_{n}, :subject_{n}, convert_to(
+        replace(replace(:sample_{n}, :sample_id_{n}, CAST(i.id AS text)), :in_sample_{n}, c.{column}), 'UTF8')
+    FROM chunks c JOIN unnest(CAST(:ids_{n} AS uuid[])) WITH ORDINALITY i (id, number) ON i.number = c.chunk
+    ORDER BY c.chunk
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """Messages like `sample`, each with the JSON text of its own from `column` in place of `in_sample`, which
+    is a part of the sample's JSON."""
+
+    sample: Message
+    in_sample: str
+    column: str
 
 
 class MessageTooLarge(ValueError):  # noqa: N818
     """A message above MAX_BODY_BYTES: a fault in our own code, found before it is stored."""
-
-
-Message = Event | LookAtZohoRecord | ObjectsChanged
-"""What a service publishes: events, and work for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +99,31 @@ class Outbox:
             await run_sql(session, _INSERT_AND_NOTIFY, **_rows(messages))
 
     async def put_chunks(
-        self,
-        session: AsyncSession,
-        sample: Message,
-        in_sample: str,
-        query: str,
-        chunks: int,
-        **parameters: Any,
+        self, session: AsyncSession, query: str, count: int, *kinds: Chunks, **parameters: Any
     ) -> None:
-        """One message like `sample` for each of the `chunks` rows of `query`, in the order of its column
-        `chunk`, with its column `content` (JSON text) in place of `in_sample` (a part of the sample's JSON),
-        and an id of its own. `parameters` are the query's. None of them may be above MAX_BODY_BYTES."""
-        [body] = _rows([sample])["bodies"]
-        assert body.count(in_sample.encode()) == 1
+        """A message of each kind for each of the `count` rows of `query`, in the order of its column `chunk`
+        (from 1); `parameters` are the query's. The caller sees to it that none is above MAX_BODY_BYTES."""
+        values: dict[str, Any] = {}
+        for n, chunks in enumerate(kinds):
+            [body] = _rows([chunks.sample])["bodies"]
+            assert body.count(chunks.in_sample.encode()) == 1
+            values |= {
+                f"kind_{n}": _kind(chunks.sample),
+                f"subject_{n}": _subject(chunks.sample),
+                f"sample_{n}": body.decode(),
+                f"sample_id_{n}": chunks.sample.id,
+                f"in_sample_{n}": chunks.in_sample,
+                f"ids_{n}": [new_id() for _ in range(count)],
+            }
+        inserts = ", ".join(
+            f"inserted_{n} AS ({_INSERT_CHUNKS.format(n=n, column=chunks.column)})"
+            for n, chunks in enumerate(kinds)
+        )
         await run_sql(
             session,
-            _INSERT_CHUNKS.format(query=query),
-            of_tenant=sample.tenant,
-            kind=_kind(sample),
-            subject=_subject(sample),
-            sample=body.decode(),
-            sample_id=sample.id,
-            in_sample=in_sample,
-            ids=[new_id() for _ in range(chunks)],
+            f"WITH chunks AS MATERIALIZED ({query}), {inserts} SELECT pg_notify('{CHANNEL}', '')",
+            of_tenant=kinds[0].sample.tenant,
+            **values,
             **parameters,
         )
 

@@ -6,9 +6,8 @@ import binascii
 from contracts.ids import AmeiseKey
 from contracts.problems import Invalid
 from contracts.rpc.ingest_format import MAX_SAMPLE_BYTES, HeadingRead, ProblemFound, SampleRead
-from ingest.parsing import FileForm, open_text
+from ingest.parsing import FileForm
 from ingest.problems import Problem, Rule, TableRejected
-from ingest.reading import read_table
 from ingest.table_format import Format, TableFormat
 
 SHOWN_PROBLEMS = 20

@@ -55,10 +55,11 @@ POLL_SECONDS = 2.0
 """How long a delivery that another replica received may go unnoticed."""
 LEASE = "import"
 SUPERSEDED = "Eine neuere Lieferung ist schon importiert."
-# A million rows need sorting and joining in memory; and compiling statements takes longer than it saves.
+# A million rows are sorted and joined in memory; to compile statements takes longer than it saves; and a few
+# changed rows are looked up by their keys, since what is read is in memory for the most part.
 _IMPORT_SETTINGS = """
 SELECT set_config('statement_timeout', :timeout, true), set_config('jit', 'off', true),
-       set_config('work_mem', '64MB', true)
+       set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true)
 """
 _TOO_MUCH = frozenset({"57014", "53100", "53200", "53400"})
 """PostgreSQL's codes: the statement took too long; disk full, out of memory, above a configured limit."""
@@ -231,6 +232,7 @@ class Importer:
                 return set()
         if reasons:
             return set()
+        await self._renew_statistics(current, found)
         deliveries_total.labels("imported").inc()
         for table, count in found.counts.items():
             for change, rows in count.model_dump().items():
@@ -242,6 +244,14 @@ class Importer:
             problems=read.problem_count(),
         )
         return found.left_out
+
+    async def _renew_statistics(self, current: Import, found: Compared) -> None:
+        """Of a table that got its first rows PostgreSQL thinks for a while that it is empty, and would look
+        for the next delivery's few changes by reading all of it."""
+        async with self.base.database.tenant(current.tenant) as session:
+            for table, staged in found.staged.items():
+                if staged.is_first and found.counts[table].new:
+                    await run_sql(session, "SELECT renew_statistics(:table)", table=table.value)
 
     @asynccontextmanager
     async def _opened(self, current: Import, form: Format) -> AsyncGenerator["ReadDelivery"]:

@@ -19,7 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.cause import Cause
 from chassis.database import run_sql
-from chassis.outbox import Outbox
+from chassis.outbox import Chunks, Outbox
 from contracts.events import ObjectAction, ObjectChange, ObjectsCompared
 from contracts.ids import AmeiseKey, TenantId, Uuid, new_id
 from contracts.names import Table
@@ -202,30 +202,26 @@ async def _tell(
     PostgreSQL puts the messages together: row by row, a million objects take Python half a minute. A key
     needs no escaping in JSON by its form, nor do names of columns."""
     event = ObjectsCompared.model_validate({"delivery": current.delivery, "objects": [_SAMPLE_CHANGE]})
-    fields = "CASE WHEN fields = '{}' THEN '' ELSE '\"' || array_to_string(fields, '\",\"') || '\"' END"
-    for sample, in_sample, item in (
-        (
-            outbox.event(current.cause, event),
-            f"[{_SAMPLE_CHANGE.model_dump_json()}]",
-            f"""'{{"table":"{table}","key":"' || key || '","action":"' || action || '","fields":[' || {fields}
-                || ']}}'""",
-        ),
-        (
-            work_of([_SAMPLE_VERSION.model_dump()], table, current),
-            f"[{_SAMPLE_VERSION.model_dump_json()}]",
-            """'{"key":"' || key || '","version":"' || version || '","gone":' || CAST(gone AS text) || '}'""",
-        ),
-    ):
-        chunks = f"""
-            SELECT (position - 1) / {CHUNK_SIZE} AS chunk,
-                   '[' || string_agg({item}, ',' ORDER BY position) || ']' AS content
-            FROM ({told}) told GROUP BY 1
-        """
-        await outbox.put_chunks(
-            session, sample, in_sample, chunks, math.ceil(count / CHUNK_SIZE), **parameters
-        )
+    work = work_of([_SAMPLE_VERSION.model_dump()], table, current)
+    chunks = f"""
+        SELECT 1 + (position - 1) / {CHUNK_SIZE} AS chunk,
+               string_agg('{{"table":"{table}","key":"' || key || '","action":"' || action
+                          || '","fields":[' || {_FIELDS} || ']}}', ',' ORDER BY position) AS changes,
+               string_agg('{{"key":"' || key || '","version":"' || version
+                          || '","gone":' || CAST(gone AS text) || '}}', ',' ORDER BY position) AS versions
+        FROM ({told}) told GROUP BY 1
+    """
+    await outbox.put_chunks(
+        session,
+        chunks,
+        math.ceil(count / CHUNK_SIZE),
+        Chunks(outbox.event(current.cause, event), _SAMPLE_CHANGE.model_dump_json(), "changes"),
+        Chunks(work, _SAMPLE_VERSION.model_dump_json(), "versions"),
+        **parameters,
+    )
 
 
+_FIELDS = """CASE WHEN fields = '{}' THEN '' ELSE '"' || array_to_string(fields, '","') || '"' END"""
 _SAMPLE_CHANGE = ObjectChange(table=Table.KUNDE, key=AmeiseKey("0"), action=ObjectAction.CREATED)
 _SAMPLE_VERSION = KeyVersion(key=AmeiseKey("0"), version="0" * 32)
 

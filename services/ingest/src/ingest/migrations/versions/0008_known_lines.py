@@ -44,6 +44,11 @@ def upgrade() -> None:
     for table in (*_OBJECTS, *_PARTS):
         protect(table)
     op.execute("DROP TABLE object_version")
+    # Only an owner may renew the statistics of a table, which PostgreSQL itself does a minute later.
+    op.execute(
+        "CREATE FUNCTION renew_statistics(of regclass) RETURNS void LANGUAGE plpgsql SECURITY DEFINER "
+        "SET search_path = pg_catalog AS $$ BEGIN EXECUTE format('ANALYZE %s', of); END $$"
+    )
     # What an import tells is hashes for the most part: packing them takes long and gains little.
     op.execute("ALTER TABLE outbox ALTER COLUMN body SET STORAGE EXTERNAL")
 
