@@ -31,7 +31,8 @@ class DatabaseUrls:
 
 
 NewDatabase = Callable[..., DatabaseUrls]
-"""`new_database(service, package=None)`; `package` holds the migrations, the service's own by default."""
+"""`new_database(service, package=None, revision="head")`; `package` holds the migrations, the service's own by
+default."""
 
 
 @dataclass
@@ -39,15 +40,17 @@ class Databases:
     """Makes databases on one server. A test session has one of these."""
 
     superuser_url: str
-    templates: dict[tuple[Service, str | None], str] = field(default_factory=dict)
+    templates: dict[tuple[Service, str | None, str], str] = field(default_factory=dict)
 
     @contextmanager
     def of_one_test(self) -> Generator[NewDatabase]:
         """A factory whose databases are dropped at the end."""
         with ExitStack() as stack:
 
-            def new_database(service: Service | str, package: str | None = None) -> DatabaseUrls:
-                return stack.enter_context(self._copy(Service(service), package))
+            def new_database(
+                service: Service | str, package: str | None = None, revision: str = "head"
+            ) -> DatabaseUrls:
+                return stack.enter_context(self._copy(Service(service), package, revision))
 
             yield new_database
 
@@ -94,10 +97,10 @@ class Databases:
             self._drop(name)
 
     @contextmanager
-    def _copy(self, service: Service, package: str | None) -> Generator[DatabaseUrls]:
-        key = (service, package)
+    def _copy(self, service: Service, package: str | None, revision: str) -> Generator[DatabaseUrls]:
+        key = (service, package, revision)
         if key not in self.templates:
-            self.templates[key] = self._migrated_template(service, package)
+            self.templates[key] = self._migrated_template(*key)
         name = _unique_name(service)
         self._execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
@@ -110,10 +113,10 @@ class Databases:
         finally:
             self._drop(name)
 
-    def _migrated_template(self, service: Service, package: str | None) -> str:
+    def _migrated_template(self, service: Service, package: str | None, revision: str) -> str:
         name = _unique_name(f"{service}_template")
         self._provision(service, name)
-        migrate(service, SecretStr(self._urls(service, name).owner), package=package)
+        migrate(service, SecretStr(self._urls(service, name).owner), package=package, revision=revision)
         return name
 
     def _provision(self, service: Service, database: str) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chassis.cause import Cause
 from chassis.database import Database, fetch_all
-from chassis.outbox import Outbox
+from chassis.outbox import Chunks, Outbox
 from contracts.actor import ActorKind
 from contracts.events import Adopted, Event, SignedIn
 from contracts.ids import PipelineId, TenantId, Uuid, new_id
@@ -42,6 +42,29 @@ async def test_work_goes_to_the_subject_of_its_table(database: Database) -> None
         (row,) = await fetch_all(session, "SELECT subject, body FROM outbox")
     assert row["subject"] == "work.to_zoho.berlin.kunde"
     assert ObjectsChanged.model_validate_json(bytes(row["body"])) == work
+
+
+async def test_postgresql_puts_together_what_many_messages_are_about(database: Database) -> None:
+    now, one = datetime.now(UTC), KeyVersion.model_validate({"key": "0", "version": "0" * 32})
+    sample = ObjectsChanged(
+        id=new_id(), tenant=BERLIN, correlationid=new_id(), time=now, table=Table.KUNDE, delivery=new_id(),
+        as_of=now, objects=(one,),
+    )  # fmt: skip
+    query = """
+        SELECT chunk, string_agg('{"key":"' || chunk || n || '","version":"' || repeat('a', 32) || '"}', ',') AS x
+        FROM generate_series(1, :chunks) chunk, generate_series(1, 2) n GROUP BY chunk
+    """
+    async with database.tenant(BERLIN) as session:
+        await OUTBOX.put_chunks(session, query, 3, Chunks(sample, one.model_dump_json(), "x"), chunks=3)
+        rows = await fetch_all(session, "SELECT id, subject, body, kind FROM outbox ORDER BY position")
+    works = [ObjectsChanged.model_validate_json(bytes(row["body"])) for row in rows]
+    assert [sorted(changed.key for changed in work.objects) for work in works] == [
+        ["11", "12"], ["21", "22"], ["31", "32"]
+    ]  # fmt: skip
+    assert [Uuid(str(row["id"])) for row in rows] == [work.id for work in works]
+    assert len({sample.id, *(work.id for work in works)}) == 4
+    assert {work.model_copy(update={"id": sample.id, "objects": (one,)}) for work in works} == {sample}
+    assert {(row["subject"], row["kind"]) for row in rows} == {("work.to_zoho.berlin.kunde", "work")}
 
 
 async def test_nothing_is_told_for_another_tenant_than_the_transactions(database: Database) -> None:

@@ -27,8 +27,11 @@ _LOCK = 4_210_771
 """Advisory lock key of migrations, the same in every database."""
 
 
-def migrate(service: Service, owner_url: SecretStr, *, package: str | None = None) -> str | None:
-    """Bring the database to the newest revision; returns it. Waits while another process migrates.
+def migrate(
+    service: Service, owner_url: SecretStr, *, package: str | None = None, revision: str = "head"
+) -> str | None:
+    """Bring the database to a revision, the newest by default; returns it. Waits while another process
+    migrates.
 
     Raises sqlalchemy and psycopg errors as they are: a process cannot do without its tables.
     """
@@ -45,13 +48,13 @@ def migrate(service: Service, owner_url: SecretStr, *, package: str | None = Non
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         connection.commit()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
         connection.commit()
-        revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        reached = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
         connection.commit()
     engine.dispose()
-    return revision
+    return reached
 
 
 def run_in_env() -> None:
