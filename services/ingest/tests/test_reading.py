@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.names import Table
-from contracts.rpc.ingest_format import ColumnType
+from contracts.rpc.ingest_format import ColumnType, Policy
 from ingest.cells import CANONICAL, stripped
 from ingest.problems import Rule, TableRejected, ValueClass
-from ingest.reading import ReadTable, read_table
+from ingest.reading import ReadTable, TableReader, open_sample, read_sample
 from ingest.table_format import load_format
 
 FORMAT = load_format("dailyup-1")
@@ -24,12 +24,14 @@ KUNDE = FORMAT[Table.KUNDE]
 SPARTE = FORMAT[Table.SPARTE]
 
 
-def read(data: bytes, definition: Any = SPARTE) -> ReadTable:
-    return read_table(data, "a.csv", definition)
+def read(data: bytes, definition: Any = SPARTE) -> tuple[ReadTable, pl.DataFrame]:
+    return read_sample(data, "a.csv", definition)
 
 
-def rows(found: ReadTable, *columns: str) -> list[tuple[Any, ...]]:
-    return found.frame.select(columns or ("key", "text")).rows()
+def rows(frame: pl.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
+    """Columns of the good rows; of a column that was not delivered nothing."""
+    wanted = (pl.col(name) if name in frame.columns else pl.lit(None) for name in columns or ("key", "text"))
+    return frame.select(wanted).rows()
 
 
 def problems(found: ReadTable) -> list[tuple[Rule, int | None, str | None]]:
@@ -115,9 +117,9 @@ def test_what_is_written_is_read(texts: list[str], delimiter: str, line_end: str
     writer = csv.writer(out, delimiter=delimiter, lineterminator=line_end)
     writer.writerow(["id", "text"])
     writer.writerows([f"{place:03}", text] for place, text in enumerate(texts))
-    found = read(out.getvalue().encode("utf-8-sig" if bom else "utf-8"))
+    found, frame = read(out.getvalue().encode("utf-8-sig" if bom else "utf-8"))
     expected = [(f"{n:03}", text.strip(" \t\n\u00a0\ufeff") or None) for n, text in enumerate(texts)]
-    assert rows(found) == expected
+    assert rows(frame) == expected
     assert found.problems == ()
 
 
@@ -143,7 +145,7 @@ def test_a_file_that_is_no_table_is_refused(data: bytes, rule: Rule) -> None:
 
 @pytest.mark.parametrize("data", [b"id;text", b"id;text\r\n", b"id;text\r\n\r\n"])
 def test_a_header_alone_is_a_table_without_rows(data: bytes) -> None:
-    assert read(data).rows == 0
+    assert read(data)[0].rows == 0
 
 
 @pytest.mark.parametrize(
@@ -163,14 +165,14 @@ def test_a_header_alone_is_a_table_without_rows(data: bytes) -> None:
 def test_what_is_wrong_is_said_and_the_rest_is_read(
     data: bytes, good: list[tuple[str, str | None]], found: tuple[Rule, int | None, str | None]
 ) -> None:
-    result = read(data)
-    assert rows(result) == good
+    result, frame = read(data)
+    assert rows(frame) == good
     assert problems(result) == [found]
 
 
 def test_a_lone_quote_in_the_key_rejects_the_row_also_before_an_empty_cell() -> None:
-    found = read(b'id;text\r\n1;a\r\n"2;\r\n3;c\r\n')
-    assert rows(found) == [("1", "a"), ("3", "c")]
+    found, frame = read(b'id;text\r\n1;a\r\n"2;\r\n3;c\r\n')
+    assert rows(frame) == [("1", "a"), ("3", "c")]
     assert problems(found) == [(Rule.KEY_UNREADABLE, 3, "id")]
     assert found.problems[0].value is ValueClass.LONE_QUOTE
     assert (found.rejected, found.every_row_has_key) == (1, False)
@@ -185,36 +187,36 @@ def test_a_lone_quote_in_the_key_rejects_the_row_also_before_an_empty_cell() -> 
     ],
 )
 def test_blank_lines_are_no_rows_and_the_table_is_whole(data: bytes, keys: list[tuple[str]]) -> None:
-    found = read(data)
-    assert rows(found, "key") == keys
+    found, frame = read(data)
+    assert rows(frame, "key") == keys
     assert (found.rejected, found.every_row_has_key, found.cut_off) == (0, True, False)
 
 
 def test_an_empty_key_in_a_table_of_one_column_is_not_blank_when_more_follows() -> None:
-    found = read(b"id\r\n1\r\n;x\r\n")
+    found, _ = read(b"id\r\n1\r\n;x\r\n")
     assert (Rule.ROW_TOO_LONG, 3, None) in problems(found)
     assert (found.rejected, found.every_row_has_key) == (1, False)
 
 
 def test_an_unreadable_cell_and_a_missing_column_are_unknown_and_an_empty_cell_is_not() -> None:
-    found = read(b"ameise_id;geburtsdatum;vorname\r\n1;31.2.2000;\r\n2;;\r\n", KUNDE)
-    [first, second] = [set(text.strip("{}").split(",")) for text in found.frame["unknown"]]
+    _, frame = read(b"ameise_id;geburtsdatum;vorname\r\n1;31.2.2000;\r\n2;;\r\n", KUNDE)
+    [first, second] = [set(text.strip("{}").split(",")) for text in frame["unknown"]]
     assert first - second == {"geburtsdatum"}
     assert "nachname" in second
     assert "vorname" not in second
 
 
 def test_unknown_columns_are_kept_raw() -> None:
-    assert rows(read(b"id;text;mehr\r\n1;a; x \r\n"), "extra") == [('{"mehr":"x"}',)]
+    assert rows(read(b"id;text;mehr\r\n1;a; x \r\n")[1], "extra") == [('{"mehr":"x"}',)]
 
 
 def test_windows_1252_is_found_out_also_line_by_line() -> None:
     data = "id;text\r\n1;Müller\r\n".encode() + "2;Größe €\r\n".encode("cp1252")
-    assert rows(read(data)) == [("1", "Müller"), ("2", "Größe €")]
+    assert rows(read(data)[1]) == [("1", "Müller"), ("2", "Größe €")]
 
 
 def test_line_breaks_and_delimiters_inside_quotes_belong_to_the_cell() -> None:
-    assert rows(read(b'id;text\r\n1;"a;b\r\nc ""d"""\r\n')) == [("1", 'a;b\nc "d"')]
+    assert rows(read(b'id;text\r\n1;"a;b\r\nc ""d"""\r\n')[1]) == [("1", 'a;b\nc "d"')]
 
 
 @pytest.mark.parametrize(
@@ -226,36 +228,122 @@ def test_line_breaks_and_delimiters_inside_quotes_belong_to_the_cell() -> None:
     ],
 )
 def test_a_cell_that_holds_other_rows_rejects_its_row_and_the_table_is_not_whole(data: bytes) -> None:
-    found = read(data, KUNDE)
+    found, frame = read(data, KUNDE)
     assert (Rule.ROW_SWALLOWS_ROWS, 2, None) in problems(found)
     assert (Rule.FILE_CUT_OFF, None, None) in problems(found)
-    assert rows(found, "key") == [("4",)]
+    assert rows(frame, "key") == [("4",)]
     assert (found.rejected, found.rejected_keys, found.cut_off) == (1, ("1",), True)
 
 
 def test_a_long_text_with_line_breaks_and_delimiters_stays_a_text() -> None:
     text = b"Hinweis; wichtig; dringend\r\nBitte; anrufen; heute\r\n2024"
-    found = read(b'ameise_id;vorname;nachname\r\n1;"' + text + b'";x\r\n2;b;y\r\n', KUNDE)
-    assert rows(found, "key") == [("1",), ("2",)]
+    found, frame = read(b'ameise_id;vorname;nachname\r\n1;"' + text + b'";x\r\n2;b;y\r\n', KUNDE)
+    assert rows(frame, "key") == [("1",), ("2",)]
     assert not found.cut_off
 
 
 def test_a_row_whose_required_cell_is_unreadable_is_rejected_and_its_key_remembered() -> None:
-    found = read(b"id;kunde_id;art\r\n7;;email\r\n8;1;email\r\n", FORMAT[Table.KUNDENKOMMUNIKATION])
-    assert rows(found, "key") == [("8",)]
+    found, frame = read(b"id;kunde_id;art\r\n7;;email\r\n8;1;email\r\n", FORMAT[Table.KUNDENKOMMUNIKATION])
+    assert rows(frame, "key") == [("8",)]
     assert (found.rejected, found.rejected_keys, found.every_row_has_key) == (1, ("7",), True)
 
 
 def test_a_detail_is_known_by_kunde_and_field() -> None:
-    found = read(b"kunde_id;feld_id;wert\r\n5001;2;x\r\n", FORMAT[Table.KUNDENDETAIL])
-    assert rows(found, "key", "wert") == [("5001:2", "x")]
+    _, frame = read(b"kunde_id;feld_id;wert\r\n5001;2;x\r\n", FORMAT[Table.KUNDENDETAIL])
+    assert rows(frame, "key", "wert") == [("5001:2", "x")]
 
 
-def test_equal_rows_have_equal_hashes_and_unknown_is_not_empty() -> None:
-    one, two, three = (
-        read(f"ameise_id;geburtsdatum\r\n1;{cell}\r\n".encode(), KUNDE).frame["row_hash"][0]
-        for cell in ("2.1.1980", "1980-01-02", "gestern")
-    )
-    empty = read(b"ameise_id;geburtsdatum\r\n1;\r\n", KUNDE).frame["row_hash"][0]
-    assert one == two
-    assert three != empty
+# ── the hash of a row's line ─────────────────────────────────────────────────
+
+
+def hashes(data: bytes, definition: Any = KUNDE) -> list[str | None]:
+    return read(data, definition)[1]["row_hash"].to_list()
+
+
+def test_equal_lines_have_equal_hashes_wherever_they_stand() -> None:
+    [one] = hashes(b"ameise_id;vorname\r\n1;a\r\n")
+    assert hashes(b"ameise_id;vorname\r\n2;b\r\n1;a\r\n")[1] == one
+    assert hashes(b"ameise_id;vorname\r\n1;b\r\n") != [one]
+
+
+def test_the_same_line_under_another_heading_or_format_has_another_hash() -> None:
+    [one] = hashes(b"ameise_id;vorname\r\n1;a\r\n")
+    as_text = KUNDE.model_copy(update={"new_columns": {"vip": Policy.IGNORE}})
+    assert hashes(b"ameise_id;nachname\r\n1;a\r\n") != [one]
+    assert hashes(b"ameise_id;vorname\r\n1;a\r\n", as_text) != [one]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"ameise_id;geburtsdatum\r\n1;gestern\r\n", id="a cell is unreadable"),
+        pytest.param(b'ameise_id;vorname\r\n1;"a\r\nb"\r\n', id="more than one line"),
+        pytest.param(b'ameise_id;vorname;titel\r\n1;"a;\r\n1;"a";\r\n', id="quotes that do not close"),
+    ],
+)
+def test_a_row_that_must_be_read_again_has_no_hash(data: bytes) -> None:
+    assert hashes(data) == [None]
+
+
+# ── block by block ───────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("lines", "records"):
+        monkeypatch.setattr(f"ingest.{module}.BLOCK_BYTES", 64)
+
+
+def in_blocks(data: bytes) -> tuple[TableReader, list[pl.DataFrame]]:
+    reader = TableReader(open_sample(data, "a.csv", SPARTE))
+    return reader, list(reader.frames())
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_rows_and_lines_are_counted_on_from_block_to_block() -> None:
+    data = b"id;text\n" + b"".join(b'%d;"text of\nrow %d"\n' % (n, n) for n in range(1, 21))
+    reader, frames = in_blocks(data)
+    assert len(frames) > 5
+    frame = pl.concat(frames)
+    assert frame["row"].to_list() == list(range(2, 22))
+    assert frame["line"].to_list() == list(range(2, 42, 2))
+    assert (reader.result().rows, reader.percent) == (20, 100)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_key_that_comes_twice_far_apart_is_suspected() -> None:
+    some = [b"%d;%s\n" % (n, b"x" * 20) for n in range(20)]
+    assert not in_blocks(b"id;text\n" + b"".join(some))[0].may_have_twins()
+    assert in_blocks(b"id;text\n" + b"".join([*some, b"0;again\n"]))[0].may_have_twins()
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_quote_that_never_closes_spoils_its_cell_and_no_other() -> None:
+    some = b"".join(b'%d;"%s"\n' % (n, b"x" * 20) for n in range(2, 30))
+    reader, frames = in_blocks(b'id;text\n1;"open\n' + some)
+    assert pl.concat(frames, how="diagonal")["key"].to_list() == [str(n) for n in range(1, 30)]
+    assert problems(reader.result()) == [(Rule.CELL_UNREADABLE, 2, "text")]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_file_that_is_cut_off_is_so_though_its_last_lines_are_known() -> None:
+    data = b"id;text\n1\n2;b"
+    reader = TableReader(open_sample(data, "a.csv", SPARTE), pl.Series([False, True]))
+    assert list(reader.frames()) == []
+    assert not reader.result().cut_off, "the last line is whole"
+    reader = TableReader(open_sample(b"id;text\n2;b\n1", "a.csv", SPARTE), pl.Series([True, False]))
+    assert list(reader.frames()) == []
+    assert reader.result().cut_off
+
+
+def test_rows_too_long_by_many_cells_are_rejected_wherever_they_stand() -> None:
+    found, frame = read(b'id;text\n1;a;;;;;"x\ny"\n2;"b\nc"\n3;c;;;\n4;d\n')
+    assert frame.select("key", "text", "row", "line").rows() == [("2", "b\nc", 3, 4), ("4", "d", 5, 7)]
+    assert problems(found) == [(Rule.ROW_TOO_LONG, 2, None), (Rule.ROW_TOO_LONG, 4, None)]
+
+
+def test_of_a_key_that_comes_twice_the_last_good_row_counts() -> None:
+    found, frame = read(b"id;text\n1;a\n1;b\n1\n")
+    assert rows(frame) == [("1", "b")]
+    assert problems(found) == [(Rule.ROW_TOO_SHORT, 4, None), (Rule.KEY_TWICE, 2, "id")]
+    assert (found.rejected, found.rejected_keys) == (2, ())

@@ -5,7 +5,7 @@ the text cannot be read. "Null where there was a text" is what the caller calls 
 Canonical: `1980-01-02`, `1234.56`, `true`/`false`, `2024-03-01T14:05:00`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
@@ -91,3 +91,55 @@ CANONICAL: dict[ColumnType, Callable[[pl.Expr], pl.Expr]] = {
     ColumnType.BOOLEAN: boolean,
     ColumnType.TIMESTAMP: timestamp,
 }
+
+
+# ── the usual ways to write a value ──────────────────────────────────────────
+#
+# Read in a fraction of the time. Each gives what CANONICAL gives, or null where it does not know.
+
+_USUAL_ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_USUAL_GERMAN_DATE = r"^[0-9]{2}\.[0-9]{2}\.[0-9]{4}$"
+_USUAL_TIME = r"^.{10}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?)?$"
+
+
+def _iso_date(cell: pl.Expr) -> pl.Expr:
+    is_day = cell.str.to_date("%Y-%m-%d", strict=False).dt.year() >= 1
+    return pl.when(cell.str.contains(_USUAL_ISO_DATE) & is_day).then(cell)
+
+
+def _german_date(cell: pl.Expr) -> pl.Expr:
+    is_day = cell.str.to_date("%d.%m.%Y", strict=False).dt.year() >= 1
+    iso = pl.concat_str(cell.str.slice(6, 4), cell.str.slice(3, 2), cell.str.slice(0, 2), separator="-")
+    return pl.when(cell.str.contains(_USUAL_GERMAN_DATE) & is_day).then(iso)
+
+
+def _moment(day: Callable[[pl.Expr], pl.Expr]) -> Callable[[pl.Expr], pl.Expr]:
+    def moment(cell: pl.Expr) -> pl.Expr:
+        time = cell.str.slice(11)
+        seconds = (
+            pl.when(time == "").then(pl.lit("00:00:00")).when(time.str.len_bytes() == 5).then(time + ":00")
+        )
+        found = pl.concat_str(day(cell.str.slice(0, 10)), seconds.otherwise(time), separator="T")
+        return pl.when(cell.str.contains(_USUAL_TIME)).then(found)
+
+    return moment
+
+
+_USUAL: dict[ColumnType, tuple[Callable[[pl.Expr], pl.Expr], ...]] = {
+    ColumnType.DATE: (_iso_date, _german_date),
+    ColumnType.TIMESTAMP: (_moment(_iso_date), _moment(_german_date)),
+}
+
+
+def canonical(type_: ColumnType, cells: pl.Series) -> pl.Series:
+    """The canonical texts of a column; null where nothing stands, or what stands there cannot be read."""
+    return _first_that_reads((*_USUAL.get(type_, ()), CANONICAL[type_]), cells)
+
+
+def _first_that_reads(forms: Sequence[Callable[[pl.Expr], pl.Expr]], cells: pl.Series) -> pl.Series:
+    form, *others = forms
+    found = cells.to_frame("x").select(form(pl.col("x")).alias(cells.name))[cells.name]
+    left = found.is_null() & cells.is_not_null()
+    if not others or not left.any():
+        return found
+    return found.scatter(left.arg_true(), _first_that_reads(others, cells.filter(left)))

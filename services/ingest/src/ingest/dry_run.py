@@ -6,8 +6,10 @@ import binascii
 from contracts.ids import AmeiseKey
 from contracts.problems import Invalid
 from contracts.rpc.ingest_format import MAX_SAMPLE_BYTES, HeadingRead, ProblemFound, SampleRead
-from ingest.parsing import FileForm
+from ingest.headings import MAX_HEADER_BYTES, Encoding, as_utf8
+from ingest.parsing import FileForm, form_of
 from ingest.problems import Problem, Rule, TableRejected
+from ingest.reading import read_sample
 from ingest.table_format import Format, TableFormat
 
 SHOWN_PROBLEMS = 20
@@ -32,17 +34,19 @@ def try_out(raw: bytes, file: str, form: Format) -> SampleRead:
         return _with_problems(SampleRead(), [Problem(file, Rule.FILE_OF_NO_TABLE)], 1)
     definition, seen = form[table], SampleRead(table=table)
     try:
-        _, written = open_text(raw, file, definition)
-        seen = _with_form(seen, written, definition)
-        read = read_table(raw, file, definition)
+        written = form_of(raw[:MAX_HEADER_BYTES], file, definition)
+        seen = _with_form(seen, written, as_utf8(raw)[1], definition)
+        read, rows = read_sample(raw, file, definition)
     except TableRejected as rejected:
         return _with_problems(seen, [rejected.problem], 1)
-    keys = tuple(map(AmeiseKey, read.frame["key"].head(SHOWN_KEYS)))
+    keys = tuple(map(AmeiseKey, rows["key"].head(SHOWN_KEYS)))
     seen = seen.model_copy(update={"rows": read.rows, "rejected": read.rejected, "keys": keys})
     return _with_problems(seen, read.problems[:SHOWN_PROBLEMS], read.problem_count)
 
 
-def _with_form(seen: SampleRead, written: FileForm, definition: TableFormat) -> SampleRead:
+def _with_form(
+    seen: SampleRead, written: FileForm, encoding: Encoding, definition: TableFormat
+) -> SampleRead:
     """What the first line says; a heading may be known even where the file is refused."""
     headings = [
         HeadingRead(heading=heading[:100], column=column.name if column else None)
@@ -50,7 +54,7 @@ def _with_form(seen: SampleRead, written: FileForm, definition: TableFormat) -> 
         for column in [definition.column_headed(heading)]
     ]
     return seen.model_copy(
-        update={"encoding": written.encoding, "delimiter": written.delimiter, "headings": tuple(headings)}
+        update={"encoding": encoding, "delimiter": written.delimiter, "headings": tuple(headings)}
     )
 
 

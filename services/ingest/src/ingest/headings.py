@@ -14,13 +14,13 @@ MAX_HEADER_BYTES = 262_144
 DELIMITERS = (";", ",", "\t")
 
 Encoding = Literal["utf-8", "utf-8 with BOM", "windows-1252"]
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 def as_utf8(raw: bytes) -> tuple[bytes, Encoding]:
     """The file's text as UTF-8 without BOM. What is no UTF-8 is read as Windows-1252, line by line, so
     that a file of mixed encodings keeps both kinds of lines right."""
-    bare = raw.removeprefix(_BOM)
+    bare = raw.removeprefix(BOM)
     try:
         bare.decode("utf-8")
     except UnicodeDecodeError:

@@ -8,7 +8,7 @@ import polars as pl
 
 from contracts.ids import AmeiseKey
 from contracts.rpc.ingest_format import ColumnType, Policy
-from ingest.cells import BLANKS, CANONICAL, stripped
+from ingest.cells import BLANKS, canonical
 from ingest.parsing import END, Cells, FileForm
 from ingest.problems import Problem, Rule, value_class
 from ingest.table_format import Column, TableFormat
@@ -16,7 +16,7 @@ from ingest.table_format import Column, TableFormat
 KEPT_PROBLEMS = 20_000
 """Problems of one table that are kept one by one; the others are only counted."""
 
-_KEY_PATTERN = f"^{AmeiseKey.pattern.pattern}$"
+_HAS_KEY = pl.col("key").str.contains(f"^{AmeiseKey.pattern.pattern}$").fill_null(value=False)
 
 
 @dataclass(slots=True)
@@ -77,21 +77,21 @@ class Judge:
         if frame.is_empty():
             return self._finished(frame, [])
         checks = {f"broken:{at}": check for at, check in enumerate(self._checks(cells, frame))}
-        flags = frame.select(check.broken.alias(name) for name, check in checks.items())
-        fired = {name: check for name, check in checks.items() if flags[name].any()}
-        frame = frame.hstack(flags.select(list(fired)))
+        frame = frame.with_columns(check.broken.alias(name) for name, check in checks.items())
+        fired = {name: check for name, check in checks.items() if frame[name].any()}
         for name, check in fired.items():
             self._report(frame.filter(pl.col(name)), check)
         swallowing = any(check.rule is Rule.ROW_SWALLOWS_ROWS for check in fired.values())
-        if swallowing or (not ended and bool(frame["short"][-1])):
+        if (swallowing or (not ended and bool(frame["short"][-1]))) and not self.seen.cut_off:
             self.seen.cut_off = True
             self.seen.add([Problem(self._form.file, Rule.FILE_CUT_OFF)], 1)
-        frame = self._without_rejected(frame, [name for name, check in fired.items() if check.rejects])
-        self._count(frame)
+        good = self._without_rejected(frame, [name for name, check in fired.items() if check.rejects])
+        good = self._without_twins(good)
+        self._count(good)
         unreadable = [
             (name, check.column) for name, check in fired.items() if check.column and not check.rejects
         ]
-        return self._finished(frame, unreadable)
+        return self._finished(good, unreadable)
 
     # ── what is looked at ────────────────────────────────────────────────────
 
@@ -122,77 +122,78 @@ class Judge:
 
     def _typed(self, cells: Cells, places: pl.DataFrame) -> pl.DataFrame:
         """Blank lines gone; per known column the delivered text (`raw:x`) and the canonical one (`x`)."""
-        width = len(self._form.headings)
         frame = cells.frame.drop("at").hstack(places)
-        # Nothing but the mark stands in a blank line; an empty cell with others behind it is a row.
-        blank = (pl.col("c0").fill_null("") == "") & (pl.col("c1" if width > 1 else "end") == END)
-        frame = frame.filter(~blank.fill_null(value=False))
-        swallowing = self._swallowing(frame)
+        width = len(self._form.headings)
+        if cells.any_ragged or width == 1:
+            # Nothing but the mark stands in a blank line; an empty cell with others behind it is a row.
+            blank = (pl.col("c0").fill_null("") == "") & (pl.col("c1" if width > 1 else "end") == END)
+            frame = frame.filter(~blank.fill_null(value=False))
+        short = pl.any_horizontal((pl.col(f"c{i}") == END).fill_null(value=False) for i in range(width))
         ragged = pl.col("end").ne_missing(END)
-        short = ragged & pl.any_horizontal(
-            (pl.col(f"c{i}") == END).fill_null(value=False) for i in range(width)
-        )
-        frame = frame.select(
-            "row", "line",
-            pl.when(pl.col("breaks") == 0).then("row_hash").alias("row_hash"),
-            *(stripped(pl.col(f"c{place}")).alias(f"raw:{name}") for place, name in self._columns.items()),
-            *(
-                stripped(pl.col(f"c{place}")).alias(f"extra:{self._form.headings[place]}")
-                for place in self._extra_places
-            ),
-            short.alias("short"), ragged.alias("ragged"),
-            pl.col("row").is_in(swallowing.implode()).alias("swallowing"),
+        known = frame.select(
+            "row", "line", "row_hash",
+            (ragged if cells.any_ragged else pl.lit(value=False)).alias("ragged"),
+            (ragged & short if cells.any_ragged else pl.lit(value=False)).alias("short"),
+            (self._swallowing() if cells.any_breaks else pl.lit(value=False)).alias("swallowing"),
         )  # fmt: skip
+        names = {f"c{place}": f"raw:{name}" for place, name in self._columns.items()}
+        names |= {f"c{place}": f"extra:{self._form.headings[place]}" for place in self._extra_places}
+        raws = _stripped(frame.select(pl.col(cell).alias(name) for cell, name in names.items()))
         # Of texts that are all readable there is nothing to find out.
         plain = {ColumnType.TEXT} if cells.all_readable else set[ColumnType]()
-        frame = frame.with_columns(
-            (raw if column.type in plain else CANONICAL[column.type](raw)).alias(column.name)
+        values = [
+            (raw if column.type in plain else canonical(column.type, raw)).alias(column.name)
             for column in self._delivered
-            for raw in [pl.col(f"raw:{column.name}")]
-        )
+            for raw in [raws[f"raw:{column.name}"]]
+        ]
+        frame = known.hstack(raws).hstack(values)
         return frame.with_columns(pl.concat_str(self._definition.key, separator=":").alias("key"))
 
-    def _swallowing(self, frame: pl.DataFrame) -> pl.Series:
-        """Numbers of the rows in which a cell seems to hold other rows, because a quote in one row was
-        closed by one in another: behind a line break stands what begins a row up to its key, and there are
-        delimiters for a row at least."""
-        broken = frame.filter(pl.col("breaks") > 0)
-        if broken.is_empty():
-            return broken["row"]
-        delimiter, names = self._form.delimiter, [f"c{place}" for place in range(len(self._form.headings))]
-        keys = {place for place, name in self._columns.items() if name in self._definition.key}
-        begin = "".join(
-            (_like(frame[names[place]]) if place in keys else f"[^{delimiter}\\n]*") + delimiter
-            for place in range(max(keys) + 1)
+    def _swallowing(self) -> pl.Expr:
+        """Whether a cell of a row seems to hold other rows, because a quote in one row was closed by one in
+        another: behind a line break stands what begins a row up to its key, and there are delimiters for a
+        row at least. Where the row's own key is a number, so are those of the others: any word may be a
+        key, and a text may have a word and delimiters in each of its lines."""
+        delimiter, cells = self._form.delimiter, [f"c{place}" for place in range(len(self._form.headings))]
+        keys = [place for place, name in self._columns.items() if name in self._definition.key]
+
+        def holds_rows(key: str) -> pl.Expr:
+            begin = "".join(
+                (f'[ "]*{key}[ "]*' if place in keys else f"[^{delimiter}\\n]*") + delimiter
+                for place in range(max(keys) + 1)
+            )
+            return pl.any_horizontal(
+                pl.col(cell).str.contains(f"\\n{begin}").fill_null(value=False)
+                & (pl.col(cell).str.count_matches(delimiter, literal=True) >= len(cells) - 1)
+                for cell in cells
+            )
+
+        number = pl.all_horizontal(
+            pl.col(f"c{place}").str.contains(f"^[{BLANKS}]*[0-9]+[{BLANKS}]*$").fill_null(value=False)
+            for place in keys
         )
-        holds_rows = pl.any_horizontal(
-            pl.col(name).str.contains(f"\\n{begin}")
-            & (pl.col(name).str.count_matches(delimiter, literal=True) >= len(names) - 1)
-            for name in names
-        )
-        return broken.filter(holds_rows)["row"]
+        holds = pl.when(number).then(holds_rows("[0-9]+")).otherwise(holds_rows(AmeiseKey.pattern.pattern))
+        return (pl.col("breaks") > 0) & holds
 
     def _checks(self, cells: Cells, frame: pl.DataFrame) -> list[_Check]:
+        """The rules that may be broken here, as a glance shows."""
         whole = ~pl.col("ragged")
-        no_key = ~pl.col("key").str.contains(_KEY_PATTERN).fill_null(value=False)
         key = self._definition.key[0] if len(self._definition.key) == 1 else None
-        checks = [
-            _Check(pl.col("ragged") & pl.col("short"), Rule.ROW_TOO_SHORT),
-            _Check(pl.col("ragged") & ~pl.col("short"), Rule.ROW_TOO_LONG),
-            _Check(pl.col("swallowing"), Rule.ROW_SWALLOWS_ROWS),
-            _Check(no_key, Rule.KEY_UNREADABLE, key),
-        ]
-        if frame["key"].n_unique() < frame.height:
-            last_of_key = pl.col("row") == pl.col("row").max().over("key")
-            checks.append(_Check(whole & ~no_key & ~last_of_key, Rule.KEY_TWICE, key))
+        checks: list[_Check] = []
+        if cells.any_ragged:
+            checks.append(_Check(pl.col("ragged") & pl.col("short"), Rule.ROW_TOO_SHORT))
+            checks.append(_Check(pl.col("ragged") & ~pl.col("short"), Rule.ROW_TOO_LONG))
+        checks.append(_Check(pl.col("swallowing"), Rule.ROW_SWALLOWS_ROWS))
+        checks.append(_Check(~_HAS_KEY, Rule.KEY_UNREADABLE, key))
         for column in self._delivered:
-            value, raw = pl.col(column.name), pl.col(f"raw:{column.name}")
+            value, raw = frame[column.name], frame[f"raw:{column.name}"]
+            is_null = pl.col(column.name).is_null()
             if column.name in self._definition.key:
                 continue
-            if column.required:
-                checks.append(_Check(whole & value.is_null(), Rule.REQUIRED_UNREADABLE, column.name))
-            elif column.type is not ColumnType.TEXT or not cells.all_readable:
-                unreadable = whole & value.is_null() & raw.is_not_null()
+            if column.required and value.null_count():
+                checks.append(_Check(whole & is_null, Rule.REQUIRED_UNREADABLE, column.name))
+            elif not column.required and value.null_count() > raw.null_count():
+                unreadable = whole & is_null & pl.col(f"raw:{column.name}").is_not_null()
                 checks.append(_Check(unreadable, Rule.CELL_UNREADABLE, column.name))
         return checks
 
@@ -218,14 +219,23 @@ class Judge:
             return frame
         is_bad = pl.any_horizontal(rejecting)
         rejected = frame.filter(is_bad)
-        has_key = pl.col("key").str.contains(_KEY_PATTERN).fill_null(value=False)
         self.seen.rejected += rejected.height
-        self.seen.every_row_has_key &= bool(rejected.select(has_key.all()).item())
+        self.seen.every_row_has_key &= bool(rejected.select(_HAS_KEY.all()).item())
         good = frame.filter(~is_bad)
-        keys = rejected.filter(has_key)["key"].unique()
-        # Of a key that came twice the last row counts, if it is good.
+        keys = rejected.filter(_HAS_KEY)["key"].unique()
         self.seen.rejected_keys |= set(keys.filter(~keys.is_in(good["key"].implode())))
         return good
+
+    def _without_twins(self, good: pl.DataFrame) -> pl.DataFrame:
+        """Of good rows with the same key the last one counts."""
+        if good["key"].n_unique() == good.height:
+            return good
+        key = self._definition.key[0] if len(self._definition.key) == 1 else None
+        is_last = pl.col("row") == pl.col("row").max().over("key")
+        twins = good.filter(~is_last)
+        self._report(twins, _Check(~is_last, Rule.KEY_TWICE, key))
+        self.seen.rejected += twins.height
+        return good.filter(is_last)
 
     def _count(self, good: pl.DataFrame) -> None:
         self.seen.rows += good.height
@@ -257,7 +267,8 @@ class Judge:
         return good.select("key", "row", "line", *names_, *more, row_hash.alias("row_hash"))
 
 
-def _like(keys: pl.Series) -> str:
-    """Pattern of a cell that may be one of these keys. Narrow where it can be: any word may be a key."""
-    only_digits = keys.drop_nulls().str.contains(f"^[{BLANKS}]*[0-9]+[{BLANKS}]*$").all()
-    return f'[ "]*{"[0-9]+" if only_digits else AmeiseKey.pattern.pattern}[ "]*'
+def _stripped(cells: pl.DataFrame) -> pl.DataFrame:
+    """Without blanks around them; null where nothing is left."""
+    bare = cells.select(pl.all().str.strip_chars(BLANKS))
+    empty = [name for name in bare.columns if (bare[name] == "").any()]
+    return bare.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)) for name in empty)

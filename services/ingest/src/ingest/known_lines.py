@@ -1,56 +1,71 @@
-"""Which lines of a file are those of rows that are stored already. Pure."""
+"""Which lines of a file are those of rows that are stored already. Pure but for the reading of the file."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from ingest.lines import FIRST_LINE, HASH_BYTES, Source, hash_lines
-
-_AT_ONCE = 1 << 18
-"""Hashes that are Python numbers at a time."""
+from ingest.lines import FIRST_LINE, HASH_BYTES, HashedLines, Source, hash_lines
 
 
 @dataclass(frozen=True, slots=True)
 class KnownLines:
-    """`hashes` of all lines behind the heading; `is_known` of each; `missed`: hashes of stored rows (hex)
-    that no line has."""
+    """`hashes` of all lines behind the heading; `is_known` of each, None if nothing was stored; `missed`:
+    hashes of stored rows (hex) that no line has."""
 
     hashes: bytes
-    is_known: pl.Series
+    is_known: pl.Series | None
     missed: list[str]
 
     @property
     def count(self) -> int:
-        return int(self.is_known.sum())
+        return 0 if self.is_known is None else int(self.is_known.sum())
 
     def lines_of(self, hashes: Iterable[str]) -> dict[str, int]:
-        """The numbers of the known lines with these hashes (hex)."""
-        wanted = _frame(b"".join(map(bytes.fromhex, hashes)))
-        found = _frame(self.hashes).filter(self.is_known).join(wanted, on=["low", "high"], how="inner")
-        places = found["at"].to_list()
-        return {_hex(self.hashes, place): place + FIRST_LINE for place in places}
+        """The numbers of the known lines with these hashes (hex), by hash; those that no known line has are
+        left out."""
+        if self.is_known is None:
+            return {}
+        wanted = list(dict.fromkeys(hashes))
+        pairs = _pairs(self.hashes, bytes.fromhex("".join(wanted)))
+        known = pairs.filter(self.is_known.gather(pairs["at"]))
+        return {wanted[place]: at + FIRST_LINE for at, place in known.select("at", "at_stored").iter_rows()}
+
+    def line_of(self, hash_: str) -> int | None:
+        """The number of the known line with this hash (hex); None if there is none."""
+        return self.lines_of([hash_]).get(hash_)
+
+
+NOTHING_KNOWN = KnownLines(b"", None, [])
 
 
 def find_known(source: Source, mark: bytes, stored: bytes) -> KnownLines:
-    """Compare the lines of a file with the hashes of stored rows. Without any the file is not even read."""
-    return match(hash_lines(source, mark), stored) if stored else match(b"", b"")
+    """The known lines of a file. `stored`: hashes of the stored rows, one behind the other; without any, the
+    file is not read."""
+    return match(hash_lines(source, mark), stored) if stored else NOTHING_KNOWN
 
 
-def match(hashes: bytes, stored: bytes) -> KnownLines:
-    """Compare the hashes of a file's lines with those of the stored rows. A line that the file has twice is
-    not known: one of the two must be rejected."""
-    lines, rows = _frame(hashes), _frame(stored)
-    pairs = (
-        lines.join(rows, on="low", how="inner", suffix="_stored")
-        .filter(pl.col("high") == pl.col("high_stored"))
-        .select("at", "at_stored")
-    )
+def match(file: HashedLines, stored: bytes) -> KnownLines:
+    """Compare a file's lines with the hashes of the stored rows. Not known are
+
+    - a line inside a cell of several lines, whatever it looks like, and those that begin and end such a cell;
+    - a line that the file has twice: one of the two must be rejected.
+    """
+    lines, rows = len(file.hashes) // HASH_BYTES, len(stored) // HASH_BYTES
+    pairs = _pairs(file.hashes, stored)
+    if file.odd:
+        pairs = pairs.filter(~_of_broken_cells(lines, file.odd).gather(pairs["at"]))
     if pairs["at_stored"].n_unique() < pairs.height:
         pairs = pairs.filter(~pl.col("at_stored").is_duplicated())
-    found = _flags(rows.height, pairs["at_stored"])
+    found = _flags(rows, pairs["at_stored"])
     missed = [_hex(stored, place) for place in (~found).arg_true()]
-    return KnownLines(hashes, _flags(lines.height, pairs["at"]), missed)
+    return KnownLines(file.hashes, _flags(lines, pairs["at"]), missed)
+
+
+def _of_broken_cells(lines: int, odd: Sequence[int]) -> pl.Series:
+    """Whether each line is part of a cell of several lines: the odd ones open and close them by turns."""
+    is_odd = _flags(lines, pl.Series(odd, dtype=pl.UInt32))
+    return (is_odd.cast(pl.UInt32).cum_sum() % 2 == 1) | is_odd
 
 
 def _flags(height: int, places: pl.Series) -> pl.Series:
@@ -62,15 +77,17 @@ def _hex(hashes: bytes, place: int) -> str:
     return hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES].hex()
 
 
+def _pairs(hashes: bytes, stored: bytes) -> pl.DataFrame:
+    """`at` and `at_stored`: places of equal hashes."""
+    return (
+        _frame(hashes)
+        .join(_frame(stored), on="low", how="inner", suffix="_stored")
+        .filter(pl.col("high") == pl.col("high_stored"))
+        .select("at", "at_stored")
+    )
+
+
 def _frame(hashes: bytes) -> pl.DataFrame:
     """`at`, and both halves of each hash: joined as numbers, they take a fifth of the time of texts."""
-    parts = [*_parts(hashes)] or [pl.DataFrame(schema={"low": pl.UInt64, "high": pl.UInt64})]
-    return pl.concat(parts).with_row_index("at")
-
-
-def _parts(hashes: bytes) -> Iterator[pl.DataFrame]:
-    words = memoryview(hashes).cast("Q")
-    for start in range(0, len(words), 2 * _AT_ONCE):
-        part = words[start : start + 2 * _AT_ONCE]
-        schema = {"low": pl.UInt64, "high": pl.UInt64}
-        yield pl.DataFrame({"low": part[0::2].tolist(), "high": part[1::2].tolist()}, schema=schema)
+    words = pl.Series([hashes]).bin.reinterpret(dtype=pl.Array(pl.UInt64, len(hashes) // 8)).explode()
+    return pl.DataFrame({"low": words.gather_every(2), "high": words.gather_every(2, 1)}).with_row_index("at")

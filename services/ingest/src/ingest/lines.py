@@ -13,6 +13,7 @@ BLOCK_BYTES = 8 << 20
 HASH_BYTES = 16
 FIRST_LINE = 2
 """Number of the first line behind the heading."""
+QUOTE = b'"'
 
 Source = Callable[[], BinaryIO]
 """Opens the file anew."""
@@ -20,10 +21,11 @@ Source = Callable[[], BinaryIO]
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Lines without their line feeds; `first` is the number of the first one in the file. `ended`: a line
-    feed follows the last one."""
+    """`text` of some lines, and the same as `lines` without their line feeds; `first` is the number of the
+    first one in the file. `ended`: a line feed follows the last one."""
 
     first: int
+    text: bytes
     lines: list[bytes]
     ended: bool
 
@@ -34,21 +36,41 @@ def lines_of(source: Source) -> Iterator[Lines]:
         file.readline()
         number, begun = FIRST_LINE, b""
         while block := file.read(BLOCK_BYTES):
-            lines = (begun + block).split(b"\n")
-            begun = lines.pop()
-            if lines:
-                yield Lines(number, lines, ended=True)
-                number += len(lines)
+            text, feed, begun = (begun + block).rpartition(b"\n")
+            if feed:
+                found = _lines(number, text, ended=True)
+                yield found
+                number += len(found.lines)
         if begun:
-            yield Lines(number, [begun], ended=False)
+            yield _lines(number, begun, ended=False)
 
 
-def hashes_of(lines: Sequence[bytes], mark: bytes) -> list[bytes]:
-    """MD5 of each line; `mark` tells lines apart that mean different things in different files."""
+def _lines(first: int, text: bytes, *, ended: bool) -> Lines:
+    return Lines(first, text, text.split(b"\n"), ended)
+
+
+def hashes_of(lines: Sequence[bytes], mark: bytes) -> bytes:
+    """MD5 of each line, one behind the other; `mark` tells lines apart that mean different things in
+    different files."""
     md5 = hashlib.md5
-    return [md5(mark + line, usedforsecurity=False).digest() for line in lines]
+    return b"".join([md5(mark + line, usedforsecurity=False).digest() for line in lines])
 
 
-def hash_lines(source: Source, mark: bytes) -> bytes:
-    """The hashes of all lines behind the heading, one behind the other."""
-    return b"".join(b"".join(hashes_of(block.lines, mark)) for block in lines_of(source))
+@dataclass(frozen=True, slots=True)
+class HashedLines:
+    """`hashes` of all lines behind the heading, one behind the other; `odd`: places among them of those with
+    an odd number of quotes, which begin or end a cell of several lines."""
+
+    hashes: bytes
+    odd: list[int]
+
+
+def hash_lines(source: Source, mark: bytes) -> HashedLines:
+    hashes = bytearray()
+    odd: list[int] = []
+    for block in lines_of(source):
+        hashes += hashes_of(block.lines, mark)
+        if QUOTE in block.text:
+            start = block.first - FIRST_LINE
+            odd += [place for place, line in enumerate(block.lines, start) if line.count(QUOTE) & 1]
+    return HashedLines(bytes(hashes), odd)

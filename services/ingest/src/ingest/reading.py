@@ -12,15 +12,14 @@ import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
 
 import polars as pl
 
 from contracts.names import Table
 from ingest.headings import MAX_HEADER_BYTES, columns_of
 from ingest.judging import KEPT_PROBLEMS, Judge
-from ingest.lines import Source, hashes_of, lines_of
-from ingest.parsing import FileForm, cells_of, form_of
+from ingest.lines import HASH_BYTES, QUOTE, Lines, Source, hashes_of, lines_of
+from ingest.parsing import Cells, FileForm, cells_of, form_of
 from ingest.problems import Problem, Rule, TableRejected
 from ingest.records import Block, records, wanted_lines
 from ingest.spool import UNFINISHED_SUFFIX
@@ -162,23 +161,28 @@ class TableReader:
         self._judge = Judge(file.form, file.definition, file.columns)
         self._key_hashes: list[pl.Series] = []
         self._breaks = 0
-        self._opened: BinaryIO | None = None
+        self._bytes = 0
 
     @property
     def percent(self) -> int:
-        """How much of the file was read so far."""
-        opened = self._opened
-        return 100 if opened is None or opened.closed else 100 * opened.tell() // self._file.bytes_
+        """How much of the file was read."""
+        return min(100, 100 * self._bytes // max(self._file.bytes_, 1))
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """The good rows block by block: `key`, `row`, `line`, the delivered columns as canonical text, where
         needed `extra` (JSON text of columns that the format does not know) and `unknown` (`{a,b}`), and
         `row_hash` (hex; null where the row must be read again next time). Raises TableRejected."""
-        for block in records(wanted_lines(lines_of(self._open), self._is_known)):
+        for block in records(wanted_lines(self._lines(), self._is_known)):
             frame = self._frame(block)
             if frame.height:
                 self._key_hashes.append(frame["key"].hash())
                 yield frame
+
+    def _lines(self) -> Iterator[Lines]:
+        for lines in lines_of(self._file.source):
+            yield lines
+            self._bytes += len(lines.text) + lines.ended
+        self._bytes = self._file.bytes_
 
     def may_have_twins(self) -> bool:
         """Whether two good rows may have the same key. (Two of one block cannot.)"""
@@ -204,25 +208,29 @@ class TableReader:
             problem_count=seen.problem_count,
         )
 
-    def _open(self) -> BinaryIO:
-        self._opened = self._file.source()
-        return self._opened
-
     def _frame(self, block: Block) -> pl.DataFrame:
-        cells = cells_of(block.lines, self._file.form)
+        cells = cells_of(block, self._file.form)
         at, breaks = cells.frame["at"], cells.frame["breaks"]
         lines = block.numbers.gather(at)
         row = lines - (breaks.cum_sum() - breaks + self._breaks)
         self._breaks += int(breaks.sum())
-        hashes = [hash_.hex() for hash_ in hashes_of(block.lines, self._file.mark)]
         places = pl.DataFrame(
-            {
-                "row": row.cast(pl.UInt32),
-                "line": lines,
-                "row_hash": pl.Series(hashes, dtype=pl.String).gather(at),
-            }
+            {"row": row.cast(pl.UInt32), "line": lines, "row_hash": self._hashes(block, cells)}
         )
         return self._judge(cells, places, ended=block.ended)
+
+    def _hashes(self, block: Block, cells: Cells) -> pl.Series:
+        """The hash of each record's line. None where the same line may mean something else the next time: it
+        is only a part of the record, or has quotes that could not be taken as such here."""
+        hashes = hashes_of(block.lines, self._file.mark).hex("\n", HASH_BYTES)
+        found = pl.Series("row_hash", [hashes]).str.split("\n").explode()
+        if not cells.quotes_hold:
+            quoted = pl.Series([QUOTE in line for line in block.lines])
+            return found.set(quoted, None)
+        if not cells.any_breaks:
+            return found
+        frame = pl.DataFrame({"row_hash": found.gather(cells.frame["at"]), "breaks": cells.frame["breaks"]})
+        return frame.select(pl.when(pl.col("breaks") == 0).then("row_hash").alias("row_hash"))["row_hash"]
 
 
 def read_sample(raw: bytes, file: str, definition: TableFormat) -> tuple[ReadTable, pl.DataFrame]:

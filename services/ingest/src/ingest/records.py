@@ -1,20 +1,20 @@
 """Lines that are to be read, in blocks that hold whole records: a quoted cell may hold line breaks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import chain, compress
 
 import polars as pl
 
-from ingest.lines import BLOCK_BYTES, FIRST_LINE, Lines
-
-QUOTE = b'"'
+from ingest.lines import BLOCK_BYTES, FIRST_LINE, QUOTE, Lines
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Lines, and the number that each has in its file. `ended`: a line feed follows the last one."""
+    """`text` of some lines, the same as `lines` without their line feeds, and the number that each has in its
+    file. `ended`: a line feed follows the last one, or other lines do."""
 
+    text: bytes
     lines: list[bytes]
     numbers: pl.Series
     ended: bool
@@ -26,39 +26,59 @@ def wanted_lines(blocks: Iterable[Lines], is_known: pl.Series | None) -> Iterato
         end = block.first + len(block.lines)
         numbers = pl.int_range(block.first, end, dtype=pl.UInt32, eager=True)
         if is_known is None:
-            yield Block(block.lines, numbers, block.ended)
+            yield Block(block.text, block.lines, numbers, block.ended)
             continue
         wanted = ~is_known.slice(block.first - FIRST_LINE, len(block.lines))
         if wanted.any():
-            yield Block(list(compress(block.lines, wanted)), numbers.filter(wanted), block.ended)
+            ended = block.ended or not wanted[-1]
+            yield _block(list(compress(block.lines, wanted)), numbers.filter(wanted), ended=ended)
 
 
 def records(blocks: Iterable[Block]) -> Iterator[Block]:
     """The same lines in blocks of about BLOCK_BYTES, each cut between two records. Where a quote stays open
     over a whole block it was never meant to be one: then the cut is where it is."""
-    waiting: Block | None = None
+    waiting: list[Block] = []
     for block in blocks:
-        gathered = block if waiting is None else _joined(waiting, block)
-        waiting, size = gathered, sum(map(len, gathered.lines))
+        waiting.append(block)
+        size = sum(len(part.text) for part in waiting)
         if size < BLOCK_BYTES / 2:
             continue
-        cut = _last_cut(gathered.lines)
-        if cut == 0:
-            cut = len(gathered.lines) if size > BLOCK_BYTES else 0
-        if cut:
-            yield Block(gathered.lines[:cut], gathered.numbers[:cut], ended=True)
-        waiting = Block(gathered.lines[cut:], gathered.numbers[cut:], gathered.ended)
-    if waiting is not None and waiting.lines:
-        yield waiting
+        gathered = _joined(waiting)
+        cut = _last_cut(gathered)
+        if cut == 0 and size > BLOCK_BYTES:
+            cut = len(gathered.lines)
+        first, rest = _cut(gathered, cut)
+        if first.lines:
+            yield first
+        waiting = [rest] if rest.lines else []
+    if waiting:
+        yield _joined(waiting)
 
 
-def _joined(first: Block, second: Block) -> Block:
-    numbers = pl.concat([first.numbers, second.numbers], rechunk=True)
-    return Block([*first.lines, *second.lines], numbers, second.ended)
+def _block(lines: list[bytes], numbers: pl.Series, *, ended: bool) -> Block:
+    return Block(b"\n".join(lines), lines, numbers, ended)
 
 
-def _last_cut(lines: list[bytes]) -> int:
+def _joined(parts: Sequence[Block]) -> Block:
+    if len(parts) == 1:
+        return parts[0]
+    numbers = pl.concat([part.numbers for part in parts], rechunk=True)
+    text = b"\n".join(part.text for part in parts)
+    return Block(text, list(chain.from_iterable(part.lines for part in parts)), numbers, parts[-1].ended)
+
+
+def _cut(block: Block, at: int) -> tuple[Block, Block]:
+    """The lines before the place `at`, and those from there on."""
+    if at == len(block.lines):
+        return block, _block([], block.numbers.clear(), ended=block.ended)
+    return (
+        _block(block.lines[:at], block.numbers[:at], ended=True),
+        _block(block.lines[at:], block.numbers[at:], ended=block.ended),
+    )
+
+
+def _last_cut(block: Block) -> int:
     """How many of the lines are whole records: all, or those before the last quote that opens."""
-    if sum(line.count(QUOTE) for line in lines) % 2 == 0:
-        return len(lines)
-    return next(place for place in range(len(lines) - 1, -1, -1) if lines[place].count(QUOTE) % 2)
+    if block.text.count(QUOTE) % 2 == 0:
+        return len(block.lines)
+    return next(place for place in range(len(block.lines) - 1, -1, -1) if block.lines[place].count(QUOTE) % 2)
