@@ -31,8 +31,8 @@ class DatabaseUrls:
 
 
 NewDatabase = Callable[..., DatabaseUrls]
-"""`new_database(service, package=None, revision="head")`; `package` holds the migrations, the service's own by
-default."""
+"""`new_database(service, package=None, revision="head")`; `package` holds the migrations, the service's own
+by default."""
 
 
 @dataclass

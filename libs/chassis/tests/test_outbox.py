@@ -51,7 +51,8 @@ async def test_postgresql_puts_together_what_many_messages_are_about(database: D
         as_of=now, objects=(one,),
     )  # fmt: skip
     query = """
-        SELECT chunk, string_agg('{"key":"' || chunk || n || '","version":"' || repeat('a', 32) || '"}', ',') AS x
+        SELECT chunk, string_agg(
+            '{"key":"' || chunk || n || '","version":"' || repeat('a', 32) || '"}', ',') AS x
         FROM generate_series(1, :chunks) chunk, generate_series(1, 2) n GROUP BY chunk
     """
     async with database.tenant(BERLIN) as session:

@@ -93,8 +93,8 @@ def version_sql(form: Format, table: Table, wanted: str) -> str:
 
 
 def versioned_sql(form: Format, table: Table, columns: Sequence[str]) -> str:
-    """SELECT of `key`, these columns and `version` of all rows of `incoming_<table>`: they are not stored yet,
-    what belongs to them is. Takes the parameter `tenant`."""
+    """SELECT of `key`, these columns and `version` of all rows of `incoming_<table>`, which are not stored
+    yet; what belongs to them is. Takes the parameter `tenant`."""
     own = ", ".join(f"own_{name} AS {name}" for name in columns)
     return f"""
         {_built(form, table, None, own_columns=columns)}
@@ -129,7 +129,8 @@ def _built(
         fields.append(field)
         if join not in joins:
             joins.append(join)
-    ctes, rows = [], f"incoming_{table} o"
+    ctes: list[str] = []
+    rows = f"incoming_{table} o"
     if wanted:
         ctes.append(f"wanted AS MATERIALIZED ({wanted})")
         rows = f"wanted JOIN {table} o ON o.tenant = :tenant AND o.key = wanted.key AND o.gone_since IS NULL"

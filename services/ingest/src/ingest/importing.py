@@ -61,6 +61,12 @@ _IMPORT_SETTINGS = """
 SELECT set_config('statement_timeout', :timeout, true), set_config('jit', 'off', true),
        set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true)
 """
+_IN_ORDER_OF_NEED = (
+    *(table for table in Table if table is not Table.KUNDE and table is not Table.VERTRAG),
+    Table.KUNDE,
+    Table.VERTRAG,
+)
+"""First rows get the versions of their objects at once, so what belongs to an object is written before it."""
 _TOO_MUCH = frozenset({"57014", "53100", "53200", "53400"})
 """PostgreSQL's codes: the statement took too long; disk full, out of memory, above a configured limit."""
 
@@ -367,19 +373,17 @@ class Importer:
                 session, table, tenant=current.tenant, filled=read_table.filled, counts=counts[table],
                 whole=table in whole, delivery=current.delivery, as_of=current.as_of,
             )  # fmt: skip
-        # The parts of a Kunde before him: first rows get the versions of their objects at once.
-        for table in sorted(
-            counts, key=lambda table: (table in (Table.KUNDE, Table.VERTRAG), list(Table).index(table))
-        ):
+        for table in _IN_ORDER_OF_NEED:
             if table in first:
                 await merging.write_first(
                     session, form, form[table], tenant=current.tenant, delivery=current.delivery, now=now
                 )
-            elif table in differing:
+                continue
+            if table in differing:
                 await merging.apply(
                     session, form[table], tenant=current.tenant, delivery=current.delivery, now=now
                 )
-            if table not in first:
+            if table in counts:
                 await merging.remember_lines(session, form[table], tenant=current.tenant)
         for table in OBJECT_TABLES:
             if table in first:

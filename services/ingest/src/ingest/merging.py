@@ -99,7 +99,8 @@ async def _find_gone(
         session,
         f"""
         INSERT INTO delta_{table} (key, action, back)
-        SELECT u.key, 'gone', false FROM unseen_{table} u JOIN {table} s ON s.tenant = :tenant AND s.key = u.key
+        SELECT u.key, 'gone', false
+        FROM unseen_{table} u JOIN {table} s ON s.tenant = :tenant AND s.key = u.key
         WHERE NOT EXISTS (SELECT FROM incoming_{table} i WHERE i.key = u.key)
           AND NOT u.key = ANY(CAST(:rejected AS text[]))
         """,
@@ -144,7 +145,8 @@ async def apply(
     await run_sql(
         session,
         f"""
-        INSERT INTO {table} (tenant, key, {", ".join(names)}, extra, unknown, row_hash, first_seen, changed_at)
+        INSERT INTO {table}
+            (tenant, key, {", ".join(names)}, extra, unknown, row_hash, first_seen, changed_at)
         SELECT :tenant, i.key, {", ".join(f"i.{name}" for name in names)}, i.extra, i.unknown, i.row_hash,
                :now, :now
         FROM incoming_{table} i JOIN delta_{table} d ON d.key = i.key WHERE d.action = 'new' AND NOT d.back

@@ -13,8 +13,9 @@ from chassis.database import fetch_all, run_sql
 from contracts.ids import TenantId
 from contracts.names import Table
 from ingest import store
+from ingest.judging import KEPT_PROBLEMS
 from ingest.problems import Problem, Rule
-from ingest.reading import KEPT_PROBLEMS, ReadDelivery
+from ingest.reading import ReadDelivery
 from ingest.staging import Staged
 from ingest.table_format import Column, Format
 

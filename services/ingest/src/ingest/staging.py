@@ -51,11 +51,13 @@ class Staged:
 class _Stored:
     """The living rows of a table: how many, their hashes one behind the other, and filled cells."""
 
-    is_first: bool
     rows: int
-    hashed: int
     hashes: bytes
     filled: Mapping[str, int]
+
+    @classmethod
+    def nothing(cls, definition: TableFormat) -> "_Stored":
+        return cls(0, b"", dict.fromkeys(definition.names, 0))
 
 
 async def stage(
@@ -64,17 +66,25 @@ async def stage(
     """Fill both temporary tables; tells `loaded` rows and percent of the file. Raises TableRejected: then
     what was begun in PostgreSQL must be rolled back."""
     # Here, because polars costs memory that a service that only waits does not need.
-    from ingest.known_lines import find_known  # noqa: PLC0415
+    from ingest.known_lines import NOTHING_KNOWN, match  # noqa: PLC0415
+    from ingest.lines import hash_lines  # noqa: PLC0415
     from ingest.reading import TableReader  # noqa: PLC0415
 
     table = file.definition.table
-    stored = await _stored(session, file.definition, tenant)
-    known = await asyncio.to_thread(find_known, file.source, file.mark, stored.hashes)
+    stored, known = _Stored.nothing(file.definition), NOTHING_KNOWN
+    is_first = await _is_first(session, table, tenant)
+    if not is_first:
+        hashing = asyncio.create_task(asyncio.to_thread(hash_lines, file.source, file.mark))
+        try:
+            stored = await _stored(session, file.definition, tenant)
+        finally:
+            hashes = await hashing
+        known = await asyncio.to_thread(match, hashes, stored.hashes)
     await _note_unseen(session, table, stored, known, tenant)
     await _create_incoming(session, file)
     reader = TableReader(file, known.is_known if known.count else None)
     await _copy(session, table, reader, loaded)
-    if not stored.is_first:
+    if not is_first:
         await run_sql(session, f"ANALYZE incoming_{table}")
     twins = await _twins_of_each_other(session, file) if reader.may_have_twins() else []
     read = reader.result().with_known(known.count, {})
@@ -83,30 +93,28 @@ async def stage(
     filled = {name: stored.filled[name] for name in file.delivered}
     for name, count in (await _filled_unseen(session, file, tenant)).items():
         filled[name] -= count
-    return read.with_known(0, filled).without_twins(twins), Staged(known, stored.is_first)
+    return read.with_known(0, filled).without_twins(twins), Staged(known, is_first)
+
+
+async def _is_first(session: AsyncSession, table: Table, tenant: TenantId) -> bool:
+    [row] = await fetch_all(
+        session, f"SELECT NOT EXISTS (SELECT FROM {table} WHERE tenant = :tenant) AS is_first", tenant=tenant
+    )
+    return row["is_first"]
 
 
 async def _stored(session: AsyncSession, definition: TableFormat, tenant: TenantId) -> _Stored:
-    table = definition.table
-    [first] = await fetch_all(
-        session, f"SELECT NOT EXISTS (SELECT FROM {table} WHERE tenant = :tenant) AS is_first", tenant=tenant
-    )
-    if first["is_first"]:
-        return _Stored(is_first=True, rows=0, hashed=0, hashes=b"", filled=dict.fromkeys(definition.names, 0))
     counts = ", ".join(f"count({name})" for name in definition.names)
     query = (
-        f"SELECT count(*), count(row_hash), string_agg(uuid_send(row_hash), ''::bytea), {counts} "
-        f"FROM {table} WHERE tenant = %s AND gone_since IS NULL"
+        f"SELECT count(*), string_agg(uuid_send(row_hash), ''::bytea), {counts} "
+        f"FROM {definition.table} WHERE tenant = %s AND gone_since IS NULL"
     )
     async with (await _connection(session)).cursor(binary=True) as cursor:
         await cursor.execute(query.encode(), (tenant,))
         row = await cursor.fetchone()
     assert row is not None
-    rows, hashed, hashes, *filled = row
-    return _Stored(
-        is_first=False, rows=rows, hashed=hashed, hashes=hashes or b"",
-        filled=dict(zip(definition.names, filled, strict=True)),
-    )  # fmt: skip
+    rows, hashes, *filled = row
+    return _Stored(rows, hashes or b"", dict(zip(definition.names, filled, strict=True)))
 
 
 async def _note_unseen(

@@ -182,8 +182,8 @@ async def tell_first(
 ) -> None:
     """The same of a table that got its first `count` rows."""
     told = (
-        "SELECT row_number() OVER (ORDER BY key) AS position, key, version, false AS gone, 'created' AS action, "
-        f"CAST('{{}}' AS text[]) AS fields FROM {table} WHERE tenant = :tenant"
+        "SELECT row_number() OVER (ORDER BY key) AS position, key, version, false AS gone, "
+        f"'created' AS action, CAST('{{}}' AS text[]) AS fields FROM {table} WHERE tenant = :tenant"
     )
     await _tell(session, outbox, table, current, told, count, tenant=current.tenant)
 

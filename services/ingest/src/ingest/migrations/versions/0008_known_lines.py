@@ -38,7 +38,8 @@ def upgrade() -> None:
             "ADD COLUMN versioned_by uuid"
         )
         op.execute(
-            f"UPDATE {table} t SET version = v.version, versioned_at = v.changed_at, versioned_by = v.delivery "
+            f"UPDATE {table} t "  # noqa: S608 (an enum)
+            "SET version = v.version, versioned_at = v.changed_at, versioned_by = v.delivery "
             f"FROM object_version v WHERE v.tenant = t.tenant AND v.table_name = '{table}' AND v.key = t.key"
         )
     for table in (*_OBJECTS, *_PARTS):
