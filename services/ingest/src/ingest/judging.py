@@ -8,7 +8,7 @@ import polars as pl
 
 from contracts.ids import AmeiseKey
 from contracts.rpc.ingest_format import ColumnType, Policy
-from ingest.cells import BLANKS, canonical
+from ingest.cells import BLANKS, canonical, stripped
 from ingest.parsing import END, Cells, FileForm
 from ingest.problems import Problem, Rule, value_class
 from ingest.table_format import Column, TableFormat
@@ -138,7 +138,7 @@ class Judge:
         )  # fmt: skip
         names = {f"c{place}": f"raw:{name}" for place, name in self._columns.items()}
         names |= {f"c{place}": f"extra:{self._form.headings[place]}" for place in self._extra_places}
-        raws = _stripped(frame.select(pl.col(cell).alias(name) for cell, name in names.items()))
+        raws = stripped(frame.select(pl.col(cell).alias(name) for cell, name in names.items()))
         # Of texts that are all readable there is nothing to find out.
         plain = {ColumnType.TEXT} if cells.all_readable else set[ColumnType]()
         values = [
@@ -265,10 +265,3 @@ class Judge:
             more.append(pl.struct(bare).struct.json_encode().alias("extra"))
         names_ = [column.name for column in self._delivered]
         return good.select("key", "row", "line", *names_, *more, row_hash.alias("row_hash"))
-
-
-def _stripped(cells: pl.DataFrame) -> pl.DataFrame:
-    """Without blanks around them; null where nothing is left."""
-    bare = cells.select(pl.all().str.strip_chars(BLANKS))
-    empty = [name for name in bare.columns if (bare[name] == "").any()]
-    return bare.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)) for name in empty)
