@@ -130,11 +130,12 @@ class Judge:
             frame = frame.filter(~blank.fill_null(value=False))
         short = pl.any_horizontal((pl.col(f"c{i}") == END).fill_null(value=False) for i in range(width))
         ragged = pl.col("end").ne_missing(END)
+        swallowing = self._swallowing(frame) if cells.any_breaks else pl.Series(dtype=pl.UInt32)
         known = frame.select(
             "row", "line", "row_hash",
             (ragged if cells.any_ragged else pl.lit(value=False)).alias("ragged"),
             (ragged & short if cells.any_ragged else pl.lit(value=False)).alias("short"),
-            (self._swallowing() if cells.any_breaks else pl.lit(value=False)).alias("swallowing"),
+            pl.col("line").is_in(swallowing.implode()).alias("swallowing"),
         )  # fmt: skip
         names = {f"c{place}": f"raw:{name}" for place, name in self._columns.items()}
         names |= {f"c{place}": f"extra:{self._form.headings[place]}" for place in self._extra_places}
@@ -149,11 +150,11 @@ class Judge:
         frame = known.hstack(raws).hstack(values)
         return frame.with_columns(pl.concat_str(self._definition.key, separator=":").alias("key"))
 
-    def _swallowing(self) -> pl.Expr:
-        """Whether a cell of a row seems to hold other rows, because a quote in one row was closed by one in
-        another: behind a line break stands what begins a row up to its key, and there are delimiters for a
-        row at least. Where the row's own key is a number, so are those of the others: any word may be a
-        key, and a text may have a word and delimiters in each of its lines."""
+    def _swallowing(self, frame: pl.DataFrame) -> pl.Series:
+        """Lines of the rows in which a cell seems to hold other rows, because a quote in one row was closed
+        by one in another: behind a line break stands what begins a row up to its key, and there are
+        delimiters for a row at least. Where the row's own key is a number, so are those of the others: any
+        word may be a key, and a text may have a word and delimiters in each of its lines."""
         delimiter, cells = self._form.delimiter, [f"c{place}" for place in range(len(self._form.headings))]
         keys = [place for place, name in self._columns.items() if name in self._definition.key]
 
@@ -173,7 +174,7 @@ class Judge:
             for place in keys
         )
         holds = pl.when(number).then(holds_rows("[0-9]+")).otherwise(holds_rows(AmeiseKey.pattern.pattern))
-        return (pl.col("breaks") > 0) & holds
+        return frame.filter(pl.col("breaks") > 0).filter(holds)["line"]
 
     def _checks(self, cells: Cells, frame: pl.DataFrame) -> list[_Check]:
         """The rules that may be broken here, as a glance shows."""

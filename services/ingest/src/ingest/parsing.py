@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ingest.headings import BOM, as_utf8, header_of
+from ingest.lines import QUOTE
 from ingest.problems import LONE_QUOTE, MAX_CELL_BYTES, UNREADABLE_CHARACTERS, Problem, Rule, TableRejected
 from ingest.records import Block
 from ingest.table_format import TableFormat
@@ -61,18 +62,31 @@ def cells_of(block: Block, form: FileForm) -> Cells:
         )
     text = _plain(text)
     try:
-        frame = _read_csv(_marked(text, form), form, quote='"')
+        if _may_have_breaks(block):
+            frame = _read_numbered(text, form)
+        else:
+            frame = _unbroken(_read_csv(_marked(text, form), form, quote='"'))
+            if frame.height != len(block.lines):
+                return _without_quotes(text, form)
     except pl.exceptions.PolarsError:
         return _without_quotes(text, form)
-    any_breaks = frame.height < len(block.lines)
-    frame = _read_broken(text, form) if any_breaks else _unbroken(frame)
+    broken = frame.filter(pl.col("breaks") > 0)
+    if broken.height:
+        broken = _without_numbers(broken, form)
+        frame = _with_rows(frame, broken, _names(form))
+        longest = broken.select(pl.max_horizontal(pl.col(_names(form)).str.len_bytes().max())).item()
+        readable = readable and longest <= MAX_CELL_BYTES
     return Cells(
         frame,
-        all_readable=readable and not any_breaks,
-        any_breaks=any_breaks,
+        all_readable=readable,
+        any_breaks=broken.height > 0,
         any_ragged=not frame["end"].eq_missing(END).all(),
         quotes_hold=True,
     )
+
+
+def _may_have_breaks(block: Block) -> bool:
+    return QUOTE in block.text and any(line.count(QUOTE) & 1 for line in block.lines)
 
 
 def _plain(text: bytes) -> bytes:
@@ -108,17 +122,28 @@ def _read_usual(text: bytes, lines: int, form: FileForm) -> pl.DataFrame | None:
     return frame if frame.height == lines and frame["end"].eq_missing(END).all() else None
 
 
-def _read_broken(text: bytes, form: FileForm) -> pl.DataFrame:
-    """Read lines of which some are only parts of records: each is numbered in front, so a record's number is
-    that of its first line. The mark behind a line and the number before the next are taken out of cells."""
-    lines, delimiter = text.split(b"\n"), form.delimiter
-    numbered = b"\n".join(b"%d%s%s" % (at, delimiter.encode(), line) for at, line in enumerate(lines))
+def _read_numbered(text: bytes, form: FileForm) -> pl.DataFrame:
+    """Read lines of which some may be only parts of records: each is numbered in front, so a record's number
+    is that of its first line."""
+    lines, delimiter = text.split(b"\n"), form.delimiter.encode()
+    numbered = b"\n".join(b"%d%s%s" % (at, delimiter, line) for at, line in enumerate(lines))
     frame = _read_csv(_marked(numbered, form), form, "at", quote='"')
     at = frame["at"].cast(pl.UInt32)
-    cells = pl.col(_names(form)).str.replace_all(f"{delimiter}{END}\n[0-9]+{delimiter}", "\n")
-    return frame.with_columns(
-        at.alias("at"), (at.shift(-1, fill_value=len(lines)) - at - 1).alias("breaks"), cells
-    )
+    breaks = at.shift(-1, fill_value=len(lines)) - at - 1
+    return frame.with_columns(at.alias("at"), breaks.alias("breaks"))
+
+
+def _without_numbers(broken: pl.DataFrame, form: FileForm) -> pl.DataFrame:
+    """Take the mark behind a line and the number before the next out of the cells."""
+    between = f"{form.delimiter}{END}\n[0-9]+{form.delimiter}"
+    return broken.with_columns(pl.col(_names(form)).str.replace_all(between, "\n"))
+
+
+def _with_rows(frame: pl.DataFrame, others: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """The same with the cells of `others` in the rows that have their `at`."""
+    places = frame["at"].is_in(others["at"].implode()).arg_true()
+    changed = [name for name in names if not frame[name].gather(places).eq_missing(others[name]).all()]
+    return frame.with_columns(frame[name].scatter(places, others[name]) for name in changed)
 
 
 def _without_quotes(text: bytes, form: FileForm) -> Cells:
