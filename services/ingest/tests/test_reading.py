@@ -9,12 +9,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contracts.names import Table
 from contracts.rpc.ingest_format import ColumnType, Policy
-from ingest.cells import CANONICAL, stripped
+from ingest.cells import CANONICAL, canonical
 from ingest.problems import Rule, TableRejected, ValueClass
 from ingest.reading import ReadTable, TableReader, open_sample, read_sample
 from ingest.table_format import load_format
@@ -39,8 +39,11 @@ def problems(found: ReadTable) -> list[tuple[Rule, int | None, str | None]]:
 
 
 def cell(type_: ColumnType, text: str) -> str | None:
-    frame = pl.DataFrame({"x": [text]}, schema={"x": pl.String})
-    return frame.select(CANONICAL[type_](stripped(pl.col("x"))).alias("x"))["x"][0]
+    """The canonical text of a cell. It is the same whether the column's other cells are usual or not."""
+    alone = canonical(type_, pl.Series("x", [text]))[0]
+    for other in ("2.1.1980", "02.01.1980", "1980-01-02", "1,00", "1.00", "1", "ja", "1980-01-02 14:05"):
+        assert canonical(type_, pl.Series("x", [None, other, text]))[2] == alone
+    return alone
 
 
 @pytest.mark.parametrize(
@@ -79,20 +82,43 @@ def cell(type_: ColumnType, text: str) -> str | None:
         (ColumnType.TIMESTAMP, "2024-03-01 25:00", None),
         (ColumnType.TIMESTAMP, "2024-03-01 23:59:60", "2024-03-02T00:00:00"),
         (ColumnType.TIMESTAMP, "9999-12-31 23:59:60", None),
-        (ColumnType.TEXT, " 050 ", "050"),
         (ColumnType.TEXT, "a\x00b", None),
         (ColumnType.TEXT, "M\ufffdller", None),
         (ColumnType.TEXT, "x" * 40_000, None),
-        (ColumnType.TEXT, "   ", None),
     ],
 )
 def test_a_cell_is_read_by_its_type(type_: ColumnType, text: str, canonical: str | None) -> None:
     assert cell(type_, text) == canonical
 
 
+_DIGITS = st.sampled_from(["0", "1", "2", "3", "9", "12", "24", "31", "59", "60", "1980", "0000", "\u0661"])
+_BETWEEN = st.sampled_from(["", ".", "-", ":", " ", "T", ",", "+", "\n", "00:00", "€"])
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from([type_ for type_ in ColumnType if type_ is not ColumnType.TEXT]),
+    st.lists(st.tuples(_DIGITS, _BETWEEN), max_size=6).map(lambda parts: "".join(map("".join, parts)))
+    | st.from_regex(
+        r"[0-3][0-9]\.[01][0-9]\.[0-9]{4}([T ][0-2][0-9]:[0-6][0-9](:[0-6][0-9])?)?", fullmatch=True
+    )
+    | st.from_regex(
+        r"[0-9]{4}-[01][0-9]-[0-3][0-9]([T ][0-2][0-9]:[0-6][0-9](:[0-6][0-9])?)?", fullmatch=True
+    )
+    | st.from_regex(r"[+-]?[0-9]{1,18}[.,][0-9]{1,3}", fullmatch=True),
+)
+def test_the_quick_way_to_read_a_usual_cell_reads_what_the_careful_one_does(
+    type_: ColumnType, text: str
+) -> None:
+    cells = pl.Series("x", [text])
+    assert canonical(type_, cells)[0] == cells.to_frame().select(CANONICAL[type_](pl.col("x"))).item()
+
+
 @given(st.dates(min_value=date(1, 1, 1)))
 def test_every_date_is_read_in_both_forms(day: date) -> None:
-    assert cell(ColumnType.DATE, f"{day.day}.{day.month}.{day.year:04}") == day.isoformat()
+    for written in (f"{day.day}.{day.month}.{day.year:04}", f"{day.day:02}.{day.month:02}.{day.year:04}"):
+        assert cell(ColumnType.DATE, written) == day.isoformat()
+        assert cell(ColumnType.TIMESTAMP, f"{written} 14:05") == f"{day.isoformat()}T14:05:00"
     assert cell(ColumnType.DATE, day.isoformat()) == day.isoformat()
 
 
@@ -213,6 +239,27 @@ def test_unknown_columns_are_kept_raw() -> None:
 def test_windows_1252_is_found_out_also_line_by_line() -> None:
     data = "id;text\r\n1;Müller\r\n".encode() + "2;Größe €\r\n".encode("cp1252")
     assert rows(read(data)[1]) == [("1", "Müller"), ("2", "Größe €")]
+
+
+def test_blanks_around_a_text_are_no_part_of_it() -> None:
+    data = "id;text\r\n\u00a01 ; 050 \r\n2;   \r\n3;a b\r\n".encode()
+    assert rows(read(data)[1]) == [("1", "050"), ("2", None), ("3", "a b")]
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.sampled_from(["1;a", "1", "2;", "3;a;b", "", '4;"x\ny"', "5;\ra", "\r", '6;"\r"', "7;\x02"]))
+)
+@example(["5;\ra", '6;"\r"'])
+def test_however_its_lines_end_a_file_is_read_the_same(lines: list[str]) -> None:
+    """Lines that all end in CR and LF are read in a quicker way."""
+    text = "id;text\n" + "".join(f"{line}\n" for line in lines)
+    by_lf, by_crlf, mixed = (
+        read(data.encode())
+        for data in (text, text.replace("\n", "\r\n"), text.replace("\n", "\r\n") + "8;end\n")
+    )
+    assert problems(by_lf[0]) == problems(by_crlf[0]) == problems(mixed[0])
+    assert rows(by_lf[1]) == rows(by_crlf[1]) == rows(mixed[1])[:-1]
 
 
 def test_line_breaks_and_delimiters_inside_quotes_belong_to_the_cell() -> None:

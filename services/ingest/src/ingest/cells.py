@@ -1,11 +1,12 @@
-"""The forms that values take in a delivery, as polars expressions over columns of text.
+"""The forms that values take in a delivery, read column by column.
 
-Every function maps a column of texts (null = empty) to the canonical text of its type, and to null where
-the text cannot be read. "Null where there was a text" is what the caller calls unknown.
+`canonical` maps a column of texts (null = empty) to the canonical texts of its type, and to null where a
+text cannot be read. "Null where there was a text" is what the caller calls unknown.
 Canonical: `1980-01-02`, `1234.56`, `true`/`false`, `2024-03-01T14:05:00`.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
 
 import polars as pl
 
@@ -27,10 +28,11 @@ _TRUE = ("1", "ja", "j", "true", "wahr", "x")
 _FALSE = ("0", "nein", "n", "false", "falsch")
 
 
-def stripped(cell: pl.Expr) -> pl.Expr:
-    """Without blanks around it; null when nothing is left."""
-    bare = cell.str.strip_chars(BLANKS)
-    return pl.when(bare != "").then(bare)
+def stripped(cells: pl.DataFrame) -> pl.DataFrame:
+    """Texts without blanks around them; null where nothing is left."""
+    bare = cells.select(pl.all().str.strip_chars(BLANKS))
+    empty = [name for name in bare.columns if (bare[name] == "").any()]
+    return bare.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)) for name in empty)
 
 
 def text(cell: pl.Expr) -> pl.Expr:
@@ -95,51 +97,86 @@ CANONICAL: dict[ColumnType, Callable[[pl.Expr], pl.Expr]] = {
 
 # ── the usual ways to write a value ──────────────────────────────────────────
 #
-# Read in a fraction of the time. Each gives what CANONICAL gives, or null where it does not know.
+# Each is read in a fraction of the time of the above, to the same canonical text; else to null.
 
-_USUAL_ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_USUAL_GERMAN_DATE = r"^[0-9]{2}\.[0-9]{2}\.[0-9]{4}$"
-_USUAL_TIME = r"^.{10}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?)?$"
+_Reading = Callable[[pl.Expr], pl.Expr]
 
 
-def _iso_date(cell: pl.Expr) -> pl.Expr:
-    is_day = cell.str.to_date("%Y-%m-%d", strict=False).dt.year() >= 1
-    return pl.when(cell.str.contains(_USUAL_ISO_DATE) & is_day).then(cell)
+_ISO, _GERMAN = "[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}\.[0-9]{2}\.[0-9]{4}"
+_MINUTES = "[T ]([01][0-9]|2[0-3]):[0-5][0-9]"
+_SECONDS = f"{_MINUTES}:[0-5][0-9]"
 
 
-def _german_date(cell: pl.Expr) -> pl.Expr:
-    is_day = cell.str.to_date("%d.%m.%Y", strict=False).dt.year() >= 1
-    iso = pl.concat_str(cell.str.slice(6, 4), cell.str.slice(3, 2), cell.str.slice(0, 2), separator="-")
-    return pl.when(cell.str.contains(_USUAL_GERMAN_DATE) & is_day).then(iso)
+def _fitting(pattern: str, cell: pl.Expr) -> pl.Expr:
+    """The texts of that pattern."""
+    return pl.when(cell.str.contains(f"^{pattern}$")).then(cell)
 
 
-def _moment(day: Callable[[pl.Expr], pl.Expr]) -> Callable[[pl.Expr], pl.Expr]:
-    def moment(cell: pl.Expr) -> pl.Expr:
-        time = cell.str.slice(11)
-        seconds = (
-            pl.when(time == "").then(pl.lit("00:00:00")).when(time.str.len_bytes() == 5).then(time + ":00")
+def _whole(pattern: str) -> _Reading:
+    return lambda cell: _fitting(pattern, cell)
+
+
+def _iso_day(cell: pl.Expr) -> pl.Expr:
+    day = _fitting(_ISO, cell)
+    return pl.when(day.str.to_date("%Y-%m-%d", strict=False).dt.year() >= 1).then(day)
+
+
+def _german_day(cell: pl.Expr) -> pl.Expr:
+    day = _fitting(_GERMAN, cell)
+    iso = pl.concat_str(day.str.slice(6, 4), day.str.slice(3, 2), day.str.slice(0, 2), separator="-")
+    return pl.when(day.str.to_date("%d.%m.%Y", strict=False).dt.year() >= 1).then(iso)
+
+
+def _moments(pattern: str, day: _Reading) -> dict[str, _Reading]:
+    """A day alone, with a time to the minute, and to the second."""
+
+    def timed(times: str, behind: str) -> _Reading:
+        return lambda cell: pl.concat_str(
+            day(cell.str.slice(0, 10)),
+            _fitting(times, cell.str.slice(10)).str.slice(1) + behind,
+            separator="T",
         )
-        found = pl.concat_str(day(cell.str.slice(0, 10)), seconds.otherwise(time), separator="T")
-        return pl.when(cell.str.contains(_USUAL_TIME)).then(found)
 
-    return moment
+    return {
+        pattern: lambda cell: day(cell) + "T00:00:00",
+        pattern + _MINUTES: timed(_MINUTES, ":00"),
+        pattern + _SECONDS: timed(_SECONDS, ""),
+    }
 
 
-_USUAL: dict[ColumnType, tuple[Callable[[pl.Expr], pl.Expr], ...]] = {
-    ColumnType.DATE: (_iso_date, _german_date),
-    ColumnType.TIMESTAMP: (_moment(_iso_date), _moment(_german_date)),
+_USUAL: dict[ColumnType, dict[str, _Reading]] = {
+    ColumnType.DATE: {_ISO: _iso_day, _GERMAN: _german_day},
+    ColumnType.DECIMAL: {
+        r"-?[0-9]{1,16}\.[0-9]{1,2}": _whole(r"-?[0-9]{1,16}\.[0-9]{1,2}"),
+        "-?[0-9]{1,16},[0-9]{1,2}": lambda cell: _fitting("-?[0-9]{1,16},[0-9]{1,2}", cell).str.replace(
+            ",", ".", literal=True
+        ),
+    },
+    ColumnType.BOOLEAN: {
+        "[01]": lambda cell: pl.when(cell == "1").then(pl.lit("true")).when(cell == "0").then(pl.lit("false"))
+    },
+    ColumnType.TIMESTAMP: _moments(_ISO, _iso_day) | _moments(_GERMAN, _german_day),
 }
+"""Pattern of a text → how all of that pattern are read."""
 
 
 def canonical(type_: ColumnType, cells: pl.Series) -> pl.Series:
-    """The canonical texts of a column; null where nothing stands, or what stands there cannot be read."""
-    return _first_that_reads((*_USUAL.get(type_, ()), CANONICAL[type_]), cells)
-
-
-def _first_that_reads(forms: Sequence[Callable[[pl.Expr], pl.Expr]], cells: pl.Series) -> pl.Series:
-    form, *others = forms
-    found = cells.to_frame("x").select(form(pl.col("x")).alias(cells.name))[cells.name]
+    """The canonical texts of a column; null where nothing stands, or what stands there cannot be read. Where
+    the first text is written in a usual way, the others mostly are."""
+    first = cells.drop_nulls().head(1).to_list()
+    usual = [
+        reading
+        for pattern, reading in _USUAL.get(type_, {}).items()
+        if first and re.fullmatch(pattern, first[0])
+    ]
+    if not usual:
+        return _read(CANONICAL[type_], cells)
+    found = _read(usual[0], cells)
     left = found.is_null() & cells.is_not_null()
-    if not others or not left.any():
-        return found
-    return found.scatter(left.arg_true(), _first_that_reads(others, cells.filter(left)))
+    return (
+        found.scatter(left.arg_true(), _read(CANONICAL[type_], cells.filter(left))) if left.any() else found
+    )
+
+
+def _read(reading: _Reading, cells: pl.Series) -> pl.Series:
+    return cells.to_frame("x").select(reading(pl.col("x")).alias(cells.name)).to_series()

@@ -8,7 +8,7 @@ import polars as pl
 
 from contracts.ids import AmeiseKey
 from contracts.rpc.ingest_format import ColumnType, Policy
-from ingest.cells import BLANKS, canonical
+from ingest.cells import BLANKS, canonical, stripped
 from ingest.parsing import END, Cells, FileForm
 from ingest.problems import Problem, Rule, value_class
 from ingest.table_format import Column, TableFormat
@@ -130,15 +130,16 @@ class Judge:
             frame = frame.filter(~blank.fill_null(value=False))
         short = pl.any_horizontal((pl.col(f"c{i}") == END).fill_null(value=False) for i in range(width))
         ragged = pl.col("end").ne_missing(END)
+        swallowing = self._swallowing(frame) if cells.any_breaks else pl.Series(dtype=pl.UInt32)
         known = frame.select(
             "row", "line", "row_hash",
             (ragged if cells.any_ragged else pl.lit(value=False)).alias("ragged"),
             (ragged & short if cells.any_ragged else pl.lit(value=False)).alias("short"),
-            (self._swallowing() if cells.any_breaks else pl.lit(value=False)).alias("swallowing"),
+            pl.col("line").is_in(swallowing.implode()).alias("swallowing"),
         )  # fmt: skip
         names = {f"c{place}": f"raw:{name}" for place, name in self._columns.items()}
         names |= {f"c{place}": f"extra:{self._form.headings[place]}" for place in self._extra_places}
-        raws = _stripped(frame.select(pl.col(cell).alias(name) for cell, name in names.items()))
+        raws = stripped(frame.select(pl.col(cell).alias(name) for cell, name in names.items()))
         # Of texts that are all readable there is nothing to find out.
         plain = {ColumnType.TEXT} if cells.all_readable else set[ColumnType]()
         values = [
@@ -149,11 +150,11 @@ class Judge:
         frame = known.hstack(raws).hstack(values)
         return frame.with_columns(pl.concat_str(self._definition.key, separator=":").alias("key"))
 
-    def _swallowing(self) -> pl.Expr:
-        """Whether a cell of a row seems to hold other rows, because a quote in one row was closed by one in
-        another: behind a line break stands what begins a row up to its key, and there are delimiters for a
-        row at least. Where the row's own key is a number, so are those of the others: any word may be a
-        key, and a text may have a word and delimiters in each of its lines."""
+    def _swallowing(self, frame: pl.DataFrame) -> pl.Series:
+        """Lines of the rows in which a cell seems to hold other rows, because a quote in one row was closed
+        by one in another: behind a line break stands what begins a row up to its key, and there are
+        delimiters for a row at least. Where the row's own key is a number, so are those of the others: any
+        word may be a key, and a text may have a word and delimiters in each of its lines."""
         delimiter, cells = self._form.delimiter, [f"c{place}" for place in range(len(self._form.headings))]
         keys = [place for place, name in self._columns.items() if name in self._definition.key]
 
@@ -173,7 +174,7 @@ class Judge:
             for place in keys
         )
         holds = pl.when(number).then(holds_rows("[0-9]+")).otherwise(holds_rows(AmeiseKey.pattern.pattern))
-        return (pl.col("breaks") > 0) & holds
+        return frame.filter(pl.col("breaks") > 0).filter(holds)["line"]
 
     def _checks(self, cells: Cells, frame: pl.DataFrame) -> list[_Check]:
         """The rules that may be broken here, as a glance shows."""
@@ -265,10 +266,3 @@ class Judge:
             more.append(pl.struct(bare).struct.json_encode().alias("extra"))
         names_ = [column.name for column in self._delivered]
         return good.select("key", "row", "line", *names_, *more, row_hash.alias("row_hash"))
-
-
-def _stripped(cells: pl.DataFrame) -> pl.DataFrame:
-    """Without blanks around them; null where nothing is left."""
-    bare = cells.select(pl.all().str.strip_chars(BLANKS))
-    empty = [name for name in bare.columns if (bare[name] == "").any()]
-    return bare.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)) for name in empty)
