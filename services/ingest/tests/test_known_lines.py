@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from contracts.names import Table
 from ingest import lines
-from ingest.known_lines import find_known
-from ingest.lines import hashes_of
+from ingest.known_lines import find_known, match
+from ingest.lines import hash_lines, hashes_of
 from ingest.problems import Problem, Rule
 from ingest.reading import TableReader, open_sample
 from ingest.table_format import load_format
@@ -65,7 +65,12 @@ def test_where_nothing_is_stored_the_file_is_not_even_opened() -> None:
 
     known = find_known(unreadable, MARK, b"")
     assert (known.count, known.is_known, known.missed) == (0, None, [])
-    assert known.line_of(hexes(b"1;a")[0]) is None
+    assert known.lines_of(hexes(b"1;a")) == {}
+
+
+def test_where_stored_rows_have_no_hash_nothing_is_known() -> None:
+    known = match(hash_lines(source(b'1;a\n2;"b\n"\n'), MARK), b"")
+    assert (known.count, known.missed, known.lines_of(hexes(b"1;a"))) == (0, [], {})
 
 
 def test_of_a_line_that_comes_twice_neither_is_known() -> None:
@@ -100,7 +105,6 @@ def test_a_known_line_is_found_by_its_hash() -> None:
     known = find_known(source(b'0;"\n1;a\n"\n1;a\n2;b\n2;b\n'), MARK, stored(b"1;a", b"2;b", b"3;c"))
     [one, two, three] = hexes(b"1;a", b"2;b", b"3;c")
     assert known.lines_of([one, two, three]) == {one: 5}
-    assert (known.line_of(one), known.line_of(two)) == (5, None)
 
 
 # ── what is read with known lines is what is read without them ───────────────

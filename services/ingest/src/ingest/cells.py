@@ -105,15 +105,12 @@ _Reading = Callable[[pl.Expr], pl.Expr]
 _ISO, _GERMAN = "[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}\.[0-9]{2}\.[0-9]{4}"
 _MINUTES = "[T ]([01][0-9]|2[0-3]):[0-5][0-9]"
 _SECONDS = f"{_MINUTES}:[0-5][0-9]"
+_WITH_POINT, _WITH_COMMA = r"-?[0-9]{1,16}\.[0-9]{1,2}", "-?[0-9]{1,16},[0-9]{1,2}"
 
 
 def _fitting(pattern: str, cell: pl.Expr) -> pl.Expr:
     """The texts of that pattern."""
     return pl.when(cell.str.contains(f"^{pattern}$")).then(cell)
-
-
-def _whole(pattern: str) -> _Reading:
-    return lambda cell: _fitting(pattern, cell)
 
 
 def _iso_day(cell: pl.Expr) -> pl.Expr:
@@ -147,10 +144,8 @@ def _moments(pattern: str, day: _Reading) -> dict[str, _Reading]:
 _USUAL: dict[ColumnType, dict[str, _Reading]] = {
     ColumnType.DATE: {_ISO: _iso_day, _GERMAN: _german_day},
     ColumnType.DECIMAL: {
-        r"-?[0-9]{1,16}\.[0-9]{1,2}": _whole(r"-?[0-9]{1,16}\.[0-9]{1,2}"),
-        "-?[0-9]{1,16},[0-9]{1,2}": lambda cell: _fitting("-?[0-9]{1,16},[0-9]{1,2}", cell).str.replace(
-            ",", ".", literal=True
-        ),
+        _WITH_POINT: lambda cell: _fitting(_WITH_POINT, cell),
+        _WITH_COMMA: lambda cell: _fitting(_WITH_COMMA, cell).str.replace(",", ".", literal=True),
     },
     ColumnType.BOOLEAN: {
         "[01]": lambda cell: pl.when(cell == "1").then(pl.lit("true")).when(cell == "0").then(pl.lit("false"))

@@ -31,10 +31,6 @@ class KnownLines:
         known = pairs.filter(self.is_known.gather(pairs["at"]))
         return {wanted[place]: at + FIRST_LINE for at, place in known.select("at", "at_stored").iter_rows()}
 
-    def line_of(self, hash_: str) -> int | None:
-        """The number of the known line with this hash (hex); None if there is none."""
-        return self.lines_of([hash_]).get(hash_)
-
 
 NOTHING_KNOWN = KnownLines(b"", None, [])
 
