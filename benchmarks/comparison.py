@@ -33,9 +33,10 @@ MOST_SECONDS, MOST_DIGEST_SECONDS = 10.0, 2.0
 TIMES = 3
 
 _OBJECTS = """
-INSERT INTO object_version (tenant, table_name, key, version, gone, changed_at, delivery)
-SELECT 'berlin', 'kunde', CAST(5000000000 + n AS text), md5(CAST(n AS text)), false, now(), gen_random_uuid()
-FROM generate_series(1, %s) n
+INSERT INTO kunde (tenant, key, ameise_id, nachname, first_seen, changed_at, version, versioned_at, versioned_by)
+SELECT 'berlin', key, key, 'Kunde ' || key, now(), now(), md5(CAST(n AS text)), now(),
+       CAST('00000000-0000-7000-8000-000000000000' AS uuid)
+FROM generate_series(1, %s) n, LATERAL (SELECT CAST(5000000000 + n AS text) AS key) k
 """
 _JUDGED = """
 INSERT INTO judged (tenant, pipeline, key, version, outcome, pipeline_version)
@@ -76,7 +77,7 @@ def _fill(ingest: DatabaseUrls, sync: DatabaseUrls) -> None:
     version = NATUERLICHE_PERSON.version
     with psycopg.connect(ingest.superuser, autocommit=True) as connection:
         connection.execute(_OBJECTS, [ROWS])
-        connection.execute("VACUUM ANALYZE object_version")
+        connection.execute("VACUUM ANALYZE kunde")
     with psycopg.connect(sync.superuser, autocommit=True) as connection:
         connection.execute(_PIPELINE, [new_id(), new_id(), definition, version])
         connection.execute(_JUDGED, [version, ROWS])

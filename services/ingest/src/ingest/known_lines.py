@@ -1,11 +1,11 @@
-"""Which lines of a file are those of rows that are stored already. Pure but for the reading of the file."""
+"""Which lines of a file are those of rows that are stored already. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from ingest.lines import FIRST_LINE, HASH_BYTES, HashedLines, Source, hash_lines
+from ingest.lines import FIRST_LINE, HASH_BYTES, HashedLines
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,6 @@ class KnownLines:
 
 
 NOTHING_KNOWN = KnownLines(b"", None, [])
-
-
-def find_known(source: Source, mark: bytes, stored: bytes) -> KnownLines:
-    """The known lines of a file. `stored`: hashes of the stored rows, one behind the other; without any, the
-    file is not read."""
-    return match(hash_lines(source, mark), stored) if stored else NOTHING_KNOWN
 
 
 def match(file: HashedLines, stored: bytes) -> KnownLines:
