@@ -33,7 +33,8 @@ MOST_SECONDS, MOST_DIGEST_SECONDS = 10.0, 2.0
 TIMES = 3
 
 _OBJECTS = """
-INSERT INTO kunde (tenant, key, ameise_id, nachname, first_seen, changed_at, version, versioned_at, versioned_by)
+INSERT INTO kunde
+    (tenant, key, ameise_id, nachname, first_seen, changed_at, version, versioned_at, versioned_by)
 SELECT 'berlin', key, key, 'Kunde ' || key, now(), now(), md5(CAST(n AS text)), now(),
        CAST('00000000-0000-7000-8000-000000000000' AS uuid)
 FROM generate_series(1, %s) n, LATERAL (SELECT CAST(5000000000 + n AS text) AS key) k
