@@ -84,14 +84,6 @@ def composed_sql(form: Format, table: Table, wanted: str) -> str:
     """
 
 
-def version_sql(form: Format, table: Table, wanted: str) -> str:
-    """SELECT of `key, version` only: five times as fast for a million objects."""
-    return f"""
-        {_built(form, table, wanted)}
-        SELECT key, {_VERSION} AS version FROM built
-    """
-
-
 def versioned_sql(form: Format, table: Table, columns: Sequence[str]) -> str:
     """SELECT of `key`, these columns and `version` of all rows of `incoming_<table>`, which are not stored
     yet; what belongs to them is. Takes the parameter `tenant`."""

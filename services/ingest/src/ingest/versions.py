@@ -24,7 +24,7 @@ from contracts.events import ObjectAction, ObjectChange, ObjectsCompared
 from contracts.ids import AmeiseKey, TenantId, Uuid, new_id
 from contracts.names import Table
 from contracts.work import CHUNK_SIZE, KeyVersion, ObjectsChanged
-from ingest.composing import CHILDREN_OF_KUNDE, GONE_VERSION, OBJECT_TABLES, composed_sql, version_sql
+from ingest.composing import CHILDREN_OF_KUNDE, GONE_VERSION, OBJECT_TABLES, composed_sql
 from ingest.table_format import Format
 
 
@@ -77,6 +77,7 @@ async def find_touched(
             f"CREATE TEMPORARY TABLE before_{table} ON COMMIT DROP AS {composed_sql(form, table, living)}",
             tenant=tenant,
         )
+        await run_sql(session, f"ANALYZE before_{table}")
         found.append(table)
     return found
 
@@ -119,7 +120,7 @@ async def compare_versions(
     touched = f"SELECT key FROM touched_{table}"
     await run_sql(
         session,
-        f"CREATE TEMPORARY TABLE after_{table} ON COMMIT DROP AS {version_sql(form, table, touched)}",
+        f"CREATE TEMPORARY TABLE after_{table} ON COMMIT DROP AS {composed_sql(form, table, touched)}",
         tenant=current.tenant,
     )
     await run_sql(session, f"ANALYZE after_{table}")
@@ -132,14 +133,13 @@ async def compare_versions(
                CASE WHEN a.key IS NULL THEN 'gone'
                     WHEN s.version IS NULL OR s.version = {GONE_VERSION} THEN 'created'
                     ELSE 'updated' END AS action,
-               CAST('{{}}' AS text[]) AS fields
+               CASE WHEN b.key IS NULL OR a.key IS NULL THEN '{{}}' ELSE {_CHANGED_FIELDS} END AS fields
         FROM touched_{table} t JOIN {table} s ON s.tenant = :tenant AND s.key = t.key
-        LEFT JOIN after_{table} a ON a.key = t.key
+        LEFT JOIN before_{table} b ON b.key = t.key LEFT JOIN after_{table} a ON a.key = t.key
         WHERE coalesce(a.version, {GONE_VERSION}) IS DISTINCT FROM s.version
         """,
         tenant=current.tenant,
     )
-    await _name_changed_fields(session, form, table, current)
     await run_sql(
         session,
         f"""
@@ -153,22 +153,11 @@ async def compare_versions(
     return told
 
 
-async def _name_changed_fields(session: AsyncSession, form: Format, table: Table, current: Import) -> None:
-    """What differs between before and now, for objects that were there and still are."""
-    updated = f"SELECT key FROM told_{table} WHERE action = 'updated'"
-    await run_sql(
-        session,
-        f"""
-        UPDATE told_{table} t
-        SET fields = ARRAY(
-            SELECT name COLLATE "C"
-            FROM (SELECT jsonb_object_keys(b.fields) UNION SELECT jsonb_object_keys(a.fields)) n (name)
-            WHERE b.fields -> name IS DISTINCT FROM a.fields -> name ORDER BY 1)
-        FROM ({composed_sql(form, table, updated)}) a JOIN before_{table} b ON b.key = a.key
-        WHERE t.key = a.key
-        """,
-        tenant=current.tenant,
-    )
+_CHANGED_FIELDS = """
+    ARRAY(SELECT name COLLATE "C"
+          FROM (SELECT jsonb_object_keys(b.fields) UNION SELECT jsonb_object_keys(a.fields)) n (name)
+          WHERE b.fields -> name IS DISTINCT FROM a.fields -> name ORDER BY 1)
+"""
 
 
 async def tell(session: AsyncSession, outbox: Outbox, table: Table, current: Import, count: int) -> None:
