@@ -10,8 +10,8 @@ import pytest
 
 from contracts.events import EVENT_TYPES
 from gateway.wording import EVENTS
-from sync.pipelines import BUILT_IN
 from sync.retry import ParkedReason
+from sync.templates import BUILT_IN
 
 ROOT = Path(__file__).parents[1]
 HANDBUCH = ROOT / "docs" / "handbuch"

@@ -7,14 +7,15 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from ameise.links import DeepLinks
 from chassis.process import Foundation, foundation
 from contracts.ids import new_id
 from sync import subscribers
 from sync.admin import Admin
 from sync.batch_store import BatchStore
+from sync.conflict_admin import ConflictAdmin
 from sync.create_once import CreateOnce
 from sync.intake import Intake
+from sync.pipeline_admin import PipelineAdmin
 from sync.record_store import RecordStore
 from sync.settings import SyncSettings
 from sync.systems import Systems
@@ -35,7 +36,6 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
     # The HTTP client is opened first, so that it outlives the work in hand at the end.
     async with httpx.AsyncClient(limits=limits) as http, foundation(settings) as base:
         systems = Systems(settings, base.rpc, http)
-        links = DeepLinks(settings.ameise_link_base)
         create_once = CreateOnce(
             database=base.database,
             lease=settings.lease,
@@ -47,7 +47,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             store=RecordStore(base.database, base.outbox),
             systems=systems,
             create_once=create_once,
-            links=links,
+            link_base=settings.ameise_link_base,
             lease=settings.lease,
             give_up_after=settings.give_up_after,
         )
@@ -56,7 +56,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             store=BatchStore(base.database, base.outbox),
             rpc=base.rpc,
             systems=systems,
-            links=links,
+            link_base=settings.ameise_link_base,
             lease=settings.lease,
             give_up_after=settings.give_up_after,
         )
@@ -83,6 +83,8 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             base.broker.faststream,
             intake=Intake(base.database),
             admin=Admin(base.database, base.outbox, base.rpc),
+            pipelines=PipelineAdmin(base.database, base.outbox, base.rpc),
+            conflicts=ConflictAdmin(base.database, base.outbox),
             parking=base.parking,
         )
         base.in_background("to-ameise", dispatcher("to_ameise").run())

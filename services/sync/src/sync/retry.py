@@ -26,6 +26,9 @@ class ParkedReason(StrEnum):
     INCOMPLETE = "unvollständig"
 
 
+RULE_IS_UNSURE = f"{ParkedReason.UNSURE}: die Auswahlregel der Pipeline braucht ein Feld, das unbekannt ist"
+
+
 @dataclass(frozen=True, slots=True)
 class Postpone:
     """Try again after `delay`; `counts` says whether it was a failed attempt."""

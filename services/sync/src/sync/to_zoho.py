@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from ameise.links import DeepLinks
 from chassis.database import Database
 from chassis.rpc import RpcClient
 from contracts.actor import Actor
@@ -36,7 +35,7 @@ from sync.batch import (
 )
 from sync.batch_store import BatchStore
 from sync.link_store import Link
-from sync.mapping import Conversion, Converter
+from sync.mapping import Conversion, Converter, FieldMapping, sources_of
 from sync.pipelines import Pipeline
 from sync.retry import Park, ParkedReason, Postpone, decide
 from sync.systems import Systems
@@ -63,7 +62,7 @@ class ToZoho:
     store: BatchStore
     rpc: RpcClient
     systems: Systems
-    links: DeepLinks
+    link_base: str
     lease: timedelta
     give_up_after: timedelta
 
@@ -150,9 +149,10 @@ class ToZoho:
 
         A Kunde that ingest does not know, or that is gone, is not waited for.
         """
-        if not any(m.converter is Converter.LOOKUP for m in pipeline.definition.fields):
+        lookups = [m for m in pipeline.definition.fields if _looks_up(m, Table.KUNDE)]
+        if not lookups:
             return list(items)
-        kunden = _kunden_of(items)
+        kunden = sorted({key for m in lookups for key in keys_looked_up(m, items)})
         async with self.database.tenant(pipeline.tenant) as session:
             open_ = await pipeline_store.kunden_not_judged(session, pipeline, kunden)
             parked = await work_store.parked_objects(session, sorted(open_))
@@ -162,10 +162,11 @@ class ToZoho:
         waited_for = {key for key in open_ if key in known and not known[key].gone}
         ready: list[Item] = []
         for item in items:
-            kunde = item.object.fields.get("kunde_id")
-            if kunde not in waited_for:
+            wanted = {key for m in lookups for key in keys_looked_up(m, [item])} & waited_for
+            if not wanted:
                 ready.append(item)
                 continue
+            kunde = min(wanted)
             # Not parked along with its Kunde: whoever sees to that one need not see to all his Verträge.
             reason = f"wartet auf Kunde {kunde}" + (", der geparkt ist" if kunde in parked else "")
             delay = WAIT_FOR_PARKED_KUNDE if kunde in parked else WAIT_FOR_KUNDE
@@ -198,13 +199,14 @@ class ToZoho:
         for mapping in pipeline.definition.fields:
             if mapping.converter is not Converter.LOOKUP or mapping.module is None:
                 continue
-            keys = _kunden_of(items)
+            keys = keys_looked_up(mapping, items)
             async with self.database.tenant(pipeline.tenant) as session:
-                found = await link_store.zoho_ids_of(session, pipeline, mapping.module, Table.KUNDE, keys)
+                found = await link_store.zoho_ids_of(
+                    session, pipeline, mapping.module, mapping.points_to, keys
+                )
             resolved |= {(mapping.module, key): zoho_id for key, zoho_id in found.items()}
         return Conversion(
-            kunde_link=self.links.kunde,
-            vertrag_link=self.links.vertrag,
+            link_base=self.link_base,
             resolve=lambda module, key: resolved.get((module, key)),
         )
 
@@ -235,7 +237,11 @@ class ToZoho:
                 updates = [{**sent_to_zoho(pipeline, m.merged), "id": m.link.zoho_id} for m in merging]
                 results = await zoho.update(pipeline.module, updates, if_unmodified_since=newest)
             else:
-                inserts = [{**sent_to_zoho(pipeline, m.merged), unique: m.item.object.key} for m in merging]
+                layout = pipeline.definition.layout
+                fixed = {"Layout": {"id": layout}} if layout else {}
+                inserts = [
+                    {**fixed, **sent_to_zoho(pipeline, m.merged), unique: m.item.object.key} for m in merging
+                ]
                 results = await zoho.upsert(pipeline.module, inserts, duplicate_check_fields=[unique])
         except VendorError as error:
             return [self._failed(m.item.work, error) for m in merging]
@@ -270,7 +276,7 @@ class ToZoho:
         )
         events = (*conflicts_of(pipeline, merging), told)
         behind = bool(merged.to_ameise or merging.link.written_after(item.object.as_of))
-        return Settled(item, "applied", link, events, look_at_zoho=behind)
+        return Settled(item, merging.outcome, link, events, look_at_zoho=behind)
 
     def _failed(self, work: Work, error: VendorError) -> Unsettled:
         decision = decide(
@@ -283,7 +289,12 @@ class ToZoho:
         return Unsettled(work, decision)
 
 
-def _kunden_of(items: Sequence[Item]) -> list[AmeiseKey]:
-    """The Kunden whose Verträge these are, each once; what cannot be a key is nobody's."""
-    numbers = {str(item.object.fields.get("kunde_id") or "") for item in items}
-    return sorted(AmeiseKey(number) for number in numbers if AmeiseKey.pattern.fullmatch(number))
+def _looks_up(mapping: FieldMapping, table: Table) -> bool:
+    return mapping.converter is Converter.LOOKUP and mapping.points_to is table
+
+
+def keys_looked_up(mapping: FieldMapping, items: Sequence[Item]) -> list[AmeiseKey]:
+    """The keys that a lookup's field holds, each once; what cannot be a key is nobody's."""
+    [source] = sources_of(mapping)
+    found = {str(item.object.fields.get(source) or "") for item in items}
+    return sorted(AmeiseKey(key) for key in found if AmeiseKey.pattern.fullmatch(key))

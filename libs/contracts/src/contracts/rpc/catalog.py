@@ -3,9 +3,9 @@
 from typing import Any
 
 from contracts.names import Service
-from contracts.rpc import Rpc, audit, auth, ingest, sync
+from contracts.rpc import Rpc, audit, auth, ingest, sync, sync_pipelines
 
-ALL: tuple[Rpc[Any, Any], ...] = (*auth.RPCS, *ingest.RPCS, *sync.RPCS, *audit.RPCS)
+ALL: tuple[Rpc[Any, Any], ...] = (*auth.RPCS, *ingest.RPCS, *sync.RPCS, *sync_pipelines.RPCS, *audit.RPCS)
 
 
 def called_by(service: Service) -> tuple[Rpc[Any, Any], ...]:
