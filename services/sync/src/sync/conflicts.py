@@ -41,7 +41,8 @@ def questions_after(
 ) -> Questions:
     """The questions of a link after a merge: new ones are added, settled ones go.
 
-    Fields that are mapped no more are not asked about. `settled`: Ameise's names of the fields whose bases moved; a decision that is not carried out yet stays.
+    Fields that are mapped no more are not asked about. `settled`: Ameise's names of the fields whose bases
+    moved; a decision that is not carried out yet stays.
     """
     gone = set(settled)
     questions: dict[str, Question] = {}

@@ -134,7 +134,8 @@ CREATE_PIPELINE = Rpc(
     callers=_GATEWAY, role=Role.ADMIN, events=(PipelinesCreated,),
 )  # fmt: skip
 GET_PIPELINE = Rpc(
-    Service.SYNC, "get_pipeline", PipelineRequest, PipelineDetail, callers=_GATEWAY, silent_because="only looks",
+    Service.SYNC, "get_pipeline", PipelineRequest, PipelineDetail,
+    callers=_GATEWAY, silent_because="only looks",
 )  # fmt: skip
 UPDATE_PIPELINE = Rpc(
     Service.SYNC, "update_pipeline", UpdatePipeline, PipelineDetail,
