@@ -9,12 +9,20 @@ from starlette.staticfiles import StaticFiles
 from chassis.health import Health
 from gateway import problems
 from gateway.parts import Parts
-from gateway.routes import actions, api, kunden, oauth, pages, webhook
+from gateway.routes import actions, api, kunden, oauth, pages, pipelines, webhook
 from gateway.session import COOKIE
 from gateway.settings import Settings
 from gateway.signing_in import session_key
 
-ROUTERS = (webhook.router, api.router, kunden.router, oauth.router, pages.router, actions.router)
+ROUTERS = (
+    webhook.router,
+    api.router,
+    kunden.router,
+    pipelines.router,
+    oauth.router,
+    pages.router,
+    actions.router,
+)
 
 
 def create_application(parts: Parts, health: Health) -> FastAPI:

@@ -7,6 +7,7 @@ from contracts.events import ObjectAction
 from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc.auth import ConnectionState
 from contracts.rpc.ingest import DeliveryState
+from contracts.rpc.pipeline_definition import Blank, Converter, Person, Policy, Way
 
 EVENTS = {
     "tenant_created": "Team angelegt",
@@ -111,6 +112,31 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         ObjectAction.UPDATED: "geändert",
         ObjectAction.GONE: "entfallen",
         ObjectAction.UNCHANGED: "unverändert",
+    },
+    Way: {Way.BOTH: "↔", Way.TO_ZOHO: "→", Way.TO_AMEISE: "←"},
+    Person: {Person.NATURAL: "natürliche Personen", Person.LEGAL: "juristische Personen"},
+    Policy: {
+        Policy.AMEISE: "es gilt Ameise",
+        Policy.ZOHO: "es gilt Zoho",
+        Policy.ASK: "ein Mensch entscheidet",
+    },
+    Blank: {
+        Blank.KEEP: "löscht nicht",
+        Blank.ERASE: "löscht",
+        Blank.FILL_BLANK: "nur Leeres füllen",
+    },
+    Converter: {
+        Converter.TEXT: "Text",
+        Converter.NUMBER: "Zahl",
+        Converter.DATE: "Datum",
+        Converter.BOOLEAN: "Ja/Nein",
+        Converter.PHONE: "Telefon",
+        Converter.EMAIL: "E-Mail",
+        Converter.PICKLIST: "Auswahlliste",
+        Converter.LOOKUP: "Verweis",
+        Converter.JOIN: "Verbindung",
+        Converter.CONSTANT: "fester Wert",
+        Converter.LINK: "Link",
     },
     ActorKind: {
         ActorKind.USER: "Benutzer",

@@ -17,6 +17,7 @@ from contracts.rpc.sync import (
     CreateDefaultPipelines,
     RetryParked,
 )
+from contracts.rpc.sync_pipelines import SWITCH_PIPELINE, SwitchPipeline
 from gateway import connections, rendering, tenants, webhooks
 from gateway.asking import PageAsking
 from gateway.models import NewTenant
@@ -109,6 +110,15 @@ async def create_default_pipelines(request: Request, asking: PageAsking) -> Resp
     await asking.call(CREATE_DEFAULT_PIPELINES, defaults)
     leave_note(request, "Die Standard-Pipelines sind angelegt.")
     return RedirectResponse(f"/teams/{asking.tenant}", status_code=303)
+
+
+@router.post("/teams/{tenant}/pipelines/{pipeline}/switch", openapi_extra=tells(SWITCH_PIPELINE))
+async def switch_pipeline(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
+    enabled = (await _typed(request)).get("enabled") == "true"
+    detail = await asking.call(SWITCH_PIPELINE, SwitchPipeline(pipeline=pipeline, enabled=enabled))
+    state = "eingeschaltet" if detail.pipeline.enabled else "ausgeschaltet"
+    leave_note(request, f"Die Pipeline „{detail.pipeline.name}“ ist {state}.")
+    return RedirectResponse(f"/teams/{asking.tenant}/pipelines", status_code=303)
 
 
 @router.post("/teams/{tenant}/pipelines/{pipeline}/webhook", openapi_extra=tells(WebhookEndpointCreated))

@@ -30,8 +30,8 @@ def upgrade() -> None:
         # The version becomes another one too, so that everything is judged by the new form once.
         connection.execute(
             sa.text(
-                "UPDATE pipeline SET definition = CAST(:definition AS jsonb), version = md5(:definition) "
-                "WHERE tenant = :tenant AND id = :id"
+                "UPDATE pipeline SET definition = CAST(:definition AS jsonb), "
+                "version = md5(CAST(:definition AS text)) WHERE tenant = :tenant AND id = :id"
             ),
             {"definition": definition, "tenant": row["tenant"], "id": row["id"]},
         )
