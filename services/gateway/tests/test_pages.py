@@ -32,6 +32,7 @@ from contracts.rpc.ingest import (
     FtpAccess,
     TablePreview,
 )
+from contracts.rpc.pipeline_definition import FieldMapping, PipelineDefinition, Way
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES, Pipelines
 from contracts.rpc.sync_parked import (
     ADOPT_CANDIDATE,
@@ -49,6 +50,7 @@ from contracts.rpc.sync_parked import (
     ParkedWorks,
     Retried,
 )
+from contracts.rpc.sync_pipelines import GET_PIPELINE, SWITCH_PIPELINE, PipelineDetail
 
 TENANT = "team-eins"
 PASSWORD = "ein-langes-passwort"
@@ -486,6 +488,42 @@ async def test_a_decision_on_parked_work_needs_the_token_of_its_page(gateway, pa
     await browser.post(f"/teams/{TENANT}/parked/{form}", status=403, csrf="", **fields)
     decisions = (RETRY_PARKED, RETRY_ALL_PARKED, DISCARD_PARKED, ADOPT_CANDIDATE)
     assert all(parked_work.requests(rpc) == [] for rpc in decisions)
+
+
+async def test_the_page_shows_each_pipeline_with_its_mapping_and_switches_it(
+    gateway, fake_services, a_pipeline
+):
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
+    fields = (
+        FieldMapping(ameise="ameise_id", zoho="Kundennummer", way=Way.TO_ZOHO),
+        FieldMapping(ameise="nachname", zoho="Last_Name", max_length=80, required=True),
+    )
+    definition = PipelineDefinition(unique_field="Kundennummer", fields=fields)
+    detail = PipelineDetail(pipeline=a_pipeline(), version="v1", definition=definition)
+    fake_services.answer(GET_PIPELINE, detail)
+    fake_services.answer(SWITCH_PIPELINE, detail)
+    await fake_services.start()
+    browser = await with_team(gateway)
+    page = await browser.get(f"/teams/{TENANT}/pipelines")
+    for words in (
+        "Kunden (natürlich)",
+        "eingeschaltet",
+        "nachname",
+        "Last_Name",
+        "Pflicht, höchstens 80 Zeichen",
+    ):
+        assert words in page
+    page = await browser.post(f"/teams/{TENANT}/pipelines/1/switch", enabled="false")
+    assert "Die Pipeline „Kunden (natürlich)“ ist" in page
+    assert fake_services.requests(SWITCH_PIPELINE)[0].enabled is False
+
+
+async def test_one_pipeline_that_cannot_be_shown_does_not_hide_the_page(gateway, fake_services, a_pipeline):
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
+    fake_services.answer(GET_PIPELINE, Conflict("gerade nicht"))
+    await fake_services.start()
+    page = await (await with_team(gateway)).get(f"/teams/{TENANT}/pipelines")
+    assert "gerade nicht" in page
 
 
 async def test_the_status_page_names_every_service(gateway, fake_services, fake_auth):

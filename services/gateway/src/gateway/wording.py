@@ -7,6 +7,7 @@ from contracts.events import ObjectAction
 from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc.auth import ConnectionState
 from contracts.rpc.ingest import DeliveryState, Presence, TableState
+from contracts.rpc.pipeline_definition import Blank, Converter, Person, Policy, Way
 from contracts.rpc.sync_parked import ParkedCause
 
 EVENTS = {
@@ -38,11 +39,16 @@ EVENTS = {
     "stop_lifted": "Sperre aufgehoben",
     "kunde_informed": "Auskunft erteilt",
     "pipelines_created": "Pipelines angelegt",
+    "pipeline_updated": "Pipeline geändert",
+    "pipeline_deleted": "Pipeline gelöscht",
+    "pipeline_enabled": "Pipeline eingeschaltet",
+    "pipeline_disabled": "Pipeline ausgeschaltet",
     "written_to_zoho": "Nach Zoho geschrieben",
     "written_to_ameise": "Nach Ameise geschrieben",
     "numbers_written_back": "Nummern zurückgeschrieben",
     "already_equal": "Schon gleich",
     "conflict_found": "Konflikt",
+    "conflict_decided": "Konflikt entschieden",
     "excluded": "Durch Regel ausgenommen",
     "adopted": "Vorhandenen Kunden übernommen",
     "work_postponed": "Verschoben",
@@ -163,6 +169,31 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         ParkedCause.NO_NUMBER: "keine Kundennummer",
         ParkedCause.OBJECT_UNKNOWN: "Objekt nie geliefert",
         ParkedCause.UNREACHABLE: "zu lange nicht erreichbar",
+    },
+    Way: {Way.BOTH: "↔", Way.TO_ZOHO: "→", Way.TO_AMEISE: "←"},
+    Person: {Person.NATURAL: "natürliche Personen", Person.LEGAL: "juristische Personen"},
+    Policy: {
+        Policy.AMEISE: "es gilt Ameise",
+        Policy.ZOHO: "es gilt Zoho",
+        Policy.ASK: "ein Mensch entscheidet",
+    },
+    Blank: {
+        Blank.KEEP: "löscht nicht",
+        Blank.ERASE: "löscht",
+        Blank.FILL_BLANK: "nur Leeres füllen",
+    },
+    Converter: {
+        Converter.TEXT: "Text",
+        Converter.NUMBER: "Zahl",
+        Converter.DATE: "Datum",
+        Converter.BOOLEAN: "Ja/Nein",
+        Converter.PHONE: "Telefon",
+        Converter.EMAIL: "E-Mail",
+        Converter.PICKLIST: "Auswahlliste",
+        Converter.LOOKUP: "Verweis",
+        Converter.JOIN: "Verbindung",
+        Converter.CONSTANT: "fester Wert",
+        Converter.LINK: "Link",
     },
     ActorKind: {
         ActorKind.USER: "Benutzer",

@@ -13,7 +13,6 @@ from typing import Any
 import structlog
 
 from ameise.client import AmeiseClient
-from ameise.links import DeepLinks
 from chassis.database import Database
 from contracts.ids import Kundennummer
 from contracts.names import Table
@@ -21,16 +20,18 @@ from contracts.rpc.sync_parked import ParkedCause
 from sync import bulk_store, link_store, pipeline_store, record_events, work_store
 from sync.bases import bases_after
 from sync.checks import Unfit, problems_of, today_in_germany
+from sync.conflicts import decisions_of, questions_after
 from sync.create_once import CreateOnce, Found
 from sync.known_there import AmeiseKnowledge
 from sync.kunde import CONTACT, KundeInAmeise, read_again, read_kunde, write_kunde
 from sync.link_store import Link
-from sync.mapping import CannotConvert, Conversion, Way, read_ameise, read_zoho
+from sync.mapping import CannotConvert, Conversion, Way, check, read_zoho, sources_of
 from sync.merge import Merged, merge
-from sync.pipelines import Pipeline, with_derived_fields
+from sync.pipelines import Pipeline, includes_record
 from sync.recognising import having_read
 from sync.record_store import Done, Half, RecordStore, Result
 from sync.retry import Park, Postpone, decide
+from sync.sides import ameise_values, zoho_values
 from sync.systems import Systems
 from sync.values import UNKNOWN, Known, Value
 from sync.work_store import Lane, Work
@@ -67,7 +68,7 @@ class ToAmeise:
     systems: Systems
     create_once: CreateOnce
     knowledge: AmeiseKnowledge
-    links: DeepLinks
+    link_base: str
     lease: timedelta
     give_up_after: timedelta
 
@@ -121,6 +122,14 @@ class ToAmeise:
         if record is None:
             gone = record_events.excluded(pipeline, work.object, "der Datensatz existiert in Zoho nicht mehr")
             return Done(replace(link, gone_in_zoho=True), (gone,))
+        match includes_record(pipeline.definition, record):
+            case True:
+                pass
+            case False:
+                reason = "die Auswahlregel nimmt den Datensatz aus"
+                return Done(link, (record_events.excluded(pipeline, work.object, reason),))
+            case None:
+                return Park(ParkedCause.RULE_UNDECIDED)
         found = await self._kunde_of(pipeline, ameise, work, link, record)
         if not isinstance(found, Found):
             return found
@@ -152,18 +161,31 @@ class ToAmeise:
             in_zoho = await self._write_zoho(pipeline, sides.zoho, sides.record, merged)
         except VendorError as error:
             failed = error
+        ameise = _ameise_values(pipeline, sides.kunde)
+        in_record = zoho_values(pipeline.definition, sides.record)
         ameise_base, zoho_base = bases_after(
             pipeline.definition.fields,
             merged,
-            ameise=_ameise_values(pipeline, sides.kunde),
-            zoho=_zoho_values(pipeline, sides.record),
+            ameise=ameise,
+            zoho=in_record,
             ameise_read_back=in_ameise,
             zoho_read_back=in_zoho,
+        )
+        questions = questions_after(
+            pipeline.definition.fields,
+            merged,
+            link.asked,
+            ameise=ameise,
+            zoho=in_record,
+            settled=ameise_base,
+            now=datetime.now(UTC),
         )
         # Also what an earlier try wrote before it was cut off, and what a person changed in Ameise: it is as
         # new as our own writes, and a delivery made before it must not take it back.
         fresh = [*merged.to_ameise, *link.moved_in_ameise(ameise_base)]
-        done = link.with_bases(ameise=ameise_base, zoho=zoho_base).having_seen(fresh)
+        done = (
+            replace(link, asked=questions).with_bases(ameise=ameise_base, zoho=zoho_base).having_seen(fresh)
+        )
         told = record_events.of_ameise(pipeline, work.object, merged, found, newly=newly)
         if failed is not None:
             return Half(done, told, self._decide(work, failed))
@@ -213,15 +235,18 @@ class ToAmeise:
         for mapping in pipeline.definition.fields:
             value = read_zoho(mapping, record)
             if mapping.way is not Way.TO_ZOHO and value is not UNKNOWN:
-                wanted[mapping.ameise] = self._conversion().to_ameise(mapping, value)
+                converted = self._conversion().to_ameise(mapping, value)
+                if converted is not None:  # what is missing is told all at once, by the Erstanlage
+                    check(mapping, converted, receiver=mapping.ameise)
+                wanted[mapping.ameise] = converted
         return wanted
 
     async def _read_kunde(
         self, pipeline: Pipeline, ameise: AmeiseClient, number: str
     ) -> KundeInAmeise | Park:
-        contacts = any(mapping.ameise in CONTACT for mapping in pipeline.definition.fields)
+        read = {name for mapping in pipeline.definition.fields for name in sources_of(mapping)}
         try:
-            return await read_kunde(ameise, number, contacts=contacts)
+            return await read_kunde(ameise, number, contacts=not read.isdisjoint(CONTACT))
         except Rejected as error:
             if error.status == 404:
                 return Park(ParkedCause.KUNDE_UNKNOWN, {"kunde": number})
@@ -233,11 +258,12 @@ class ToAmeise:
         return merge(
             pipeline.definition.fields,
             ameise=_ameise_values(pipeline, kunde),
-            zoho=_zoho_values(pipeline, record),
+            zoho=zoho_values(pipeline.definition, record),
             ameise_base=link.ameise_base,
             zoho_base=link.zoho_base,
             policy=pipeline.definition.policy,
             conversion=self._conversion(),
+            asked=decisions_of(link.asked),
         )
 
     async def _check(self, pipeline: Pipeline, sides: _Sides, merged: Merged) -> None:
@@ -251,9 +277,7 @@ class ToAmeise:
             raise Unfit(problems)
 
     def _conversion(self) -> Conversion:
-        return Conversion(
-            kunde_link=self.links.kunde, vertrag_link=self.links.vertrag, resolve=lambda _module, _key: None
-        )
+        return Conversion(link_base=self.link_base, resolve=lambda _module, _key: None)
 
     async def _write_ameise(
         self, pipeline: Pipeline, ameise: AmeiseClient, kunde: KundeInAmeise, merged: Merged
@@ -290,12 +314,7 @@ class ToAmeise:
 
 
 def _ameise_values(pipeline: Pipeline, kunde: KundeInAmeise) -> dict[str, Value]:
-    fields = with_derived_fields(pipeline.table, kunde.kunde.id, kunde.fields)
-    return {m.ameise: read_ameise(m, fields) for m in pipeline.definition.fields}
-
-
-def _zoho_values(pipeline: Pipeline, record: Mapping[str, Any]) -> dict[str, Value]:
-    return {m.zoho: read_zoho(m, record) for m in pipeline.definition.fields}
+    return ameise_values(pipeline.definition, kunde.kunde.id, kunde.fields)
 
 
 def _ms_since(begun: float) -> float:

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from ameise.links import DeepLinks
 from chassis.database import Database
 from chassis.rpc import RpcClient
 from contracts.actor import Actor
@@ -39,7 +38,7 @@ from sync.batch import (
 )
 from sync.batch_store import BatchStore
 from sync.link_store import Link
-from sync.mapping import Conversion, Converter
+from sync.mapping import Conversion, Converter, FieldMapping, sources_of
 from sync.meeting import with_records_of_intents
 from sync.pipelines import Pipeline
 from sync.recognising import unread
@@ -87,7 +86,7 @@ class ToZoho:
     store: BatchStore
     rpc: RpcClient
     systems: Systems
-    links: DeepLinks
+    link_base: str
     lease: timedelta
     give_up_after: timedelta
 
@@ -99,7 +98,7 @@ class ToZoho:
         begun = time.perf_counter()
         async with self.database.tenant(works[0].tenant) as session:
             pipeline = await pipeline_store.load(session, works[0].pipeline)
-            if pipeline is None:
+            if pipeline is None or not pipeline.definition.takes_deliveries:
                 await work_store.finish(session, works)
                 return
         leased: list[Link] = []
@@ -222,9 +221,10 @@ class ToZoho:
 
         A Kunde that ingest does not know, or that is gone, is not waited for.
         """
-        if not any(m.converter is Converter.LOOKUP for m in pipeline.definition.fields):
+        lookups = [m for m in pipeline.definition.fields if _looks_up(m, Table.KUNDE)]
+        if not lookups:
             return list(items)
-        kunden = _kunden_of(items)
+        kunden = sorted({key for m in lookups for key in keys_looked_up(m, items)})
         async with self.database.tenant(pipeline.tenant) as session:
             open_ = await pipeline_store.kunden_not_judged(session, pipeline, kunden)
             parked = await work_store.parked_objects(session, sorted(open_))
@@ -234,10 +234,11 @@ class ToZoho:
         waited_for = {key for key in open_ if key in known and not known[key].gone}
         ready: list[Item] = []
         for item in items:
-            kunde = item.object.fields.get("kunde_id")
-            if kunde not in waited_for:
+            wanted = {key for m in lookups for key in keys_looked_up(m, [item])} & waited_for
+            if not wanted:
                 ready.append(item)
                 continue
+            kunde = min(wanted)
             # Not parked along with its Kunde: whoever sees to that one need not see to all his Verträge.
             reason = f"wartet auf Kunde {kunde}" + (", der geparkt ist" if kunde in parked else "")
             delay = WAIT_FOR_PARKED_KUNDE if kunde in parked else WAIT_FOR_KUNDE
@@ -270,13 +271,14 @@ class ToZoho:
         for mapping in pipeline.definition.fields:
             if mapping.converter is not Converter.LOOKUP or mapping.module is None:
                 continue
-            keys = _kunden_of(items)
+            keys = keys_looked_up(mapping, items)
             async with self.database.tenant(pipeline.tenant) as session:
-                found = await link_store.zoho_ids_of(session, pipeline, mapping.module, Table.KUNDE, keys)
+                found = await link_store.zoho_ids_of(
+                    session, pipeline, mapping.module, mapping.points_to, keys
+                )
             resolved |= {(mapping.module, key): zoho_id for key, zoho_id in found.items()}
         return Conversion(
-            kunde_link=self.links.kunde,
-            vertrag_link=self.links.vertrag,
+            link_base=self.link_base,
             resolve=lambda module, key: resolved.get((module, key)),
         )
 
@@ -304,7 +306,9 @@ class ToZoho:
         if not new:
             return []
         unique = pipeline.definition.unique_field
-        inserts = [{**sent_to_zoho(pipeline, m.merged), unique: m.item.object.key} for m in new]
+        layout = pipeline.definition.layout
+        fixed = {"Layout": {"id": layout}} if layout else {}
+        inserts = [{**fixed, **sent_to_zoho(pipeline, m.merged), unique: m.item.object.key} for m in new]
         try:
             results = await zoho.upsert(
                 pipeline.module, inserts, duplicate_check_fields=[unique], if_unmodified_since=LONG_AGO
@@ -380,10 +384,15 @@ class ToZoho:
         return Unsettled(work, decision)
 
 
-def _kunden_of(items: Sequence[Item]) -> list[AmeiseKey]:
-    """The Kunden whose Verträge these are, each once; what cannot be a key is nobody's."""
-    numbers = {str(item.object.fields.get("kunde_id") or "") for item in items}
-    return sorted(AmeiseKey(number) for number in numbers if AmeiseKey.pattern.fullmatch(number))
+def _looks_up(mapping: FieldMapping, table: Table) -> bool:
+    return mapping.converter is Converter.LOOKUP and mapping.points_to is table
+
+
+def keys_looked_up(mapping: FieldMapping, items: Sequence[Item]) -> list[AmeiseKey]:
+    """The keys that a lookup's field holds, each once; what cannot be a key is nobody's."""
+    [source] = sources_of(mapping)
+    found = {str(item.object.fields.get(source) or "") for item in items}
+    return sorted(AmeiseKey(key) for key in found if AmeiseKey.pattern.fullmatch(key))
 
 
 def rows_to_add(found: int, *, looked_through: int) -> int:

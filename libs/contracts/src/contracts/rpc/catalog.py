@@ -12,6 +12,7 @@ from contracts.rpc import (
     sync_limits,
     sync_parked,
     sync_people,
+    sync_pipelines,
     sync_reconcile,
     sync_state,
 )
@@ -23,6 +24,7 @@ ALL: tuple[Rpc[Any, Any], ...] = (
     *sync_limits.RPCS,
     *sync_parked.RPCS,
     *sync_people.RPCS,
+    *sync_pipelines.RPCS,
     *sync_reconcile.RPCS,
     *sync_state.RPCS,
     *audit.RPCS,
