@@ -16,7 +16,7 @@ from contracts.events import (
 )
 from contracts.ids import Kundennummer, PipelineId, TenantId, ZohoId, new_id
 from contracts.names import Service, System, Table
-from contracts.problems import Conflict, Forbidden
+from contracts.problems import Conflict, Forbidden, Unavailable
 from contracts.rpc.audit import SEARCH, LogPage
 from contracts.rpc.auth import LIST_CONNECTIONS, START_CONNECTION, Connections, ConnectionState
 from contracts.rpc.ingest import (
@@ -51,6 +51,8 @@ from contracts.rpc.sync_parked import (
     Retried,
 )
 from contracts.rpc.sync_pipelines import GET_PIPELINE, SWITCH_PIPELINE, PipelineDetail
+from contracts.rpc.sync_preview import PREVIEW, FieldPreview, Finding, Foreseen, ObjectPreview, Preview
+from contracts.rpc.sync_state import SeenValue
 
 TENANT = "team-eins"
 PASSWORD = "ein-langes-passwort"
@@ -524,6 +526,45 @@ async def test_one_pipeline_that_cannot_be_shown_does_not_hide_the_page(gateway,
     await fake_services.start()
     page = await (await with_team(gateway)).get(f"/teams/{TENANT}/pipelines")
     assert "gerade nicht" in page
+
+
+async def test_the_preview_shows_what_would_be_written_and_why(gateway, fake_services, a_pipeline):
+    beruf = FieldPreview(
+        ameise="beruf", zoho="Beruf", finding=Finding.CONFLICT_TO_ZOHO,
+        ameise_now=SeenValue(known=True, value="Ärztin <A>"), zoho_now=SeenValue(known=False),
+        to_zoho=SeenValue(known=True, value="Ärztin <A>"),
+    )  # fmt: skip
+    shown = ObjectPreview(
+        key="5001",
+        zoho_id=ZohoId("77001"),
+        foreseen=Foreseen.UPDATE,
+        fields=(beruf,),
+        besides={"Status": "aktiv"},
+    )
+    parked = ObjectPreview(key=None, zoho_id=ZohoId("77002"), foreseen=Foreseen.PARKED, reason="unklar: wer?")
+    definition = PipelineDefinition(
+        unique_field="Kundennummer", fields=(FieldMapping(ameise="beruf", zoho="Beruf"),)
+    )
+    fake_services.answer(
+        GET_PIPELINE, PipelineDetail(pipeline=a_pipeline(), version="v1", definition=definition)
+    )
+    fake_services.answer(PREVIEW, Preview(objects=(shown, parked)))
+    await fake_services.start()
+    browser = await with_team(gateway)
+    address = f"/teams/{TENANT}/pipelines/1/preview"
+    page = await browser.get(address)
+    for words in (
+        "Vorschau: Kunden (natürlich)", "Ärztin &lt;A&gt;", "unbekannt", "Konflikt: es gilt Ameise",
+        "würde geändert", "Außerdem", "würde geparkt", "unklar: wer?",
+    ):  # fmt: skip
+        assert words in page
+    await browser.get(f"{address}?seite=ameise&nummer=5001")
+    await browser.get(f"{address}?seite=zoho&nummer=77001")
+    asked = [(request.key, request.zoho_id) for request in fake_services.requests(PREVIEW)]
+    assert asked == [(None, None), ("5001", None), (None, "77001")]
+    assert "Das ist keine Nummer." in await browser.get(f"{address}?seite=zoho&nummer=x", status=422)
+    fake_services.answer(PREVIEW, Unavailable("zoho antwortet zurzeit nicht"))
+    assert "zoho antwortet zurzeit nicht" in await browser.get(address)
 
 
 async def test_the_status_page_names_every_service(gateway, fake_services, fake_auth):

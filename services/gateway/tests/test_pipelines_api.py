@@ -20,6 +20,7 @@ from contracts.rpc.sync_pipelines import (
     PipelineGone,
     PipelineTemplates,
 )
+from contracts.rpc.sync_preview import PREVIEW, Preview
 
 TENANT = "team-eins"
 CONNECTION = Uuid("00000000-0000-7000-8000-000000000001")
@@ -45,6 +46,7 @@ async def admin(gateway, fake_services, detail):
     fake_services.answer(LIST_TEMPLATES, PipelineTemplates(pipelines=(), picklists=()))
     fake_services.answer(LIST_CONFLICTS, OpenConflicts(conflicts=()))
     fake_services.answer(DECIDE_CONFLICT, Empty())
+    fake_services.answer(PREVIEW, Preview(objects=()))
     fake_services.answer(DELETE_PIPELINE, PipelineGone(links=2, works=1))
     await fake_services.start()
     client = await gateway.admin()
@@ -87,6 +89,16 @@ async def test_conflicts_are_listed_and_decided(admin, fake_services):
     assert decided.status_code == 204
     [request] = fake_services.requests(DECIDE_CONFLICT)
     assert (request.link, request.field, request.winner) == (7, "beruf", System.ZOHO)
+
+
+async def test_a_preview_is_of_one_object_or_record_or_of_some(admin, fake_services):
+    address = f"/api/{TENANT}/pipelines/1/preview"
+    assert (await admin.get(address)).json() == {"objects": []}
+    assert (await admin.get(address, params={"key": "5001"})).is_success
+    assert (await admin.get(address, params={"zoho_id": "77001"})).is_success
+    asked = [(request.key, request.zoho_id) for request in fake_services.requests(PREVIEW)]
+    assert asked == [(None, None), ("5001", None), (None, "77001")]
+    assert (await admin.get(address, params={"zoho_id": "x"})).status_code in {400, 422}
 
 
 @pytest.mark.parametrize(

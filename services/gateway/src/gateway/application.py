@@ -20,6 +20,7 @@ from gateway.routes import (
     parked,
     parked_page,
     pipelines,
+    preview_page,
     state,
     uploading,
     webhook,
@@ -42,6 +43,7 @@ ROUTERS = (
     format_page.router,
     kunde_page.router,
     parked_page.router,
+    preview_page.router,
     actions.router,
 )
 

@@ -9,6 +9,7 @@ from contracts.rpc.auth import ConnectionState
 from contracts.rpc.ingest import DeliveryState, Presence, TableState
 from contracts.rpc.pipeline_definition import Blank, Converter, Person, Policy, Way
 from contracts.rpc.sync_parked import ParkedCause
+from contracts.rpc.sync_preview import Finding, Foreseen
 
 EVENTS = {
     "tenant_created": "Team angelegt",
@@ -169,6 +170,29 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         ParkedCause.NO_NUMBER: "keine Kundennummer",
         ParkedCause.OBJECT_UNKNOWN: "Objekt nie geliefert",
         ParkedCause.UNREACHABLE: "zu lange nicht erreichbar",
+    },
+    Foreseen: {
+        Foreseen.CREATE_RECORD: "würde in Zoho angelegt",
+        Foreseen.CREATE_KUNDE: "würde in Ameise angelegt",
+        Foreseen.UPDATE: "würde geändert",
+        Foreseen.UNCHANGED: "bleibt, wie es ist",
+        Foreseen.EXCLUDED: "ausgenommen",
+        Foreseen.GONE: "in Ameise entfallen",
+        Foreseen.GONE_IN_ZOHO: "in Zoho nicht mehr vorhanden",
+        Foreseen.WAITS: "würde warten",
+        Foreseen.PARKED: "würde geparkt",
+    },
+    Finding: {
+        Finding.UNCHANGED: "unverändert",
+        Finding.UNKNOWN: "unbekannt: bleibt",
+        Finding.AGREED: "beide Seiten gleich",
+        Finding.AMEISE_CHANGED: "Ameise geändert",
+        Finding.ZOHO_CHANGED: "Zoho geändert",
+        Finding.CONFLICT_TO_AMEISE: "Konflikt: es gilt Zoho",
+        Finding.CONFLICT_TO_ZOHO: "Konflikt: es gilt Ameise",
+        Finding.ASKED: "Konflikt: ein Mensch entscheidet",
+        Finding.STILL_ASKED: "ein Mensch ist gefragt",
+        Finding.KEPT: "bleibt: Regel für leere Felder",
     },
     Way: {Way.BOTH: "↔", Way.TO_ZOHO: "→", Way.TO_AMEISE: "←"},
     Person: {Person.NATURAL: "natürliche Personen", Person.LEGAL: "juristische Personen"},

@@ -31,6 +31,7 @@ from sync.limit_settings import default_terms, gate_settings
 from sync.parked import Parked
 from sync.people import People
 from sync.pipeline_admin import PipelineAdmin
+from sync.preview import Previewing
 from sync.reconciling import Reconciling
 from sync.record_store import RecordStore
 from sync.settings import SyncSettings
@@ -130,6 +131,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             admin=Admin(base.database, base.outbox, base.rpc),
             pipelines=PipelineAdmin(base.database, base.outbox, base.rpc),
             conflicts=ConflictAdmin(base.database, base.outbox),
+            previewing=Previewing(base.database, base.rpc, systems, to_zoho, to_ameise),
             schedule=schedule,
             limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
             parked=Parked(base.database, base.outbox, base.rpc, links),

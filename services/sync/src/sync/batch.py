@@ -107,10 +107,10 @@ def judge_before_writing(pipeline: Pipeline, item: Item, *, zoho_id: str | None)
             return None
 
 
-def merge_item(
+def merge_both(
     pipeline: Pipeline, item: Item, link: Link, record: Record | None, conversion: Conversion
 ) -> Merging | Verdict:
-    """The item ready to be written, or the verdict if there is nothing to write.
+    """The item merged with its record, or the verdict if there is nothing to merge.
 
     `record` is the linked record as read now; None with a linked id means that it was deleted in Zoho.
     """
@@ -151,11 +151,18 @@ def merge_item(
     except CannotConvert as error:
         return Unsettled(item.work, Park(ParkedCause.VALUE_UNFIT, {"problem": str(error)}))
     merged = _with_living_mark(pipeline, merged, record or {})
-    merging = Merging(item, link, merged, ameise, zoho)
-    if merged.to_zoho or record is None:
+    return Merging(item, link, merged, ameise, zoho)
+
+
+def merge_item(
+    pipeline: Pipeline, item: Item, link: Link, record: Record | None, conversion: Conversion
+) -> Merging | Verdict:
+    """As `merge_both`; what needs no writing to Zoho has its verdict."""
+    merging = merge_both(pipeline, item, link, record, conversion)
+    if not isinstance(merging, Merging) or merging.merged.to_zoho or merging.is_new:
         return merging
     settled = with_new_bases(pipeline, merging, zoho_read_back={})
-    behind = bool(merged.to_ameise or late)
+    behind = bool(merging.merged.to_ameise or merging.link.written_after(item.object.as_of))
     return Settled(item, "applied", settled, conflicts_of(pipeline, merging), look_at_zoho=behind)
 
 

@@ -159,6 +159,36 @@ ON l.id = o.id AND l.fence = o.fence
 """
 
 
+_FOUND = {
+    column: f"SELECT {_COLUMNS} FROM link WHERE id IN (SELECT l.id FROM {_WANTED.format(column=column)})"  # noqa: S608
+    for column in _ENSURE
+}
+
+
+async def of_keys(session: AsyncSession, pipeline: Pipeline, keys: Sequence[str]) -> dict[str, Link]:
+    """Links by Ameise's key, to look at: they are not leased."""
+    rows = await fetch_all(session, _FOUND["ameise_key"], ids=list(keys), **_place(pipeline))
+    return {row["ameise_key"]: _link(row) for row in rows}
+
+
+async def of_record(session: AsyncSession, pipeline: Pipeline, zoho_id: str) -> Link | None:
+    """A record's link, to look at: it is not leased."""
+    rows = await fetch_all(session, _FOUND["zoho_id"], ids=[zoho_id], **_place(pipeline))
+    return _link(rows[0]) if rows else None
+
+
+async def some_records(session: AsyncSession, pipeline: Pipeline, *, count: int) -> list[str]:
+    """Zoho ids of linked records, at random."""
+    rows = await fetch_all(
+        session,
+        "SELECT zoho_id FROM link WHERE zoho_connection = :zoho_connection AND module = :module "
+        "AND table_name = :table_name AND linked_at IS NOT NULL AND NOT gone_in_zoho "
+        "ORDER BY random() LIMIT :count",
+        count=count, **_place(pipeline),
+    )  # fmt: skip
+    return [row["zoho_id"] for row in rows]
+
+
 async def check(session: AsyncSession, links: Sequence[Link]) -> None:
     """Lock the links and make sure that we still hold them. Raises LeaseLost."""
     rows = await fetch_all(

@@ -8,33 +8,15 @@ erases the other side where the mapping says so.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 from typing import assert_never
 
 from contracts.rpc.pipeline_definition import Blank, FieldMapping, Policy, Way
+from contracts.rpc.sync_preview import Finding
 from sync.mapping import CannotConvert, Conversion, check
 from sync.values import UNKNOWN, Fields, Known, Value
 
-__all__ = ["Policy"]
-
-
-class Finding(StrEnum):
-    """What the merge found for one field."""
-
-    UNCHANGED = "unchanged"
-    UNKNOWN = "unknown"
-    AGREED = "agreed"
-    AMEISE_CHANGED = "ameise_changed"
-    ZOHO_CHANGED = "zoho_changed"
-    CONFLICT_TO_AMEISE = "conflict_to_ameise"
-    CONFLICT_TO_ZOHO = "conflict_to_zoho"
-    ASKED = "asked"
-    """A conflict that a person must decide, found now: both sides stay."""
-    STILL_ASKED = "still_asked"
-    """It was asked before, and nobody has decided."""
-    KEPT = "kept"
-    """The change is an emptying, or the other side is not blank: the other side stays."""
+__all__ = ["Finding", "Policy"]
 
 
 CONFLICTS = frozenset({Finding.CONFLICT_TO_AMEISE, Finding.CONFLICT_TO_ZOHO, Finding.ASKED})

@@ -26,6 +26,7 @@ from contracts.rpc.sync_pipelines import (
     SWITCH_PIPELINE,
     UPDATE_PIPELINE,
 )
+from contracts.rpc.sync_preview import PREVIEW
 from contracts.rpc.sync_reconcile import COMPARE, CompareRequest, Comparison
 from contracts.rpc.sync_state import LINK_STATE, SYNC_STATE
 from contracts.streams import SYNC_TO_AMEISE, SYNC_TO_ZOHO
@@ -39,6 +40,7 @@ from sync.limit_admin import LimitAdmin
 from sync.parked import Parked
 from sync.people import People
 from sync.pipeline_admin import PipelineAdmin
+from sync.preview import Previewing
 from sync.state import State
 
 
@@ -49,6 +51,7 @@ def register(
     admin: Admin,
     pipelines: PipelineAdmin,
     conflicts: ConflictAdmin,
+    previewing: Previewing,
     limit_admin: LimitAdmin,
     parked: Parked,
     adopting: Adopting,
@@ -74,6 +77,7 @@ def register(
     serve(broker, LIST_TEMPLATES, pipelines.templates)
     serve(broker, LIST_CONFLICTS, conflicts.list_open)
     serve(broker, DECIDE_CONFLICT, conflicts.decide)
+    serve(broker, PREVIEW, previewing)
     serve(broker, CONNECTION_LIMITS, limit_admin.connection_limits)
     serve(broker, SET_CONNECTION_LIMITS, limit_admin.set_connection_limits)
     serve(broker, LIST_PARKED, parked.list_parked)

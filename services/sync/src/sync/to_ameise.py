@@ -133,11 +133,11 @@ class ToAmeise:
         found = await self._kunde_of(pipeline, ameise, work, link, record)
         if not isinstance(found, Found):
             return found
-        before = await self._read_kunde(pipeline, ameise, found.kundennummer)
+        before = await self.read_kunde(pipeline, ameise, found.kundennummer)
         if isinstance(before, Park):
             return before
         if not link.linked:
-            link = await self._with_bases_sent(pipeline, link, found.kundennummer)
+            link = await self.with_bases_sent(pipeline, link, found.kundennummer)
         link = replace(link, ameise_key=found.kundennummer, gone_in_zoho=False)
         return await self._write_both(pipeline, work, _Sides(zoho, record, ameise, before, found), link)
 
@@ -147,8 +147,8 @@ class ToAmeise:
         newly, found = not link.linked, sides.found
         link = having_read(pipeline, link, sides.record)
         try:
-            merged = self._merge(pipeline, sides.kunde, sides.record, link)
-            await self._check(pipeline, sides, merged)
+            merged = self.merge(pipeline, sides.kunde, sides.record, link)
+            await self.check(pipeline, sides.ameise, sides.kunde, merged)
             if merged.to_ameise or merged.to_zoho:
                 await self._still_ours(work, link)
             in_ameise = await self._write_ameise(pipeline, sides.ameise, sides.kunde, merged)
@@ -161,7 +161,7 @@ class ToAmeise:
             in_zoho = await self._write_zoho(pipeline, sides.zoho, sides.record, merged)
         except VendorError as error:
             failed = error
-        ameise = _ameise_values(pipeline, sides.kunde)
+        ameise = kunde_values(pipeline, sides.kunde)
         in_record = zoho_values(pipeline.definition, sides.record)
         ameise_base, zoho_base = bases_after(
             pipeline.definition.fields,
@@ -196,31 +196,28 @@ class ToAmeise:
         self, pipeline: Pipeline, ameise: AmeiseClient, work: Work, link: Link, record: Record
     ) -> Found | Postpone | Park:
         """The Kunde that the record belongs to: by link, by the number in the record, or an Erstanlage."""
-        in_record = str(record.get(pipeline.definition.unique_field) or "").strip()
-        if link.linked and in_record and in_record != link.ameise_key:
-            # Two records were merged in Zoho, or somebody typed another number: whose edits are these?
-            about = {"typed": in_record[:20], "kunde": link.ameise_key or ""}
-            return Park(ParkedCause.OTHER_NUMBER, about)
-        number = link.ameise_key or in_record
-        if not number:
-            wanted = self._wanted(pipeline, record)
-            found = await self.create_once(pipeline, ameise, work, wanted)
+        number = number_of(pipeline, link, record)
+        if isinstance(number, Park):
+            return number
+        if number is None:
+            found = await self.create_once(pipeline, ameise, work, self.wanted(pipeline, record))
             if not isinstance(found, Found):
                 return found
         else:
-            try:
-                found = Found(Kundennummer(number), adopted=not link.linked)
-            except ValueError:
-                return Park(ParkedCause.NO_NUMBER, {"field": pipeline.definition.unique_field})
-        if link.linked:
-            return found
-        async with self.database.tenant(pipeline.tenant) as session:
-            holder = await link_store.holder_of_key(session, pipeline, found.kundennummer)
-        if holder is not None and holder != link.zoho_id:
-            return Park(ParkedCause.KUNDE_TAKEN, {"kunde": found.kundennummer, "zoho_id": holder})
-        return found
+            found = Found(number, adopted=not link.linked)
+        return await self.taken(pipeline, link, found.kundennummer) or found
 
-    async def _with_bases_sent(self, pipeline: Pipeline, link: Link, kundennummer: str) -> Link:
+    async def taken(self, pipeline: Pipeline, link: Link, number: str) -> Park | None:
+        """Why the Kunde cannot be that of a record which is not linked yet."""
+        if link.linked:
+            return None
+        async with self.database.tenant(pipeline.tenant) as session:
+            holder = await link_store.holder_of_key(session, pipeline, number)
+        if holder is not None and holder != link.zoho_id:
+            return Park(ParkedCause.KUNDE_TAKEN, {"kunde": number, "zoho_id": holder})
+        return None
+
+    async def with_bases_sent(self, pipeline: Pipeline, link: Link, kundennummer: str) -> Link:
         """The link with the bases that a delivery remembered when it made this record and its answer got
         lost: without them, what was edited since would look like a conflict."""
         async with self.database.tenant(pipeline.tenant) as session:
@@ -229,7 +226,7 @@ class ToAmeise:
             return link
         return replace(link, ameise_base=sent.ameise_base, zoho_base=sent.zoho_base)
 
-    def _wanted(self, pipeline: Pipeline, record: Mapping[str, Any]) -> dict[str, Known]:
+    def wanted(self, pipeline: Pipeline, record: Mapping[str, Any]) -> dict[str, Known]:
         """The record's values in Ameise's form, as an Erstanlage needs them."""
         wanted: dict[str, Known] = {}
         for mapping in pipeline.definition.fields:
@@ -241,9 +238,7 @@ class ToAmeise:
                 wanted[mapping.ameise] = converted
         return wanted
 
-    async def _read_kunde(
-        self, pipeline: Pipeline, ameise: AmeiseClient, number: str
-    ) -> KundeInAmeise | Park:
+    async def read_kunde(self, pipeline: Pipeline, ameise: AmeiseClient, number: str) -> KundeInAmeise | Park:
         read = {name for mapping in pipeline.definition.fields for name in sources_of(mapping)}
         try:
             return await read_kunde(ameise, number, contacts=not read.isdisjoint(CONTACT))
@@ -252,12 +247,12 @@ class ToAmeise:
                 return Park(ParkedCause.KUNDE_UNKNOWN, {"kunde": number})
             raise
 
-    def _merge(
+    def merge(
         self, pipeline: Pipeline, kunde: KundeInAmeise, record: Mapping[str, Any], link: Link
     ) -> Merged:
         return merge(
             pipeline.definition.fields,
-            ameise=_ameise_values(pipeline, kunde),
+            ameise=kunde_values(pipeline, kunde),
             zoho=zoho_values(pipeline.definition, record),
             ameise_base=link.ameise_base,
             zoho_base=link.zoho_base,
@@ -266,12 +261,14 @@ class ToAmeise:
             asked=decisions_of(link.asked),
         )
 
-    async def _check(self, pipeline: Pipeline, sides: _Sides, merged: Merged) -> None:
+    async def check(
+        self, pipeline: Pipeline, ameise: AmeiseClient, kunde: KundeInAmeise, merged: Merged
+    ) -> None:
         """Raises Unfit if Ameise would not take what the merge wants to write there."""
         if not merged.to_ameise:
             return
-        known = await self.knowledge.about(pipeline, sides.ameise, merged.to_ameise)
-        before = sides.kunde.kunde.person.anrede
+        known = await self.knowledge.about(pipeline, ameise, merged.to_ameise)
+        before = kunde.kunde.person.anrede
         problems = problems_of(merged.to_ameise, known=known, today=today_in_germany(), anrede_before=before)
         if problems:
             raise Unfit(problems)
@@ -286,7 +283,7 @@ class ToAmeise:
         if not merged.to_ameise:
             return {}
         await write_kunde(ameise, kunde, merged.to_ameise)
-        return _ameise_values(pipeline, await read_again(ameise, kunde, merged.to_ameise))
+        return kunde_values(pipeline, await read_again(ameise, kunde, merged.to_ameise))
 
     async def _write_zoho(
         self, pipeline: Pipeline, zoho: ZohoClient, record: Record, merged: Merged
@@ -313,7 +310,21 @@ class ToAmeise:
             await link_store.check(session, [link])
 
 
-def _ameise_values(pipeline: Pipeline, kunde: KundeInAmeise) -> dict[str, Value]:
+def number_of(pipeline: Pipeline, link: Link, record: Mapping[str, Any]) -> Kundennummer | Park | None:
+    """Whose record it is, by its link or what stands in it; None if it says nobody."""
+    in_record = str(record.get(pipeline.definition.unique_field) or "").strip()
+    if link.linked and in_record and in_record != link.ameise_key:
+        # Two records were merged in Zoho, or somebody typed another number: whose edits are these?
+        about = {"typed": in_record[:20], "kunde": link.ameise_key or ""}
+        return Park(ParkedCause.OTHER_NUMBER, about)
+    number = link.ameise_key or in_record
+    try:
+        return Kundennummer(number) if number else None
+    except ValueError:
+        return Park(ParkedCause.NO_NUMBER, {"field": pipeline.definition.unique_field})
+
+
+def kunde_values(pipeline: Pipeline, kunde: KundeInAmeise) -> dict[str, Value]:
     return ameise_values(pipeline.definition, kunde.kunde.id, kunde.fields)
 
 

@@ -7,7 +7,7 @@ record by record: a bad one never holds up the others.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -79,6 +79,21 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class Sides:
+    """What a batch is merged with: links by key, the records that they name by Zoho id, lookups resolved."""
+
+    zoho: ZohoClient
+    links: Mapping[str, Link]
+    records: Mapping[str, Record]
+    conversion: Conversion
+
+    def of(self, item: Item) -> tuple[Link, Record | None]:
+        """An item's link and record."""
+        link = self.links[item.object.key]
+        return link, self.records.get(link.zoho_id or "")
+
+
+@dataclass(frozen=True, slots=True)
 class ToZoho:
     """Does the work of a batch of one pipeline. All state is in the database."""
 
@@ -125,12 +140,14 @@ class ToZoho:
         written = await self._write(pipeline, prepared)
         return [*verdicts, *prepared.verdicts, *written]
 
-    async def judge(self, pipeline: Pipeline, works: Sequence[Work]) -> tuple[list[Verdict], list[Item]]:
+    async def judge(
+        self, pipeline: Pipeline, works: Sequence[Work], *, anew: bool = False
+    ) -> tuple[list[Verdict], list[Item]]:
         """The verdicts on those of up to 100 rows that need no writing, and the items that do.
 
-        Raises Problem of ingest.
+        `anew`: also if they were judged as they are. Raises Problem of ingest.
         """
-        verdicts, items = await self._fetch(pipeline, works)
+        verdicts, items = await self._fetch(pipeline, works, anew=anew)
         return verdicts, await self._ready(pipeline, items, verdicts)
 
     async def prepare(
@@ -149,22 +166,27 @@ class ToZoho:
         verdicts: list[Verdict] = []
         links = await self._lease(pipeline, items, verdicts, lasting=lasting)
         leased += links.values()
-        links = await with_records_of_intents(self.database, pipeline, items, links)
         items = [item for item in items if item.object.key in links]
         if not items:
             return Prepared(verdicts)
-        zoho = await self.systems.zoho(pipeline, urgent=urgent)
-        records = await self._read_linked(pipeline, zoho, list(links.values()))
-        conversion = await self._conversion(pipeline, items)
+        sides = await self.read(pipeline, items, links, urgent=urgent)
         merging: list[Merging] = []
         for item in items:
-            link = links[item.object.key]
-            merged = merge_item(pipeline, item, link, records.get(link.zoho_id or ""), conversion)
+            merged = merge_item(pipeline, item, *sides.of(item), sides.conversion)
             if isinstance(merged, Merging):
                 merging.append(merged)
             else:
                 verdicts.append(merged)
-        return Prepared(verdicts, merging, newest_change(records), zoho)
+        return Prepared(verdicts, merging, newest_change(sides.records), sides.zoho)
+
+    async def read(
+        self, pipeline: Pipeline, items: Sequence[Item], links: Mapping[str, Link], *, urgent: bool
+    ) -> Sides:
+        """What is needed to merge items that have links. Raises VendorError."""
+        met = await with_records_of_intents(self.database, pipeline, items, links)
+        zoho = await self.systems.zoho(pipeline, urgent=urgent)
+        records = await self._read_linked(pipeline, zoho, list(met.values()))
+        return Sides(zoho, met, records, await self._conversion(pipeline, items))
 
     async def _gather(
         self, pipeline: Pipeline, works: list[Work], more: More
@@ -183,7 +205,9 @@ class ToZoho:
         verdicts += [Unsettled(item.work, surplus) for item in items[FULL_CALL:]]
         return verdicts, items[:FULL_CALL]
 
-    async def _fetch(self, pipeline: Pipeline, works: Sequence[Work]) -> tuple[list[Verdict], list[Item]]:
+    async def _fetch(
+        self, pipeline: Pipeline, works: Sequence[Work], *, anew: bool
+    ) -> tuple[list[Verdict], list[Item]]:
         """The objects as ingest has them now; what needs no writing has its verdict already."""
         keys = tuple(AmeiseKey(work.object) for work in works)
         objects = await self._objects(pipeline, pipeline.table, keys)
@@ -199,7 +223,7 @@ class ToZoho:
                 verdicts.append(Unsettled(work, Park(ParkedCause.OBJECT_UNKNOWN, about)))
                 continue
             item = Item(work, found)
-            if judged.get(found.key) == found.version:
+            if judged.get(found.key) == found.version and not anew:
                 verdicts.append(Settled(item, outcome=None))
                 continue
             verdict = judge_before_writing(pipeline, item, zoho_id=linked.get(found.key))

@@ -13,6 +13,7 @@ from contracts.rpc import (
     sync_parked,
     sync_people,
     sync_pipelines,
+    sync_preview,
     sync_reconcile,
     sync_state,
 )
@@ -25,6 +26,7 @@ ALL: tuple[Rpc[Any, Any], ...] = (
     *sync_parked.RPCS,
     *sync_people.RPCS,
     *sync_pipelines.RPCS,
+    *sync_preview.RPCS,
     *sync_reconcile.RPCS,
     *sync_state.RPCS,
     *audit.RPCS,

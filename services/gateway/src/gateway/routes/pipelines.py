@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from contracts.ids import PipelineId
+from contracts.ids import AmeiseKey, PipelineId, ZohoId
 from contracts.names import System
 from contracts.rpc import Empty
 from contracts.rpc.pipeline_definition import AmeiseName, PipelineDefinition
@@ -31,6 +31,7 @@ from contracts.rpc.sync_pipelines import (
     SwitchPipeline,
     UpdatePipeline,
 )
+from contracts.rpc.sync_preview import PREVIEW, Preview, PreviewRequest
 from gateway.asking import ApiAsking
 from gateway.routes import admin_router, tells
 
@@ -92,6 +93,17 @@ async def delete(
 ) -> PipelineGone:
     """Delete a pipeline; one with links only if they may go too. Nothing is deleted in Zoho or Ameise."""
     return await asking.call(DELETE_PIPELINE, DeletePipeline(pipeline=pipeline, links_too=links_too))
+
+
+@router.get("/{tenant}/pipelines/{pipeline}/preview")
+async def preview(
+    asking: ApiAsking,
+    pipeline: PipelineId,
+    key: Annotated[AmeiseKey | None, Query()] = None,
+    zoho_id: Annotated[ZohoId | None, Query()] = None,
+) -> Preview:
+    """What would be written for an object of Ameise, a Zoho record, or ten at random. Nothing is sent."""
+    return await asking.call(PREVIEW, PreviewRequest(pipeline=pipeline, key=key, zoho_id=zoho_id))
 
 
 @router.get("/{tenant}/conflicts")
