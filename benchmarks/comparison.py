@@ -24,7 +24,7 @@ from contracts.rpc.ingest import DIGEST, DigestRequest
 from contracts.rpc.sync_reconcile import COMPARE, CompareRequest, Comparison
 from parts import servers
 from parts.databases import Databases, DatabaseUrls
-from sync.pipelines import NATUERLICHE_PERSON
+from sync.templates import NATUERLICHE_PERSON
 
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 LOST = 100

@@ -11,7 +11,7 @@ import pytest
 from contracts.events import EVENT_TYPES
 from gateway.wording import EVENTS
 from sync.parked_words import Kind
-from sync.pipelines import BUILT_IN
+from sync.templates import BUILT_IN
 
 ROOT = Path(__file__).parents[1]
 HANDBUCH = ROOT / "docs" / "handbuch"

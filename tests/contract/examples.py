@@ -40,7 +40,11 @@ _VALUES: dict[Any, Any] = {
     Any: "value",
     Bucket: "0a3",
 }
-_BY_NAME: dict[str, Any] = {"version": "d41d8cd98f00b204e9800998ecf8427e", "bucket": "0a3"}
+_BY_NAME: dict[str, Any] = {
+    "version": "d41d8cd98f00b204e9800998ecf8427e",
+    "bucket": "0a3",
+    "other_birth_date": -1,
+}
 
 
 _ONE_OF_MANY: dict[type[BaseModel], str] = {SendAgainRequest: "tables"}

@@ -16,7 +16,7 @@ from contracts.events import (
 )
 from contracts.ids import Kundennummer, PipelineId, TenantId, ZohoId, new_id
 from contracts.names import Service, System, Table
-from contracts.problems import Conflict, Forbidden
+from contracts.problems import Conflict, Forbidden, Unavailable
 from contracts.rpc.audit import SEARCH, LogPage
 from contracts.rpc.auth import LIST_CONNECTIONS, START_CONNECTION, Connections, ConnectionState
 from contracts.rpc.ingest import (
@@ -32,6 +32,7 @@ from contracts.rpc.ingest import (
     FtpAccess,
     TablePreview,
 )
+from contracts.rpc.pipeline_definition import FieldMapping, PipelineDefinition, Way
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES, Pipelines
 from contracts.rpc.sync_parked import (
     ADOPT_CANDIDATE,
@@ -49,6 +50,9 @@ from contracts.rpc.sync_parked import (
     ParkedWorks,
     Retried,
 )
+from contracts.rpc.sync_pipelines import GET_PIPELINE, SWITCH_PIPELINE, PipelineDetail
+from contracts.rpc.sync_preview import PREVIEW, FieldPreview, Finding, Foreseen, ObjectPreview, Preview
+from contracts.rpc.sync_state import SeenValue
 
 TENANT = "team-eins"
 PASSWORD = "ein-langes-passwort"
@@ -486,6 +490,81 @@ async def test_a_decision_on_parked_work_needs_the_token_of_its_page(gateway, pa
     await browser.post(f"/teams/{TENANT}/parked/{form}", status=403, csrf="", **fields)
     decisions = (RETRY_PARKED, RETRY_ALL_PARKED, DISCARD_PARKED, ADOPT_CANDIDATE)
     assert all(parked_work.requests(rpc) == [] for rpc in decisions)
+
+
+async def test_the_page_shows_each_pipeline_with_its_mapping_and_switches_it(
+    gateway, fake_services, a_pipeline
+):
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
+    fields = (
+        FieldMapping(ameise="ameise_id", zoho="Kundennummer", way=Way.TO_ZOHO),
+        FieldMapping(ameise="nachname", zoho="Last_Name", max_length=80, required=True),
+    )
+    definition = PipelineDefinition(unique_field="Kundennummer", fields=fields)
+    detail = PipelineDetail(pipeline=a_pipeline(), version="v1", definition=definition)
+    fake_services.answer(GET_PIPELINE, detail)
+    fake_services.answer(SWITCH_PIPELINE, detail)
+    await fake_services.start()
+    browser = await with_team(gateway)
+    page = await browser.get(f"/teams/{TENANT}/pipelines")
+    for words in (
+        "Kunden (natürlich)",
+        "eingeschaltet",
+        "nachname",
+        "Last_Name",
+        "Pflicht, höchstens 80 Zeichen",
+    ):
+        assert words in page
+    page = await browser.post(f"/teams/{TENANT}/pipelines/1/switch", enabled="false")
+    assert "Die Pipeline „Kunden (natürlich)“ ist" in page
+    assert fake_services.requests(SWITCH_PIPELINE)[0].enabled is False
+
+
+async def test_one_pipeline_that_cannot_be_shown_does_not_hide_the_page(gateway, fake_services, a_pipeline):
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
+    fake_services.answer(GET_PIPELINE, Conflict("gerade nicht"))
+    await fake_services.start()
+    page = await (await with_team(gateway)).get(f"/teams/{TENANT}/pipelines")
+    assert "gerade nicht" in page
+
+
+async def test_the_preview_shows_what_would_be_written_and_why(gateway, fake_services, a_pipeline):
+    beruf = FieldPreview(
+        ameise="beruf", zoho="Beruf", finding=Finding.CONFLICT_TO_ZOHO,
+        ameise_now=SeenValue(known=True, value="Ärztin <A>"), zoho_now=SeenValue(known=False),
+        to_zoho=SeenValue(known=True, value="Ärztin <A>"),
+    )  # fmt: skip
+    shown = ObjectPreview(
+        key="5001",
+        zoho_id=ZohoId("77001"),
+        foreseen=Foreseen.UPDATE,
+        fields=(beruf,),
+        besides={"Status": "aktiv"},
+    )
+    parked = ObjectPreview(key=None, zoho_id=ZohoId("77002"), foreseen=Foreseen.PARKED, reason="unklar: wer?")
+    definition = PipelineDefinition(
+        unique_field="Kundennummer", fields=(FieldMapping(ameise="beruf", zoho="Beruf"),)
+    )
+    fake_services.answer(
+        GET_PIPELINE, PipelineDetail(pipeline=a_pipeline(), version="v1", definition=definition)
+    )
+    fake_services.answer(PREVIEW, Preview(objects=(shown, parked)))
+    await fake_services.start()
+    browser = await with_team(gateway)
+    address = f"/teams/{TENANT}/pipelines/1/preview"
+    page = await browser.get(address)
+    for words in (
+        "Vorschau: Kunden (natürlich)", "Ärztin &lt;A&gt;", "unbekannt", "Konflikt: es gilt Ameise",
+        "würde geändert", "Außerdem", "würde geparkt", "unklar: wer?",
+    ):  # fmt: skip
+        assert words in page
+    await browser.get(f"{address}?seite=ameise&nummer=5001")
+    await browser.get(f"{address}?seite=zoho&nummer=77001")
+    asked = [(request.key, request.zoho_id) for request in fake_services.requests(PREVIEW)]
+    assert asked == [(None, None), ("5001", None), (None, "77001")]
+    assert "Das ist keine Nummer." in await browser.get(f"{address}?seite=zoho&nummer=x", status=422)
+    fake_services.answer(PREVIEW, Unavailable("zoho antwortet zurzeit nicht"))
+    assert "zoho antwortet zurzeit nicht" in await browser.get(address)
 
 
 async def test_the_status_page_names_every_service(gateway, fake_services, fake_auth):

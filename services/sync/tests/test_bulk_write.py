@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redefining import definition_of, redefine
 
 from chassis.process import Foundation
 from chassis.rpc import RpcClient
@@ -92,11 +93,26 @@ async def test_many_changes_are_one_job_and_the_rest_goes_the_ordinary_way(team:
 
 async def test_a_row_that_zoho_skips_is_parked_with_its_words(team: "Team") -> None:
     await allow(team)
-    await deliver(team, "Ärztin", k5000003={"email": "keine Adresse"})
+    await deliver(team, "Ärztin", k5000003={"beruf": "lang" * 100})
     [parked] = await team.idle()
     assert parked["object"] == "5000003"
     assert parked["words"] == "INVALID_DATA:invalid data"
     assert (await berufe(team))["5000004"] == "Ärztin"
+
+
+async def test_objects_that_are_gone_are_marked_by_a_job_and_known_as_gone(team: "Team") -> None:
+    mapped = (await definition_of(team, "Contacts")).fields
+    without_titel = tuple(field for field in mapped if field.ameise != "titel")
+    await redefine(team, fields=without_titel, vanished={"field": "Titel", "gone": "entfallen"})
+    await allow(team)
+    keys = [f"{5000000 + number}" for number in range(ROWS)]
+    for key in keys:
+        team.ingest.put(Table.KUNDE, key, {}, gone=True)
+    await team.chunk(Table.KUNDE, keys)
+    assert await team.idle() == []
+    assert await jobs(team) == 1
+    assert {record["Titel"] for record in await team.world.records()} == {"entfallen"}
+    assert team.rows.select("SELECT DISTINCT outcome FROM judged") == [{"outcome": "gone"}]
 
 
 async def test_new_records_go_the_ordinary_way_and_no_job_is_paid_for(

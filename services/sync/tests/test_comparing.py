@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from outside import md5
+from redefining import redefine
 
 from chassis.process import Foundation
 from chassis.rpc import RpcClient
@@ -227,3 +228,12 @@ async def team_of_berlin(team_of: Any) -> "Team":
     made = await team_of(TenantId("berlin"))
     await made.create_pipelines()
     return made
+
+
+async def test_what_does_not_take_deliveries_is_not_compared_with_them(team: "Team") -> None:
+    for module in ("Contacts", "Accounts"):
+        await redefine(team, module, direction="to_ameise")
+    put(team, "5001")
+    assert (await compare(team)).counts == {}
+    assert await team.idle() == []
+    assert team.rows.select("SELECT * FROM judged") == []

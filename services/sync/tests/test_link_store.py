@@ -13,7 +13,8 @@ from contracts.ids import PipelineId, TenantId, new_id
 from contracts.names import Table
 from sync import link_store
 from sync.link_store import Link
-from sync.pipelines import NATUERLICHE_PERSON, Pipeline
+from sync.pipelines import Pipeline
+from sync.templates import NATUERLICHE_PERSON
 
 if TYPE_CHECKING:
     from conftest import Rows

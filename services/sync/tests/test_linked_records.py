@@ -9,7 +9,8 @@ from contracts.ids import PipelineId, TenantId, new_id
 from contracts.names import Difference, Table
 from sync.comparison_store import KnownLink
 from sync.linked_records import doubts, numbers_of
-from sync.pipelines import NATUERLICHE_PERSON, Pipeline
+from sync.pipelines import Pipeline
+from sync.templates import NATUERLICHE_PERSON
 
 PIPELINE = Pipeline(
     TenantId("berlin"), PipelineId("1"), "Kunde", Table.KUNDE, "Contacts", new_id(), new_id(), True,

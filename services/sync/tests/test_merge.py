@@ -1,28 +1,34 @@
 """The three-way merge with two bases, field by field, and the bases that follow from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sync.bases import bases_after
-from sync.mapping import CannotConvert, Conversion, Converter, FieldMapping, Way
+from sync.mapping import Blank, CannotConvert, Conversion, Converter, FieldMapping, Way
 from sync.merge import Finding, Merged, Policy, merge
 from sync.values import UNKNOWN, Known, Value
 
 CONVERSION = Conversion(
-    kunde_link=lambda number: f"https://ameise/{number}",
-    vertrag_link=lambda number: f"https://ameise/v/{number}",
+    link_base="https://ameise/",
     resolve=lambda module, key: {"5001": "900"}.get(key) if module == "Contacts" else None,
 )
 NO_BASE = object()
 TEXT = FieldMapping(ameise="a", zoho="z")
-ERASES = FieldMapping(ameise="a", zoho="z", erase=True)
+FILLS = FieldMapping(ameise="a", zoho="z", blank=Blank.FILL_BLANK)
+PHONE = FieldMapping(ameise="a", zoho="z", converter=Converter.PHONE)
+EMAIL = FieldMapping(ameise="a", zoho="z", converter=Converter.EMAIL)
+ASKS = FieldMapping(ameise="a", zoho="z", policy=Policy.ASK)
+FILLS_AMEISE = FieldMapping(ameise="a", zoho="z", way=Way.TO_AMEISE, blank=Blank.FILL_BLANK)
+ERASES = FieldMapping(ameise="a", zoho="z", blank=Blank.ERASE)
 TO_ZOHO = FieldMapping(ameise="a", zoho="z", way=Way.TO_ZOHO)
 TO_AMEISE = FieldMapping(ameise="a", zoho="z", way=Way.TO_AMEISE)
 TWO_TO_ONE = FieldMapping(
-    ameise="a", zoho="z", converter=Converter.VALUES, values={"x": "Sonstige", "y": "Sonstige", "h": "Herr"}
+    ameise="a", zoho="z", converter=Converter.PICKLIST, values={"x": "Sonstige", "y": "Sonstige", "h": "Herr"}
 )
 LOOKUP = FieldMapping(ameise="a", zoho="z", way=Way.TO_ZOHO, converter=Converter.LOOKUP, module="Contacts")
 
@@ -35,6 +41,7 @@ def merged_of(
     ameise_base: object = NO_BASE,
     zoho_base: object = NO_BASE,
     policy: Policy = Policy.AMEISE,
+    asked: Mapping[str, Policy | None] = MappingProxyType({}),
 ) -> Merged:
     return merge(
         [mapping],
@@ -44,7 +51,17 @@ def merged_of(
         zoho_base=None if zoho_base is NO_BASE else {"z": zoho_base},  # pyright: ignore[reportArgumentType]
         policy=policy,
         conversion=CONVERSION,
+        asked=asked,
     )
+
+
+def merged_if_it_can_be(mapping: FieldMapping, **sides: Any) -> Merged:
+    """Of examples whose value has one counterpart."""
+    try:
+        return merged_of(mapping, **sides)
+    except CannotConvert:
+        assume(False)
+        raise
 
 
 @pytest.mark.parametrize(
@@ -93,6 +110,23 @@ def merged_of(
         (TO_ZOHO, "v", "v", "getippt", "v", Finding.UNCHANGED, {}, {}),
         (TO_ZOHO, "neu", "v", "getippt", "v", Finding.AMEISE_CHANGED, {}, {"z": "neu"}),
         (TO_ZOHO, None, "v", "v", "v", Finding.KEPT, {}, {}),
+        # fill only what is blank there
+        (FILLS, "neu", "alt", "alt", "alt", Finding.KEPT, {}, {}),
+        (FILLS, "neu", "alt", None, None, Finding.AMEISE_CHANGED, {}, {"z": "neu"}),
+        (FILLS, None, None, "neu", None, Finding.ZOHO_CHANGED, {"a": "neu"}, {}),
+        (FILLS, None, "v", "v", "v", Finding.KEPT, {}, {}),
+        (FILLS, "von A", "alt", "von Z", "alt", Finding.KEPT, {}, {}),
+        (FILLS_AMEISE, "da", "da", "neu", "alt", Finding.KEPT, {}, {}),
+        (FILLS_AMEISE, None, None, "neu", "alt", Finding.ZOHO_CHANGED, {"a": "neu"}, {}),
+        (FILLS_AMEISE, UNKNOWN, None, "neu", "alt", Finding.UNKNOWN, {}, {}),
+        # one number or address in two ways of writing
+        (PHONE, "030 12345", NO_BASE, "+49 (0)30/12345", NO_BASE, Finding.AGREED, {}, {}),
+        (PHONE, "030 12345", "030 1", "+49 30 12345", "+49 30 1", Finding.AGREED, {}, {}),
+        (PHONE, "030 99", "030 1", "+49 30 1", "+49 30 1", Finding.AMEISE_CHANGED, {}, {"z": "030 99"}),
+        (EMAIL, "Anna@B.de", NO_BASE, "anna@b.de", NO_BASE, Finding.AGREED, {}, {}),
+        # a person is asked: both sides stay
+        (ASKS, "von A", "alt", "von Z", "alt", Finding.ASKED, {}, {}),
+        (ASKS, "neu", "alt", "alt", "alt", Finding.AMEISE_CHANGED, {}, {"z": "neu"}),
         # one way to Ameise
         (TO_AMEISE, "v", "v", "neu", "v", Finding.ZOHO_CHANGED, {"a": "neu"}, {}),
         (TO_AMEISE, "neu", "v", "v", "v", Finding.UNCHANGED, {}, {}),
@@ -123,6 +157,60 @@ def test_the_policy_decides_a_conflict_and_it_is_named() -> None:
     assert (merged.to_ameise, merged.to_zoho, merged.conflicts) == ({"a": "von Z"}, {}, ("a",))
 
 
+@pytest.mark.parametrize(
+    ("ameise", "zoho", "decision", "finding", "to_ameise", "to_zoho"),
+    [
+        ("von A", "von Z", None, Finding.STILL_ASKED, {}, {}),
+        ("gleich", "gleich", None, Finding.AGREED, {}, {}),
+        ("von A", "von Z", Policy.AMEISE, Finding.AMEISE_CHANGED, {}, {"z": "von A"}),
+        ("von A", "von Z", Policy.ZOHO, Finding.ZOHO_CHANGED, {"a": "von Z"}, {}),
+        (UNKNOWN, "von Z", Policy.ZOHO, Finding.UNKNOWN, {}, {}),
+        # emptied since: the decision does not erase
+        (None, "von Z", Policy.AMEISE, Finding.KEPT, {}, {}),
+    ],
+)
+def test_what_a_person_is_asked_waits_for_the_answer(
+    ameise: Value,
+    zoho: Value,
+    decision: Policy | None,
+    finding: Finding,
+    to_ameise: dict[str, Known],
+    to_zoho: dict[str, Known],
+) -> None:
+    merged = merged_of(
+        ASKS, ameise=ameise, zoho=zoho, ameise_base="alt", zoho_base="alt", asked={"a": decision}
+    )
+    assert (merged.findings["a"], merged.to_ameise, merged.to_zoho) == (finding, to_ameise, to_zoho)
+    assert merged.conflicts == ()  # it was told when it was asked
+
+
+def test_the_field_policy_goes_before_that_of_the_pipeline() -> None:
+    ours = FieldMapping(ameise="a", zoho="z", policy=Policy.ZOHO)
+    merged = merged_of(ours, ameise="von A", zoho="von Z", ameise_base="alt", zoho_base="alt")
+    assert merged.to_ameise == {"a": "von Z"}
+
+
+def test_a_value_that_stands_for_two_is_refused_and_not_guessed() -> None:
+    with pytest.raises(CannotConvert, match="mehrere Werte"):
+        merged_of(TWO_TO_ONE, ameise="h", zoho="Sonstige", ameise_base="h", zoho_base="Herr")
+
+
+@pytest.mark.parametrize("new_record", [True, False])
+def test_a_new_record_needs_its_required_fields(*, new_record: bool) -> None:
+    def merged() -> Merged:
+        return merge(
+            [FieldMapping(ameise="a", zoho="z", required=True)], ameise={"a": None}, zoho={"z": None},
+            ameise_base=None, zoho_base=None, policy=Policy.AMEISE, conversion=CONVERSION,
+            new_record=new_record,
+        )  # fmt: skip
+
+    if new_record:
+        with pytest.raises(CannotConvert, match="z: Pflichtfeld"):
+            merged()
+    else:
+        assert merged().to_zoho == {}
+
+
 def test_a_value_that_does_not_fit_is_refused_without_being_quoted() -> None:
     short = FieldMapping(ameise="vorname", zoho="First_Name", max_length=5)
     with pytest.raises(CannotConvert, match="vorname: 9 Zeichen, First_Name fasst 5") as caught:
@@ -136,7 +224,7 @@ def test_a_value_that_does_not_fit_is_refused_without_being_quoted() -> None:
 KNOWN: st.SearchStrategy[Known] = st.sampled_from([None, "x", "y", "h", "Sonstige", "Herr", "frei"])
 VALUE: st.SearchStrategy[Value] = KNOWN | st.just(UNKNOWN)
 BASE = KNOWN | st.just(NO_BASE)
-MAPPING = st.sampled_from([TEXT, ERASES, TO_ZOHO, TO_AMEISE, TWO_TO_ONE])
+MAPPING = st.sampled_from([TEXT, ERASES, FILLS, PHONE, ASKS, TO_ZOHO, TO_AMEISE, FILLS_AMEISE, TWO_TO_ONE])
 POLICY = st.sampled_from(list(Policy))
 
 
@@ -144,7 +232,9 @@ POLICY = st.sampled_from(list(Policy))
 def test_unknown_never_changes_anything(
     mapping: FieldMapping, a: Value, z: Value, a_base: object, z_base: object, policy: Policy
 ) -> None:
-    merged = merged_of(mapping, ameise=a, zoho=z, ameise_base=a_base, zoho_base=z_base, policy=policy)
+    merged = merged_if_it_can_be(
+        mapping, ameise=a, zoho=z, ameise_base=a_base, zoho_base=z_base, policy=policy
+    )
     if a is UNKNOWN:
         assert not merged.to_zoho
         assert not merged.to_ameise or mapping.way is Way.TO_AMEISE
@@ -157,8 +247,10 @@ def test_unknown_never_changes_anything(
 def test_empty_never_erases_unless_told(
     mapping: FieldMapping, a: Value, z: Value, a_base: object, z_base: object, policy: Policy
 ) -> None:
-    merged = merged_of(mapping, ameise=a, zoho=z, ameise_base=a_base, zoho_base=z_base, policy=policy)
-    if not mapping.erase:
+    merged = merged_if_it_can_be(
+        mapping, ameise=a, zoho=z, ameise_base=a_base, zoho_base=z_base, policy=policy
+    )
+    if mapping.blank is not Blank.ERASE:
         assert None not in [*merged.to_zoho.values(), *merged.to_ameise.values()]
 
 
@@ -178,13 +270,15 @@ def test_a_second_merge_with_the_new_bases_finds_nothing_to_do(
     z_base: object,
     policy: Policy,
 ) -> None:
-    first = merged_of(mapping, ameise=a, zoho=z, ameise_base=a_base, zoho_base=z_base, policy=policy)
+    first = merged_if_it_can_be(
+        mapping, ameise=a, zoho=z, ameise_base=a_base, zoho_base=z_base, policy=policy
+    )
     a_now = {"a": a} | {name: keep(value) for name, value in first.to_ameise.items()}
     z_now = {"z": z} | {name: keep(value) for name, value in first.to_zoho.items()}
     new_a, new_z = bases_after(
         [mapping], first, ameise={"a": a}, zoho={"z": z}, ameise_read_back=a_now, zoho_read_back=z_now
     )
-    second = merged_of(
+    second = merged_if_it_can_be(
         mapping, ameise=a_now["a"], zoho=z_now["z"], ameise_base=new_a.get("a", a_base),
         zoho_base=new_z.get("z", z_base), policy=policy,
     )  # fmt: skip
@@ -196,11 +290,13 @@ def test_a_second_merge_with_the_new_bases_finds_nothing_to_do(
 def test_a_change_that_was_not_written_is_found_again(
     mapping: FieldMapping, a: Known, z: Known, a_base: object, z_base: object, policy: Policy
 ) -> None:
-    first = merged_of(mapping, ameise=a, zoho=z, ameise_base=a_base, zoho_base=z_base, policy=policy)
+    first = merged_if_it_can_be(
+        mapping, ameise=a, zoho=z, ameise_base=a_base, zoho_base=z_base, policy=policy
+    )
     new_a, new_z = bases_after(
         [mapping], first, ameise={"a": a}, zoho={"z": z}, ameise_read_back={}, zoho_read_back={}
     )
-    second = merged_of(
+    second = merged_if_it_can_be(
         mapping, ameise=a, zoho=z, ameise_base=new_a.get("a", a_base), zoho_base=new_z.get("z", z_base),
         policy=policy,
     )  # fmt: skip
@@ -220,3 +316,21 @@ def test_an_edit_made_since_the_merge_is_still_a_change() -> None:
     assert (a_base, z_base) == ({"a": "neu"}, {"z": "neu"})
     later = merged_of(TEXT, ameise="neu", zoho="danach", ameise_base="neu", zoho_base="neu")
     assert later.to_ameise == {"a": "danach"}
+
+
+@given(st.sampled_from(["x", "y", "h", "fremd", None]), KNOWN, BASE, BASE, POLICY)
+def test_two_keys_of_one_value_are_never_written_back(
+    a: Known, z: Known, a_base: object, z_base: object, policy: Policy
+) -> None:
+    merged = merged_if_it_can_be(
+        TWO_TO_ONE, ameise=a, zoho=z, ameise_base=a_base, zoho_base=z_base, policy=policy
+    )
+    assert merged.to_ameise.get("a") not in {"x", "y", "Sonstige"} or z in {"x", "y"}
+
+
+@given(VALUE, VALUE, BASE, BASE)
+def test_while_a_person_is_asked_nothing_is_written(
+    a: Value, z: Value, a_base: object, z_base: object
+) -> None:
+    merged = merged_of(ASKS, ameise=a, zoho=z, ameise_base=a_base, zoho_base=z_base, asked={"a": None})
+    assert (merged.to_ameise, merged.to_zoho) == ({}, {})

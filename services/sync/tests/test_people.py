@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from redefining import definition_of, redefine
 
 from chassis.rpc import RpcClient
 from chassis.stop_list import FILE
@@ -44,6 +45,7 @@ HOLDS_NOBODY = {
     "call_share": "numbers",
     "bulk_job": "numbers, and the id of Zoho's job",
     "flow": "moments",
+    "pipeline_number": "numbers",
     "alembic_version": "a number",
 }
 
@@ -108,6 +110,17 @@ async def test_nothing_of_a_kunde_is_left_and_a_receipt_says_what_went(team: "Te
     [told] = team.rows.events("links_forgotten")
     assert told["data"]["counts"] == receipt.erased
     assert (await forget(team, number)).erased["link"] == 0
+
+
+async def test_a_vertrag_is_found_under_whatever_name_its_pipeline_keeps_whose_it_is(team: "Team") -> None:
+    mapped = (await definition_of(team, "Vertraege")).fields
+    others = [m.model_dump() for m in mapped if m.ameise not in {"kunde_id", "kunde_id_firma"}]
+    owner = next(m.model_dump() for m in mapped if m.ameise == "kunde_id")
+    await redefine(team, "Vertraege", fields=[*others, owner | {"ameise": "inhaber", "parts": ["kunde_id"]}])
+    number, _record = await linked_kunde(team)
+    assert "77001" in everything(team.rows)
+    await forget(team, number)
+    assert "77001" not in everything(team.rows)
 
 
 async def test_a_webhook_of_somebody_forgotten_is_skipped_and_told_until_it_is_lifted(team: "Team") -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from contracts.names import Table
 from sync.mapping import Converter, Way
-from sync.pipelines import BUILT_IN, JURISTISCHE_PERSON, NATUERLICHE_PERSON, Definition, with_derived_fields
+from sync.pipelines import Definition, includes
+from sync.templates import BUILT_IN, JURISTISCHE_PERSON, NATUERLICHE_PERSON
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,6 @@ from sync.pipelines import BUILT_IN, JURISTISCHE_PERSON, NATUERLICHE_PERSON, Def
 def test_natural_persons_are_contacts_and_legal_ones_accounts(
     fields: dict[str, Any], natural: bool | None, legal: bool | None
 ) -> None:
-    from sync.pipelines import includes
-
     assert includes(NATUERLICHE_PERSON, fields) is natural
     assert includes(JURISTISCHE_PERSON, fields) is legal
 
@@ -44,10 +42,3 @@ def test_the_version_changes_with_the_definition_only() -> None:
     assert again.version == NATUERLICHE_PERSON.version
     changed = again.model_copy(update={"fields": again.fields[:-1]})
     assert changed.version != again.version
-
-
-def test_derived_fields_are_only_there_where_what_they_derive_from_is() -> None:
-    assert with_derived_fields(Table.KUNDE, "5001", {}) == {"deep_link": "5001"}
-    assert with_derived_fields(Table.VERTRAG, "9", {}) == {"deep_link": "9"}
-    whole = with_derived_fields(Table.VERTRAG, "9", {"kunde_id": "5001", "sparte": None})
-    assert (whole["kunde_id_firma"], whole["name"]) == ("5001", "Vertrag 9")

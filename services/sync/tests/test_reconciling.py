@@ -15,7 +15,7 @@ from chassis.process import Foundation
 from chassis.stop_list import StopList
 from contracts.ids import TenantId, new_id
 from contracts.names import Flow
-from sync import comparison_store
+from sync import comparison_store, pipeline_store
 from sync.app import schedule_of
 from sync.comparison_schedule import Schedule
 from sync.gates import Gates
@@ -240,6 +240,7 @@ async def test_cut_off_between_the_work_and_the_position_it_repeats(
     await team.world.edit(contact, Titel="Dr.")
     await schedule.look()
     [before] = team.rows.select("SELECT made_at FROM flow WHERE name = 'reconciliation'")
+    team.rows.change("UPDATE pipeline SET made_at = made_at - interval '2 days'")
     moved = comparison_store.move
 
     async def cut_off(*_: Any, **__: Any) -> None:
@@ -258,6 +259,18 @@ async def test_cut_off_between_the_work_and_the_position_it_repeats(
     [position] = team.rows.select("SELECT changed_since FROM zoho_position WHERE module = 'Contacts'")
     assert position["changed_since"] > before["made_at"]
     assert len(await team.world.calls("PUT", f"/kunden/{number}")) == 1
+
+
+async def test_what_was_there_before_its_pipeline_is_no_news(team: "Team", schedule: Schedule) -> None:
+    """The connection is compared for a year, its newest pipeline is made today."""
+    await schedule.look()
+    team.rows.change("UPDATE flow SET made_at = made_at - interval '1 year'")
+    [row] = team.rows.select("SELECT made_at FROM pipeline WHERE module = 'Contacts'")
+    async with schedule.database.tenant(TenantId("berlin")) as session:
+        pipeline = await pipeline_store.load(session, team.pipelines["Contacts"].id)
+        assert pipeline is not None
+        position = await comparison_store.position(session, pipeline)
+    assert position.changed_since == row["made_at"]
 
 
 async def test_two_replicas_at_once_do_one_run(team: "Team", schedule_with: Callable[..., Schedule]) -> None:

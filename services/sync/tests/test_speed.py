@@ -17,6 +17,12 @@ import pytest
 from contracts.ids import TenantId
 from contracts.names import Table
 from contracts.problems import Unavailable
+from sync.bases import bases_after
+from sync.mapping import Conversion, read_ameise
+from sync.merge import merge
+from sync.pipelines import includes
+from sync.sides import ameise_values, zoho_values
+from sync.templates import NATUERLICHE_PERSON
 
 if TYPE_CHECKING:
     from conftest import Team
@@ -54,6 +60,38 @@ async def team(process: None, team_of: Callable[[TenantId], Awaitable["Team"]]) 
             except Unavailable:
                 await asyncio.sleep(0.1)
     return made
+
+
+def test_mapping_and_merge_of_one_core() -> None:
+    """Rule, reading of both sides, merge and new bases, two fields of each Kunde changed."""
+    definition, count = NATUERLICHE_PERSON, 5_000
+    conversion = Conversion(link_base="https://ameise/", resolve=lambda _module, _key: None)
+    before = {m.ameise: f"{m.ameise} alt" for m in definition.fields} | {
+        "juristische_person": False, "anrede_id": "1", "land_id": "DE", "geburtsdatum": "1980-01-02",
+        "email": "anna@example.org", "telefon": "+49 30 123456", "mobil": None, "fax": None, "titel": None,
+    }  # fmt: skip
+    known = ameise_values(definition, "5001", before)
+    record = {
+        m.zoho: conversion.to_zoho(m, read_ameise(m, before | {"key": "5001"})) for m in definition.fields
+    }  # pyright: ignore[reportArgumentType]
+    in_zoho = zoho_values(definition, record)
+    after = before | {"beruf": "Köchin", "ort": "Bonn"}
+    begun = time.perf_counter()
+    for _ in range(count):
+        assert includes(definition, after)
+        ameise, zoho = ameise_values(definition, "5001", after), zoho_values(definition, record)
+        merged = merge(
+            definition.fields, ameise=ameise, zoho=zoho, ameise_base=known, zoho_base=in_zoho,  # pyright: ignore[reportArgumentType]
+            policy=definition.policy, conversion=conversion,
+        )  # fmt: skip
+        bases_after(
+            definition.fields, merged, ameise=ameise, zoho=zoho, ameise_read_back={},
+            zoho_read_back=merged.to_zoho,
+        )  # fmt: skip
+        assert len(merged.to_zoho) == 2
+    per_second = count / (time.perf_counter() - begun)
+    print(f"mapping and merge: {per_second:,.0f} objects/s on one core")  # noqa: T201
+    assert per_second > 2_000
 
 
 async def test_from_webhook_to_ameise_at_fifty_a_second(team: "Team") -> None:

@@ -10,7 +10,8 @@ from chassis.database import Database
 from contracts.ids import PipelineId, TenantId, new_id
 from contracts.names import Table
 from sync import throughput
-from sync.pipelines import NATUERLICHE_PERSON, Pipeline
+from sync.pipelines import Pipeline
+from sync.templates import NATUERLICHE_PERSON
 from sync.throughput import Throughput
 
 if TYPE_CHECKING:

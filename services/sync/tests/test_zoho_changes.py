@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.names import Difference
 from sync.comparison_store import KnownLink, OnTable
-from sync.pipelines import NATUERLICHE_PERSON
+from sync.templates import NATUERLICHE_PERSON
 from sync.zoho_changes import is_asked, why_look
 
 BASE = {"Last_Name": "Groß", "Email": None, "Kundennummer": "5001"}
@@ -51,6 +51,13 @@ def test_a_field_without_a_base_counts_once_it_is_filled() -> None:
 def test_what_nobody_told_us_of_is_new() -> None:
     assert why(None) is Difference.NEW
     assert why(linked(linked=False, zoho_base=None)) is Difference.NEW
+
+
+def test_what_the_rule_leaves_out_needs_no_look() -> None:
+    rule = {"field": "Last_Name", "compare": "not_equals", "value": "Groß"}
+    choosy = NATUERLICHE_PERSON.model_copy(update={"zoho_rule": rule})
+    assert why_look(choosy, RECORD, None) is None
+    assert why_look(choosy, RECORD | {"Last_Name": "Klein"}, None) is Difference.NEW
 
 
 def test_a_record_that_is_back_or_was_never_read_needs_a_look() -> None:

@@ -292,6 +292,33 @@ class PipelinesCreated(EventData):
     pipelines: tuple[PipelineId, ...]
 
 
+class PipelineUpdated(EventData):
+    """Its name or definition was changed."""
+
+    service, event_name = Service.SYNC, "pipeline_updated"
+    pipeline: PipelineId
+
+
+class PipelineDeleted(EventData):
+    """It is gone with its links; the records in Zoho and the objects in Ameise stay."""
+
+    service, event_name = Service.SYNC, "pipeline_deleted"
+    outcome: Outcome = Outcome.WARNING
+    pipeline: PipelineId
+    links: int
+
+
+class PipelineEnabled(EventData):
+    service, event_name = Service.SYNC, "pipeline_enabled"
+    pipeline: PipelineId
+
+
+class PipelineDisabled(EventData):
+    service, event_name = Service.SYNC, "pipeline_disabled"
+    outcome: Outcome = Outcome.WARNING
+    pipeline: PipelineId
+
+
 class WrittenToZoho(RecordData):
     service, event_name = Service.SYNC, "written_to_zoho"
     direction = Direction.TO_ZOHO
@@ -320,6 +347,12 @@ class ConflictFound(RecordData):
 
     service, event_name = Service.SYNC, "conflict_found"
     outcome: Outcome = Outcome.WARNING
+
+
+class ConflictDecided(RecordData):
+    """A person said which side's value holds; `object` names the field."""
+
+    service, event_name = Service.SYNC, "conflict_decided"
 
 
 class Excluded(RecordData):
@@ -556,11 +589,16 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     StopLifted,
     KundeInformed,
     PipelinesCreated,
+    PipelineUpdated,
+    PipelineDeleted,
+    PipelineEnabled,
+    PipelineDisabled,
     WrittenToZoho,
     WrittenToAmeise,
     NumbersWrittenBack,
     AlreadyEqual,
     ConflictFound,
+    ConflictDecided,
     Excluded,
     Adopted,
     WorkPostponed,

@@ -19,6 +19,8 @@ from gateway.routes import (
     pages,
     parked,
     parked_page,
+    pipelines,
+    preview_page,
     state,
     uploading,
     webhook,
@@ -34,12 +36,14 @@ ROUTERS = (
     parked.router,
     state.router,
     kunden.router,
+    pipelines.router,
     oauth.router,
     pages.router,
     uploading.page,
     format_page.router,
     kunde_page.router,
     parked_page.router,
+    preview_page.router,
     actions.router,
 )
 

@@ -7,7 +7,9 @@ from contracts.events import ObjectAction
 from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc.auth import ConnectionState
 from contracts.rpc.ingest import DeliveryState, Presence, TableState
+from contracts.rpc.pipeline_definition import Blank, Converter, Person, Policy, Way
 from contracts.rpc.sync_parked import ParkedCause
+from contracts.rpc.sync_preview import Finding, Foreseen
 
 EVENTS = {
     "tenant_created": "Team angelegt",
@@ -38,11 +40,16 @@ EVENTS = {
     "stop_lifted": "Sperre aufgehoben",
     "kunde_informed": "Auskunft erteilt",
     "pipelines_created": "Pipelines angelegt",
+    "pipeline_updated": "Pipeline geändert",
+    "pipeline_deleted": "Pipeline gelöscht",
+    "pipeline_enabled": "Pipeline eingeschaltet",
+    "pipeline_disabled": "Pipeline ausgeschaltet",
     "written_to_zoho": "Nach Zoho geschrieben",
     "written_to_ameise": "Nach Ameise geschrieben",
     "numbers_written_back": "Nummern zurückgeschrieben",
     "already_equal": "Schon gleich",
     "conflict_found": "Konflikt",
+    "conflict_decided": "Konflikt entschieden",
     "excluded": "Durch Regel ausgenommen",
     "adopted": "Vorhandenen Kunden übernommen",
     "work_postponed": "Verschoben",
@@ -163,6 +170,54 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         ParkedCause.NO_NUMBER: "keine Kundennummer",
         ParkedCause.OBJECT_UNKNOWN: "Objekt nie geliefert",
         ParkedCause.UNREACHABLE: "zu lange nicht erreichbar",
+    },
+    Foreseen: {
+        Foreseen.CREATE_RECORD: "würde in Zoho angelegt",
+        Foreseen.CREATE_KUNDE: "würde in Ameise angelegt",
+        Foreseen.UPDATE: "würde geändert",
+        Foreseen.UNCHANGED: "bleibt, wie es ist",
+        Foreseen.EXCLUDED: "ausgenommen",
+        Foreseen.GONE: "in Ameise entfallen",
+        Foreseen.GONE_IN_ZOHO: "in Zoho nicht mehr vorhanden",
+        Foreseen.WAITS: "würde warten",
+        Foreseen.PARKED: "würde geparkt",
+    },
+    Finding: {
+        Finding.UNCHANGED: "unverändert",
+        Finding.UNKNOWN: "unbekannt: bleibt",
+        Finding.AGREED: "beide Seiten gleich",
+        Finding.AMEISE_CHANGED: "Ameise geändert",
+        Finding.ZOHO_CHANGED: "Zoho geändert",
+        Finding.CONFLICT_TO_AMEISE: "Konflikt: es gilt Zoho",
+        Finding.CONFLICT_TO_ZOHO: "Konflikt: es gilt Ameise",
+        Finding.ASKED: "Konflikt: ein Mensch entscheidet",
+        Finding.STILL_ASKED: "ein Mensch ist gefragt",
+        Finding.KEPT: "bleibt: Regel für leere Felder",
+    },
+    Way: {Way.BOTH: "↔", Way.TO_ZOHO: "→", Way.TO_AMEISE: "←"},
+    Person: {Person.NATURAL: "natürliche Personen", Person.LEGAL: "juristische Personen"},
+    Policy: {
+        Policy.AMEISE: "es gilt Ameise",
+        Policy.ZOHO: "es gilt Zoho",
+        Policy.ASK: "ein Mensch entscheidet",
+    },
+    Blank: {
+        Blank.KEEP: "löscht nicht",
+        Blank.ERASE: "löscht",
+        Blank.FILL_BLANK: "nur Leeres füllen",
+    },
+    Converter: {
+        Converter.TEXT: "Text",
+        Converter.NUMBER: "Zahl",
+        Converter.DATE: "Datum",
+        Converter.BOOLEAN: "Ja/Nein",
+        Converter.PHONE: "Telefon",
+        Converter.EMAIL: "E-Mail",
+        Converter.PICKLIST: "Auswahlliste",
+        Converter.LOOKUP: "Verweis",
+        Converter.JOIN: "Verbindung",
+        Converter.CONSTANT: "fester Wert",
+        Converter.LINK: "Link",
     },
     ActorKind: {
         ActorKind.USER: "Benutzer",

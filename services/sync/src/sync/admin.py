@@ -13,13 +13,13 @@ from contracts.problems import NotConnected, NotFound
 from contracts.rpc import Empty
 from contracts.rpc.auth import LIST_CONNECTIONS, Connection, ConnectionState
 from contracts.rpc.ingest import SEND_AGAIN, SendAgainRequest
+from contracts.rpc.pipeline_definition import Way
 from contracts.rpc.sync import (
     CreateDefaultPipelines,
     Pipeline,
     Pipelines,
 )
 from sync import pipeline_store
-from sync.pipelines import Definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Admin:
         reply = await self.rpc.call(
             LIST_CONNECTIONS, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
         )
-        _check(reply.connections, request.ameise_connection, System.AMEISE)
-        _check(reply.connections, request.zoho_connection, System.ZOHO)
+        check_connection(reply.connections, request.ameise_connection, System.AMEISE)
+        check_connection(reply.connections, request.zoho_connection, System.ZOHO)
         async with self.database.tenant(caller.tenant) as session:
             created = await pipeline_store.create_built_in(
                 session,
@@ -61,10 +61,11 @@ class Admin:
     async def list_pipelines(self, request: Empty, caller: Caller) -> Pipelines:  # noqa: ARG002
         async with self.database.tenant(caller.tenant) as session:
             rows = await pipeline_store.summaries(session)
-        return Pipelines(pipelines=tuple(_summary(row) for row in rows))
+        return Pipelines(pipelines=tuple(summary(row) for row in rows))
 
 
-def _check(connections: tuple[Connection, ...], wanted: Uuid, system: System) -> None:
+def check_connection(connections: tuple[Connection, ...], wanted: Uuid, system: System) -> None:
+    """Raise NotFound, NotConnected unless it is this tenant's and active."""
     found = next((c for c in connections if c.id == wanted and c.system is system), None)
     if found is None:
         raise NotFound(f"es gibt keine {system}-Verbindung {wanted}")
@@ -72,7 +73,8 @@ def _check(connections: tuple[Connection, ...], wanted: Uuid, system: System) ->
         raise NotConnected(f"die Verbindung „{found.name}“ ist nicht aktiv", remedy="bitte neu verbinden")
 
 
-def _summary(row: dict[str, Any]) -> Pipeline:
+def summary(row: dict[str, Any]) -> Pipeline:
+    """A row of `pipeline_store.summaries` as it is told."""
     return Pipeline(
         id=PipelineId(str(row["id"])),
         name=row["name"],
@@ -81,7 +83,7 @@ def _summary(row: dict[str, Any]) -> Pipeline:
         ameise_connection=Uuid(row["ameise_connection"]),
         zoho_connection=Uuid(row["zoho_connection"]),
         enabled=row["enabled"],
-        takes_webhooks=Definition.model_validate(row["definition"]).takes_webhooks,
+        takes_webhooks=row["definition"]["direction"] != Way.TO_ZOHO,
         linked=row["linked"],
         waiting=row["waiting"],
         parked=row["parked"],

@@ -20,6 +20,7 @@ from sync.bulk_write import BulkWriter
 from sync.comparing import Comparing
 from sync.comparing_links import ComparingLinks
 from sync.comparison_schedule import Schedule
+from sync.conflict_admin import ConflictAdmin
 from sync.create_once import CreateOnce
 from sync.flows import Plan, Plans
 from sync.gates import Gates
@@ -29,6 +30,8 @@ from sync.limit_admin import LimitAdmin
 from sync.limit_settings import default_terms, gate_settings
 from sync.parked import Parked
 from sync.people import People
+from sync.pipeline_admin import PipelineAdmin
+from sync.preview import Previewing
 from sync.reconciling import Reconciling
 from sync.record_store import RecordStore
 from sync.settings import SyncSettings
@@ -74,7 +77,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             systems=systems,
             create_once=create_once,
             knowledge=knowledge,
-            links=links,
+            link_base=settings.ameise_link_base,
             lease=settings.lease,
             give_up_after=settings.give_up_after,
         )
@@ -83,7 +86,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             store=BatchStore(base.database, base.outbox, throughput),
             rpc=base.rpc,
             systems=systems,
-            links=links,
+            link_base=settings.ameise_link_base,
             lease=settings.lease,
             give_up_after=settings.give_up_after,
         )
@@ -126,6 +129,9 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             base.broker.faststream,
             intake=Intake(base.database, stopping),
             admin=Admin(base.database, base.outbox, base.rpc),
+            pipelines=PipelineAdmin(base.database, base.outbox, base.rpc),
+            conflicts=ConflictAdmin(base.database, base.outbox),
+            previewing=Previewing(base.database, base.rpc, systems, to_zoho, to_ameise),
             schedule=schedule,
             limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
             parked=Parked(base.database, base.outbox, base.rpc, links),

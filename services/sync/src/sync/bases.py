@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sync.mapping import FieldMapping
-from sync.merge import Finding, Merged
+from sync.merge import OPEN, Finding, Merged
 from sync.values import UNKNOWN, Fields, Known
 
 
@@ -21,13 +21,14 @@ def bases_after(
     `ameise` and `zoho` are the values that were merged. Of a field that we wrote, the value read back is
     the base, so that the receiving side's normalisation is no edit; every other field keeps the value that
     was merged, so that an edit made since then stays visible. A field keeps its old bases, and so the
-    change stays visible, if it was unknown on one side, or should have been written and was not read back:
-    a batch to Zoho leaves Zoho's own changes to whoever looks at the record next.
+    change stays visible, if it was unknown on one side, if a person is asked about it, or if it should have
+    been written and was not read back: a batch to Zoho leaves Zoho's own changes to whoever looks at the
+    record next.
     """
     ameise_base: dict[str, Known] = {}
     zoho_base: dict[str, Known] = {}
     for mapping in mappings:
-        if merged.findings.get(mapping.ameise) is Finding.UNKNOWN:
+        if merged.findings.get(mapping.ameise, Finding.UNKNOWN) in OPEN:
             continue
         to_ameise, to_zoho = mapping.ameise in merged.to_ameise, mapping.zoho in merged.to_zoho
         a = (ameise_read_back if to_ameise else ameise).get(mapping.ameise, UNKNOWN)

@@ -5,7 +5,7 @@ Pure.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from contracts.events import ConflictFound, EventData, Excluded, ObjectAction, ObjectChange, WrittenToZoho
@@ -13,13 +13,15 @@ from contracts.ids import ZohoId
 from contracts.rpc.ingest import ComposedObject
 from contracts.rpc.sync_parked import ParkedCause
 from sync.bases import bases_after
+from sync.conflicts import decisions_of, questions_after, reason_of
 from sync.link_store import Link
-from sync.mapping import CannotConvert, Conversion, read_ameise, read_zoho
-from sync.merge import Merged, merge
-from sync.pipelines import Pipeline, includes, with_derived_fields
+from sync.mapping import CannotConvert, Conversion
+from sync.merge import Finding, Merged, merge
+from sync.pipelines import Pipeline, includes
 from sync.recognising import having_read
 from sync.retry import Park, Postpone
-from sync.values import UNKNOWN, Value
+from sync.sides import ameise_values, zoho_values
+from sync.values import Value, canonical
 from sync.work_store import Work
 from sync.zoho_records import modified_time, read_back
 from zoho.models import Record
@@ -48,6 +50,11 @@ class Merging:
         """Whether its record is yet to be made."""
         return self.link.zoho_id is None
 
+    @property
+    def outcome(self) -> str:
+        """As what it is judged once it is written."""
+        return "gone" if self.item.object.gone else "applied"
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -73,13 +80,16 @@ Verdict = Settled | Unsettled
 
 
 def judge_before_writing(pipeline: Pipeline, item: Item, *, zoho_id: str | None) -> Verdict | None:
-    """The verdict on objects that need no writing: gone ones, and those that the rule leaves out.
+    """The verdict on objects that need no writing: gone ones, unless they are marked, and those that the
+    rule leaves out.
 
     `zoho_id`: the record that the object is linked to; what never had one is gone without a word.
     """
     if item.object.gone:
         if zoho_id is None:
             return Settled(item, "gone")
+        if pipeline.definition.vanished is not None:
+            return None
         told = Excluded(
             pipeline=pipeline.id,
             module=pipeline.module,
@@ -97,13 +107,18 @@ def judge_before_writing(pipeline: Pipeline, item: Item, *, zoho_id: str | None)
             return None
 
 
-def merge_item(
+def merge_both(
     pipeline: Pipeline, item: Item, link: Link, record: Record | None, conversion: Conversion
 ) -> Merging | Verdict:
-    """The item ready to be written, or the verdict if there is nothing to write.
+    """The item merged with its record, or the verdict if there is nothing to merge.
 
     `record` is the linked record as read now; None with a linked id means that it was deleted in Zoho.
     """
+    if link.zoho_id is not None and record is None and pipeline.definition.recreate and not item.object.gone:
+        # As if it had never been there: all of the object goes into a new record.
+        link = replace(
+            link, zoho_id=None, ameise_base=None, zoho_base=None, unread=None, asked={}, gone_in_zoho=False
+        )
     if link.zoho_id is not None and record is None:
         told = Excluded(
             pipeline=pipeline.id,
@@ -115,9 +130,11 @@ def merge_item(
         return Settled(item, "gone_in_zoho", replace(link, gone_in_zoho=True), (told,))
     if record is not None:
         link = having_read(pipeline, link, record)
+    if item.object.gone:
+        return _marked_as_gone(pipeline, item, link, record or {})
     late = link.written_after(item.object.as_of)
-    ameise = _ameise_values(pipeline, item, late)
-    zoho = _zoho_values(pipeline, record)
+    ameise = ameise_values(pipeline.definition, item.object.key, item.object.fields, late=late)
+    zoho = zoho_values(pipeline.definition, record)
     try:
         merged = merge(
             pipeline.definition.fields,
@@ -128,14 +145,24 @@ def merge_item(
             zoho_base=link.zoho_base if record is not None else None,
             policy=pipeline.definition.policy,
             conversion=conversion,
+            asked=decisions_of(link.asked),
+            new_record=record is None,
         )
     except CannotConvert as error:
         return Unsettled(item.work, Park(ParkedCause.VALUE_UNFIT, {"problem": str(error)}))
-    merging = Merging(item, link, merged, ameise, zoho)
-    if merged.to_zoho or record is None:
+    merged = _with_living_mark(pipeline, merged, record or {})
+    return Merging(item, link, merged, ameise, zoho)
+
+
+def merge_item(
+    pipeline: Pipeline, item: Item, link: Link, record: Record | None, conversion: Conversion
+) -> Merging | Verdict:
+    """As `merge_both`; what needs no writing to Zoho has its verdict."""
+    merging = merge_both(pipeline, item, link, record, conversion)
+    if not isinstance(merging, Merging) or merging.merged.to_zoho or merging.is_new:
         return merging
     settled = with_new_bases(pipeline, merging, zoho_read_back={})
-    behind = bool(merged.to_ameise or late)
+    behind = bool(merging.merged.to_ameise or merging.link.written_after(item.object.as_of))
     return Settled(item, "applied", settled, conflicts_of(pipeline, merging), look_at_zoho=behind)
 
 
@@ -149,7 +176,35 @@ def with_new_bases(pipeline: Pipeline, merging: Merging, *, zoho_read_back: Mapp
         ameise_read_back={},
         zoho_read_back=zoho_read_back,
     )
-    return merging.link.with_bases(ameise=ameise_base, zoho=zoho_base)
+    questions = questions_after(
+        pipeline.definition.fields,
+        merging.merged,
+        merging.link.asked,
+        ameise=merging.ameise,
+        zoho=merging.zoho,
+        settled=ameise_base,
+        now=datetime.now(UTC),
+    )
+    return replace(merging.link, asked=questions).with_bases(ameise=ameise_base, zoho=zoho_base)
+
+
+def _marked_as_gone(
+    pipeline: Pipeline, item: Item, link: Link, record: Mapping[str, Any]
+) -> Merging | Verdict:
+    """The mark that the object is gone, unless the record has it. No mapped field is touched."""
+    mark = pipeline.definition.vanished
+    if mark is None or canonical(record.get(mark.field)) == mark.gone:
+        return Settled(item, "gone")
+    untouched = {m.ameise: Finding.UNKNOWN for m in pipeline.definition.fields}
+    return Merging(item, link, Merged({mark.field: mark.gone}, {}, untouched), {}, {})
+
+
+def _with_living_mark(pipeline: Pipeline, merged: Merged, record: Mapping[str, Any]) -> Merged:
+    """With the mark taken back, if the object was gone and is there again."""
+    mark = pipeline.definition.vanished
+    if mark is None or canonical(record.get(mark.field)) != mark.gone:
+        return merged
+    return replace(merged, to_zoho={**merged.to_zoho, mark.field: mark.living})
 
 
 def written(
@@ -171,7 +226,7 @@ def written(
     )
     events = (*conflicts_of(pipeline, merging), told)
     behind = bool(merged.to_ameise or merging.link.written_after(item.object.as_of))
-    return Settled(item, "applied", link, events, look_at_zoho=behind)
+    return Settled(item, merging.outcome, link, events, look_at_zoho=behind)
 
 
 def as_sent(pipeline: Pipeline, merging: Merging) -> Link:
@@ -189,7 +244,7 @@ def conflicts_of(pipeline: Pipeline, merging: Merging) -> tuple[EventData, ...]:
         module=pipeline.module,
         zoho_id=ZohoId(merging.link.zoho_id) if merging.link.zoho_id else None,
         object=change_of(pipeline, merging.item, ObjectAction.UPDATED, merging.merged.conflicts),
-        reason=f"beide Seiten geändert; es gilt {pipeline.definition.policy}",
+        reason=reason_of(merging.merged),
     )
     return (told,)
 
@@ -204,18 +259,3 @@ def change_of(
 def newest_change(records: Mapping[str, Record]) -> datetime | None:
     """The youngest Modified_Time of what was read: Zoho's own clock, so no skew with ours."""
     return max((m for r in records.values() if (m := modified_time(r)) is not None), default=None)
-
-
-def _ameise_values(pipeline: Pipeline, item: Item, late: set[str]) -> dict[str, Value]:
-    """The object's values; a field that we wrote after the delivery's moment is unknown to it."""
-    fields = with_derived_fields(pipeline.table, item.object.key, item.object.fields)
-    return {
-        m.ameise: UNKNOWN if m.ameise in late else read_ameise(m, fields) for m in pipeline.definition.fields
-    }
-
-
-def _zoho_values(pipeline: Pipeline, record: Record | None) -> dict[str, Value]:
-    """The record's values; of a record that is yet to be made, all are empty."""
-    if record is None:
-        return {m.zoho: None for m in pipeline.definition.fields}
-    return {m.zoho: read_zoho(m, record) for m in pipeline.definition.fields}

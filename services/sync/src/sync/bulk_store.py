@@ -234,6 +234,7 @@ def _document(row: BulkRow) -> dict[str, Any]:
         "object": {"key": found.key, "version": found.version, "as_of": found.as_of.isoformat()},
         "link": asdict(settled.link) if settled.link else None,
         "events": [[e.event_name, e.model_dump(mode="json", exclude_none=True)] for e in settled.events],
+        "outcome": settled.outcome,
         "look_at_zoho": settled.look_at_zoho,
     }
 
@@ -245,7 +246,7 @@ def _row(row: dict[str, Any]) -> BulkRow:
     events: list[EventData] = [_EVENTS[name].model_validate(data) for name, data in document["events"]]
     settled = Settled(
         Item(work, ComposedObject(**document["object"])),
-        "applied",
+        document.get("outcome", "applied"),  # rows of a job that was begun before it was stored
         Link(**document["link"]),
         tuple(events),
         look_at_zoho=document["look_at_zoho"],

@@ -104,7 +104,7 @@ class BulkWriter:
             return
         try:
             pipeline = await self._pipeline(job)
-            if pipeline is None or not pipeline.enabled:
+            if pipeline is None or not (pipeline.enabled and pipeline.definition.takes_deliveries):
                 await self._end(job, None, failed=False, outcome="die Pipeline ist pausiert oder fort")
                 return
             match job.state:

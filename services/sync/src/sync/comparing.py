@@ -73,7 +73,8 @@ class Comparing:
     async def __call__(self, cause: Cause, tenant: TenantId) -> Found:
         """Raises the Problems that ingest answers with, Unavailable above all."""
         async with self.database.tenant(tenant) as session:
-            pipelines = await pipeline_store.enabled(session)
+            enabled = await pipeline_store.enabled(session)
+        pipelines = [p for p in enabled if p.definition.takes_deliveries]
         found = [
             one
             for table in Table

@@ -256,15 +256,18 @@ class Position:
 
 
 async def position(session: AsyncSession, pipeline: Pipeline) -> Position:
-    """The module's position; a new one begins where the reconciliation of the connection was first due."""
+    """The module's position; a new one begins where the reconciliation of the connection was first due, or
+    where the pipeline was made, if that was later."""
     await run_sql(
         session,
         "INSERT INTO zoho_position (tenant, zoho_connection, module, changed_since) "
         "SELECT :tenant, CAST(CAST(:connection AS text) AS uuid), :module, coalesce(("
-        "SELECT made_at FROM flow WHERE tenant = :tenant AND name = 'reconciliation' "
-        "AND thing = CAST(:connection AS text)), now()) "
+        "SELECT greatest(f.made_at, p.made_at) FROM flow f JOIN pipeline p ON p.tenant = f.tenant "
+        "WHERE f.tenant = :tenant AND f.name = 'reconciliation' AND f.thing = CAST(:connection AS text) "
+        "AND p.id = :pipeline), now()) "
         "ON CONFLICT DO NOTHING",
         tenant=pipeline.tenant, connection=pipeline.zoho_connection, module=pipeline.module,
+        pipeline=int(pipeline.id),
     )  # fmt: skip
     [row] = await fetch_all(
         session,

@@ -13,7 +13,7 @@ and a form can be submitted twice at once. Therefore, in this order:
 5. Commit an intent with what was found, then POST.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -36,6 +36,7 @@ from vendor.errors import Unavailable, VendorError
 
 TURN_DELAY = timedelta(milliseconds=100)
 LOOK_AGAIN_DELAY = timedelta(seconds=5)
+OUTCOME_UNKNOWN = "Ausgang der Anlage in Ameise unbekannt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,9 @@ class CreateOnce:
         self, pipeline: Pipeline, ameise: AmeiseClient, work: Work, wanted: Mapping[str, Known]
     ) -> Creation:
         """`wanted`: the record's values in Ameise's form. Raises the client's errors, Unfit and LeaseLost."""
-        fields = complete(wanted, pipeline.definition.new_kunde)
-        if missing := missing_of_new(fields):
-            return Park(ParkedCause.FIELDS_MISSING, {"fields": ", ".join(missing)})
-        known = await self.knowledge.about(pipeline, ameise, fields)
-        if problems := problems_of(fields, known=known, today=today_in_germany()):
-            raise Unfit(problems)
+        fields = await self._fields(pipeline, ameise, wanted)
+        if isinstance(fields, Park):
+            return fields
         turn = await self._take_turn(pipeline, work)
         if turn is None:
             return Postpone(TURN_DELAY, "eine andere Anlage läuft", counts=False)
@@ -78,6 +76,34 @@ class CreateOnce:
             async with self.database.tenant(pipeline.tenant) as session:
                 await leases.give_back(session, turn)
 
+    async def foresee(
+        self, pipeline: Pipeline, ameise: AmeiseClient, zoho_id: str, wanted: Mapping[str, Known]
+    ) -> Creation | None:
+        """What it would come to now, without doing it; None: he would be created. Raises as the doing."""
+        fields = await self._fields(pipeline, ameise, wanted)
+        if isinstance(fields, Park):
+            return fields
+        async with self.database.tenant(pipeline.tenant) as session:
+            earlier = await intent_store.unfinished(session, pipeline, zoho_id)
+        if earlier is not None and earlier.kundennummer is not None:
+            return Found(earlier.kundennummer, adopted=False)
+        if earlier is not None:
+            return Postpone(LOOK_AGAIN_DELAY, OUTCOME_UNKNOWN, counts=False)
+        decided, _ = await self._decide(pipeline, ameise, zoho_id, fields)
+        return decided
+
+    async def _fields(
+        self, pipeline: Pipeline, ameise: AmeiseClient, wanted: Mapping[str, Known]
+    ) -> Mapping[str, Known] | Park:
+        """All fields of the new Kunde, if Ameise would take them. Raises Unfit."""
+        fields = complete(wanted, pipeline.definition.new_kunde)
+        if missing := missing_of_new(fields):
+            return Park(ParkedCause.FIELDS_MISSING, {"fields": ", ".join(missing)})
+        known = await self.knowledge.about(pipeline, ameise, fields)
+        if problems := problems_of(fields, known=known, today=today_in_germany()):
+            raise Unfit(problems)
+        return fields
+
     async def _take_turn(self, pipeline: Pipeline, work: Work) -> Lease | None:
         name = f"erstanlage:{pipeline.ameise_connection}"
         async with self.database.tenant(pipeline.tenant) as session:
@@ -86,30 +112,40 @@ class CreateOnce:
     async def _in_turn(
         self, pipeline: Pipeline, ameise: AmeiseClient, zoho_id: str, fields: Mapping[str, Known], turn: Lease
     ) -> Creation:
-        twins = twin_keys(fields, tenant=pipeline.tenant)
         async with self.database.tenant(pipeline.tenant) as session:
             earlier = await intent_store.unfinished(session, pipeline, zoho_id)
-            twin = await intent_store.twin_of(session, pipeline, zoho_id, twins, within=self.fresh_link)
         if earlier is not None and earlier.kundennummer is not None:
             return Found(earlier.kundennummer, adopted=False)
         if earlier is not None:
             return await self._look_again(pipeline, ameise, earlier, fields)
-        if twin is not None:
-            known = f" (Kunde {twin.kundennummer})" if twin.kundennummer else ""
-            return Park(ParkedCause.TWIN_RECORD, {"zoho_id": twin.zoho_id + known})
-        candidates = await search(ameise, fields)
-        match = choose_match(fields, candidates, pipeline.definition.matching)
-        if match.adopt is not None:
-            return Found(match.adopt, adopted=True)
-        if match.ask_about:
-            kunden = {"kunden": ", ".join(match.ask_about)}
-            return Park(ParkedCause.SIMILAR_KUNDEN, kunden, candidates=match.ask_about)
+        decided, candidates = await self._decide(pipeline, ameise, zoho_id, fields)
+        if decided is not None:
+            return decided
         async with self.database.tenant(pipeline.tenant) as session:
             await leases.check(session, turn)
             found = [c.kundennummer for c in candidates]
             keys = match_keys(fields, tenant=pipeline.tenant)
             intent = await intent_store.declare(session, pipeline, zoho_id, keys=keys, found=found)
         return await self._post(pipeline, ameise, intent, fields)
+
+    async def _decide(
+        self, pipeline: Pipeline, ameise: AmeiseClient, zoho_id: str, fields: Mapping[str, Known]
+    ) -> tuple[Found | Park | None, Sequence[Candidate]]:
+        """Whom the record is found to be, and everybody who was looked at; None: he is new."""
+        twins = twin_keys(fields, tenant=pipeline.tenant)
+        async with self.database.tenant(pipeline.tenant) as session:
+            twin = await intent_store.twin_of(session, pipeline, zoho_id, twins, within=self.fresh_link)
+        if twin is not None:
+            known = f" (Kunde {twin.kundennummer})" if twin.kundennummer else ""
+            return Park(ParkedCause.TWIN_RECORD, {"zoho_id": twin.zoho_id + known}), ()
+        candidates = await search(ameise, fields)
+        match = choose_match(fields, candidates, pipeline.definition.matching)
+        if match.adopt is not None:
+            return Found(match.adopt, adopted=True), candidates
+        if match.ask_about:
+            kunden = {"kunden": ", ".join(match.ask_about)}
+            return Park(ParkedCause.SIMILAR_KUNDEN, kunden, candidates=match.ask_about), candidates
+        return None, candidates
 
     async def _post(
         self, pipeline: Pipeline, ameise: AmeiseClient, intent: Intent, fields: Mapping[str, Known]
@@ -137,7 +173,7 @@ class CreateOnce:
             await self._settle(pipeline, intent, "adopted", number)
             return Found(number, adopted=False)
         if intent.age < self.settling_time:
-            return Postpone(LOOK_AGAIN_DELAY, "Ausgang der Anlage in Ameise unbekannt", counts=False)
+            return Postpone(LOOK_AGAIN_DELAY, OUTCOME_UNKNOWN, counts=False)
         candidates = tuple(c.kundennummer for c in fresh)
         return Park(ParkedCause.POSSIBLY_CREATED, candidates=candidates)
 

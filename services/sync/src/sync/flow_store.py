@@ -12,12 +12,13 @@ from sync.flows import FlowState
 _WANTED = """
 SELECT w.tenant, w.name, w.thing, f.made_at, f.clock_from, f.tried_at, f.last_success, f.overdue_since
 FROM (
-    SELECT tenant, 'comparison' AS name, '' AS thing FROM pipeline WHERE enabled
+    SELECT tenant, 'comparison' AS name, '' AS thing FROM pipeline
+    WHERE enabled AND definition ->> 'direction' <> 'to_ameise'
     UNION
     SELECT tenant, 'links', CAST(zoho_connection AS text) FROM pipeline WHERE enabled
     UNION
     SELECT tenant, 'reconciliation', CAST(zoho_connection AS text) FROM pipeline
-    WHERE enabled AND CAST(definition ->> 'takes_webhooks' AS boolean)
+    WHERE enabled AND definition ->> 'direction' <> 'to_zoho'
 ) w
 LEFT JOIN flow f ON f.tenant = w.tenant AND f.name = w.name AND f.thing = w.thing
 ORDER BY 1, 2, 3

@@ -6,7 +6,7 @@ that a record has one writer, whichever direction the work came from.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.database import fetch_all, run_sql
 from chassis.leases import LeaseLost
 from contracts.names import Table
+from sync.conflicts import Question, Questions
 from sync.pipelines import Pipeline
 from sync.values import Known
 
@@ -38,6 +39,7 @@ class Link:
     gone_in_zoho: bool
     linked: bool
     unread: Mapping[str, Any] | None = None
+    asked: Questions = field(default_factory=dict[str, Question])
 
     def with_bases(self, *, ameise: Mapping[str, Known], zoho: Mapping[str, Known]) -> "Link":
         """The link with the given fields' bases moved; other fields keep theirs."""
@@ -66,7 +68,7 @@ class Link:
         return {name for name, at in self.written.items() if datetime.fromisoformat(at) > as_of}
 
 
-_COLUMNS = """id, fence, zoho_id, ameise_key, ameise_base, zoho_base, written, gone_in_zoho, unread,
+_COLUMNS = """id, fence, zoho_id, ameise_key, ameise_base, zoho_base, written, gone_in_zoho, unread, asked,
 linked_at IS NOT NULL AS linked"""
 
 _ENSURE = {
@@ -157,6 +159,36 @@ ON l.id = o.id AND l.fence = o.fence
 """
 
 
+_FOUND = {
+    column: f"SELECT {_COLUMNS} FROM link WHERE id IN (SELECT l.id FROM {_WANTED.format(column=column)})"  # noqa: S608
+    for column in _ENSURE
+}
+
+
+async def of_keys(session: AsyncSession, pipeline: Pipeline, keys: Sequence[str]) -> dict[str, Link]:
+    """Links by Ameise's key, to look at: they are not leased."""
+    rows = await fetch_all(session, _FOUND["ameise_key"], ids=list(keys), **_place(pipeline))
+    return {row["ameise_key"]: _link(row) for row in rows}
+
+
+async def of_record(session: AsyncSession, pipeline: Pipeline, zoho_id: str) -> Link | None:
+    """A record's link, to look at: it is not leased."""
+    rows = await fetch_all(session, _FOUND["zoho_id"], ids=[zoho_id], **_place(pipeline))
+    return _link(rows[0]) if rows else None
+
+
+async def some_records(session: AsyncSession, pipeline: Pipeline, *, count: int) -> list[str]:
+    """Zoho ids of linked records, at random."""
+    rows = await fetch_all(
+        session,
+        "SELECT zoho_id FROM link WHERE zoho_connection = :zoho_connection AND module = :module "
+        "AND table_name = :table_name AND linked_at IS NOT NULL AND NOT gone_in_zoho "
+        "ORDER BY random() LIMIT :count",
+        count=count, **_place(pipeline),
+    )  # fmt: skip
+    return [row["zoho_id"] for row in rows]
+
+
 async def check(session: AsyncSession, links: Sequence[Link]) -> None:
     """Lock the links and make sure that we still hold them. Raises LeaseLost."""
     rows = await fetch_all(
@@ -192,13 +224,13 @@ async def give_back_all(session: AsyncSession, owners: Sequence[str]) -> None:
 _SAVE = """
 UPDATE link l SET
     zoho_id = o.zoho_id, ameise_key = o.ameise_key, ameise_base = o.ameise_base, zoho_base = o.zoho_base,
-    written = o.written, gone_in_zoho = o.gone_in_zoho, unread = o.unread,
+    written = o.written, gone_in_zoho = o.gone_in_zoho, unread = o.unread, asked = o.asked,
     lease_owner = NULL, lease_until = NULL,
     linked_at = CASE WHEN o.zoho_id IS NOT NULL AND o.ameise_key IS NOT NULL
                      THEN coalesce(l.linked_at, now()) END
 FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS o (
     id bigint, fence bigint, zoho_id text, ameise_key text, ameise_base jsonb, zoho_base jsonb, written jsonb,
-    gone_in_zoho boolean, unread jsonb
+    gone_in_zoho boolean, unread jsonb, asked jsonb
 )
 WHERE l.id = o.id AND l.fence = o.fence AND l.lease_until > now()
 """
@@ -222,6 +254,7 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
             "written": dict(link.written),
             "gone_in_zoho": link.gone_in_zoho,
             "unread": link.unread,
+            "asked": dict(link.asked),
         }
         for link in links
     ]

@@ -1,57 +1,34 @@
 """How one field of Ameise and one field of Zoho belong together, and how a value gets across.
 
-Three separate steps: *read* (each side's raw value into its canonical form), *convert* (canonical Ameise
-value ↔ canonical Zoho value; only ever run on a side that changed), *send* (canonical into what the
-side's API takes). Pure.
+Separate steps: *read* (each side's raw value into its canonical form), *convert* (canonical Ameise value ↔
+canonical Zoho value; only ever run on a side that changed), *agree* (whether a converted value is what the
+other side has), *check* (right before writing), *send* (canonical into what the side's API takes). Pure.
 """
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
+from datetime import date
 from typing import Any, assert_never
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from contracts.rpc.pipeline_definition import Blank, Converter, FieldMapping, Way
+from sync.phones import canonical_phone
+from sync.values import (
+    UNKNOWN,
+    Known,
+    Value,
+    canonical,
+    canonical_boolean,
+    canonical_date,
+    canonical_number,
+)
 
-from sync.values import UNKNOWN, Known, Value, canonical, canonical_amount
+__all__ = ["Blank", "Converter", "FieldMapping", "Way"]
 
+ONE_WAY = frozenset({Converter.LOOKUP, Converter.JOIN, Converter.CONSTANT, Converter.LINK})
+"""Converters that only lead to Zoho."""
 
-class Way(StrEnum):
-    """Which way a field travels."""
-
-    BOTH = "both"
-    TO_ZOHO = "to_zoho"
-    TO_AMEISE = "to_ameise"
-
-
-class Converter(StrEnum):
-    """How a value gets from one side's form to the other's."""
-
-    TEXT = "text"
-    DATE = "date"
-    AMOUNT = "amount"
-    VALUES = "values"
-    """By the mapping's table `values` (Ameise → Zoho); what is not in it travels as it is."""
-    KUNDE_LINK = "kunde_link"
-    VERTRAG_LINK = "vertrag_link"
-    LOOKUP = "lookup"
-    """The key of an object of Ameise becomes the id of the Zoho record that it is linked to."""
-
-
-class FieldMapping(BaseModel):
-    """One row of a pipeline's mapping; `ameise` and `zoho` are field names.
-
-    `erase`: whether empty on one side may erase the other. `module`: of a lookup, where it points to.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    ameise: str
-    zoho: str
-    way: Way = Way.BOTH
-    converter: Converter = Converter.TEXT
-    values: Mapping[str, str] = Field(default_factory=dict[str, str])
-    erase: bool = False
-    max_length: int | None = None
-    module: str | None = None
+_LOCAL_PART, _DOMAIN = 64, 253
+"""Longest parts of an e-mail address (RFC 5321)."""
 
 
 class CannotConvert(ValueError):  # noqa: N818
@@ -61,63 +38,157 @@ class CannotConvert(ValueError):  # noqa: N818
 Resolve = Callable[[str, str], str | None]
 """`resolve(module, key)`: the Zoho id of the record linked to an object of Ameise, None if there is none."""
 
-Link = Callable[[str], str]
-"""The deep link of a Kundennummer or Vertragsnummer."""
-
 
 class Conversion:
-    """Converts with what lies outside of a mapping: links of lookups and deep links."""
+    """Converts with what lies outside of a mapping: links of lookups, and Ameise's address for deep links."""
 
-    def __init__(self, *, kunde_link: Link, vertrag_link: Link, resolve: Resolve) -> None:
-        self._kunde_link = kunde_link
-        self._vertrag_link = vertrag_link
+    def __init__(self, *, link_base: str, resolve: Resolve) -> None:
+        self._link_base = link_base
         self._resolve = resolve
 
     def to_zoho(self, mapping: FieldMapping, value: Known) -> Known:
-        """The Zoho form of an Ameise value. Raises CannotConvert."""
+        """The Zoho form of an Ameise value."""
         if value is None:
             return None
         match mapping.converter:
-            case Converter.TEXT | Converter.DATE | Converter.AMOUNT:
-                return _fitting(mapping, value)
-            case Converter.VALUES:
-                return mapping.values.get(str(value), value)
-            case Converter.KUNDE_LINK:
-                return self._kunde_link(str(value))
-            case Converter.VERTRAG_LINK:
-                return self._vertrag_link(str(value))
+            case Converter.PICKLIST:
+                unlisted = value if mapping.default is None else mapping.default
+                return mapping.values.get(str(value), unlisted)
+            case Converter.LINK:
+                return (mapping.template or "").format(base=self._link_base, value=quote(str(value), safe=""))
             case Converter.LOOKUP:
                 return self._resolve(mapping.module or "", str(value))
             case _:
-                assert_never(mapping.converter)
+                return value
 
     def to_ameise(self, mapping: FieldMapping, value: Known) -> Known:
-        """The Ameise form of a Zoho value. Raises CannotConvert for converters that go one way only."""
-        if value is None:
-            return None
-        match mapping.converter:
-            case Converter.TEXT | Converter.DATE | Converter.AMOUNT:
-                return value
-            case Converter.VALUES:
-                back = (ameise for ameise, zoho in mapping.values.items() if zoho == value)
-                return next(back, value)
-            case Converter.KUNDE_LINK | Converter.VERTRAG_LINK | Converter.LOOKUP:
-                raise CannotConvert(f"{mapping.zoho} travels to Zoho only")
-            case _:
-                assert_never(mapping.converter)
+        """The Ameise form of a Zoho value.
+
+        Raises CannotConvert for converters that go one way only, and for a picklist value that stands for
+        several of Ameise's: writing back any of them would be a guess.
+        """
+        if mapping.converter in ONE_WAY:
+            raise CannotConvert(f"{mapping.zoho} geht nur nach Zoho")
+        if value is None or mapping.converter is not Converter.PICKLIST:
+            return value
+        meant = _keys_of(mapping, value)
+        if len(meant) > 1 or value == mapping.default:
+            raise CannotConvert(
+                f"{mapping.zoho}: der Wert steht für mehrere Werte von {mapping.ameise} in Ameise"
+            )
+        return meant[0] if meant else value
+
+    def agrees_in_zoho(self, mapping: FieldMapping, ameise: Known, zoho: Known) -> bool:
+        """Whether Zoho has what Ameise's value becomes there."""
+        return _same(mapping, self.to_zoho(mapping, ameise), zoho)
+
+    def agrees_in_ameise(self, mapping: FieldMapping, zoho: Known, ameise: Known) -> bool:
+        """Whether Ameise has (one of) what Zoho's value stands for."""
+        if mapping.converter is Converter.PICKLIST:
+            return self.to_zoho(mapping, ameise) == zoho
+        return _same(mapping, self.to_ameise(mapping, zoho), ameise)
 
 
-def _fitting(mapping: FieldMapping, value: Known) -> Known:
+def _keys_of(mapping: FieldMapping, zoho: Known) -> list[str]:
+    return [ameise for ameise, listed in mapping.values.items() if listed == zoho]
+
+
+def _same(mapping: FieldMapping, one: Known, other: Known) -> bool:
+    if one == other:
+        return True
+    if not (isinstance(one, str) and isinstance(other, str)):
+        return False
+    match mapping.converter:
+        case Converter.PHONE:
+            return canonical_phone(one) == canonical_phone(other)
+        case Converter.EMAIL:
+            return one.casefold() == other.casefold()
+        case _:
+            return False
+
+
+def check(mapping: FieldMapping, value: Known, *, receiver: str) -> Known:
+    """The value, if the receiving field can take it. Raises CannotConvert."""
+    if value is None:
+        if mapping.required:
+            raise CannotConvert(f"{receiver}: Pflichtfeld, der Wert fehlt")
+        return None
     if mapping.max_length is not None and isinstance(value, str) and len(value) > mapping.max_length:
-        raise CannotConvert(
-            f"{mapping.ameise}: {len(value)} Zeichen, {mapping.zoho} fasst {mapping.max_length}"
-        )
+        raise CannotConvert(f"{mapping.ameise}: {len(value)} Zeichen, {receiver} fasst {mapping.max_length}")
+    if (wrong := _wrong_form(mapping.converter, value)) is not None:
+        raise CannotConvert(f"{receiver}: der Wert ist {wrong}")
     return value
+
+
+def _wrong_form(converter: Converter, value: str | bool) -> str | None:
+    match converter:
+        case Converter.EMAIL:
+            return None if _is_email(str(value)) else "keine E-Mail-Adresse"
+        case Converter.DATE:
+            return None if _is_date(str(value)) else "kein Datum"
+        case Converter.NUMBER:
+            return None if _is_number(str(value)) else "keine Zahl"
+        case Converter.BOOLEAN:
+            return None if isinstance(value, bool) else "weder ja noch nein"
+        case _:
+            return None
+
+
+def _is_email(text: str) -> bool:
+    local, at, domain = text.rpartition("@")
+    return (
+        bool(at)
+        and 0 < len(local) <= _LOCAL_PART
+        and 0 < len(domain) <= _DOMAIN
+        and "." in domain.strip(".")
+        and ".." not in domain
+        and not any(letter.isspace() or letter in ",;<>" for letter in text)
+    )
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.lstrip("+-")[:1].isdigit() or text.lstrip("+-")[:1] == "."
+
+
+def reader(converter: Converter) -> Callable[[Any], Known]:
+    """What brings a raw value of either side into canonical form."""
+    match converter:
+        case Converter.NUMBER:
+            return canonical_number
+        case Converter.DATE:
+            return canonical_date
+        case Converter.BOOLEAN:
+            return canonical_boolean
+        case (
+            Converter.TEXT
+            | Converter.PHONE
+            | Converter.EMAIL
+            | Converter.PICKLIST
+            | Converter.LOOKUP
+            | Converter.JOIN
+            | Converter.CONSTANT
+            | Converter.LINK
+        ):
+            return canonical
+        case _:
+            assert_never(converter)
 
 
 def read(mapping: FieldMapping, raw: Any) -> Known:
     """A raw value of either side in canonical form."""
-    return canonical_amount(raw) if mapping.converter is Converter.AMOUNT else canonical(raw)
+    return reader(mapping.converter)(raw)
 
 
 def read_zoho(mapping: FieldMapping, record: Mapping[str, Any]) -> Value:
@@ -125,9 +196,24 @@ def read_zoho(mapping: FieldMapping, record: Mapping[str, Any]) -> Value:
     return read(mapping, record[mapping.zoho]) if mapping.zoho in record else UNKNOWN
 
 
+def sources_of(mapping: FieldMapping) -> tuple[str, ...]:
+    """The fields of Ameise that a mapping reads."""
+    if mapping.converter is Converter.CONSTANT:
+        return ()
+    return mapping.parts or (mapping.ameise,)
+
+
 def read_ameise(mapping: FieldMapping, fields: Mapping[str, Any]) -> Value:
-    """The object's value; unknown if it came without the field."""
-    return read(mapping, fields[mapping.ameise]) if mapping.ameise in fields else UNKNOWN
+    """The object's value; unknown if it came without a field that the mapping reads."""
+    if mapping.converter is Converter.CONSTANT:
+        return mapping.constant
+    sources = sources_of(mapping)
+    if any(name not in fields for name in sources):
+        return UNKNOWN
+    if mapping.converter is not Converter.JOIN:
+        return read(mapping, fields[sources[0]])
+    parts = (canonical(fields[name]) for name in sources)
+    return mapping.separator.join(str(part) for part in parts if part is not None) or None
 
 
 def send_to_zoho(mapping: FieldMapping, value: Known) -> Any:
@@ -135,7 +221,7 @@ def send_to_zoho(mapping: FieldMapping, value: Known) -> Any:
     if value is None:
         return None
     match mapping.converter:
-        case Converter.AMOUNT:
+        case Converter.NUMBER:
             return float(value)
         case Converter.LOOKUP:
             return {"id": value}

@@ -42,8 +42,16 @@ SELECT id, table_name, zoho_id, ameise_key, coalesce(lease_until > now(), false)
 WHERE (table_name = 'kunde' AND ameise_key = :kunde)
    OR (table_name = 'kunde' AND ameise_key IS NULL AND zoho_id IN
        (SELECT zoho_id FROM intent WHERE kundennummer = :kunde))
-   OR (table_name = 'vertrag' AND :kunde IN (ameise_base ->> 'kunde_id', ameise_base ->> 'kunde_id_firma'))
+   OR (table_name = 'vertrag' AND :kunde = ANY(
+       SELECT ameise_base ->> of_kunde FROM unnest(CAST(:of_kunde AS text[])) AS of_kunde))
 ORDER BY id FOR UPDATE
+"""
+
+# Under which names the pipelines keep whose a Vertrag is.
+_OF_KUNDE = """
+SELECT DISTINCT m ->> 'ameise' AS name
+FROM pipeline p CROSS JOIN LATERAL jsonb_array_elements(p.definition -> 'fields') m
+WHERE p.table_name = 'vertrag' AND (m ->> 'ameise' = 'kunde_id' OR m -> 'parts' ? 'kunde_id')
 """
 
 _WORK = """
@@ -66,7 +74,8 @@ WHERE (p.table_name = 'kunde' AND j.key = :kunde)
 async def find(session: AsyncSession, kunde: Kundennummer) -> Traces:
     """Everything, with work and links locked until the transaction ends."""
     # Once without the locks, since work is locked before links everywhere.
-    links = await fetch_all(session, _LINKS.replace("FOR UPDATE", ""), kunde=kunde)
+    of_kunde = [row["name"] for row in await fetch_all(session, _OF_KUNDE)]
+    links = await fetch_all(session, _LINKS.replace("FOR UPDATE", ""), kunde=kunde, of_kunde=of_kunde)
     intents = await fetch_all(
         session,
         "SELECT CAST(id AS text) AS id, zoho_id FROM intent "
@@ -80,7 +89,7 @@ async def find(session: AsyncSession, kunde: Kundennummer) -> Traces:
     )
     about = {"kunde": kunde, "vertrag_keys": vertrag_keys}
     work = await fetch_all(session, _WORK, zoho_ids=zoho_ids, named=naming([kunde]), **about)
-    links = await fetch_all(session, _LINKS, kunde=kunde)
+    links = await fetch_all(session, _LINKS, kunde=kunde, of_kunde=of_kunde)
     judged = await fetch_all(session, _JUDGED, **about)
     messages = await fetch_all(session, "SELECT CAST(id AS text) AS id, subject, body FROM parked_message")
     ids = [kunde, *zoho_ids, *vertrag_keys]

@@ -9,8 +9,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.database import fetch_all, run_sql
 from contracts.ids import AmeiseKey, PipelineId, TenantId, Uuid
 from contracts.names import Table
-from sync.pipelines import BUILT_IN, Definition, Pipeline
+from sync.pipelines import Definition, Pipeline
 from sync.tables import PipelineRow
+from sync.templates import BUILT_IN
 
 
 async def load(session: AsyncSession, pipeline: PipelineId) -> Pipeline | None:
@@ -20,9 +21,10 @@ async def load(session: AsyncSession, pipeline: PipelineId) -> Pipeline | None:
 
 
 async def fed_by(session: AsyncSession, table: Table) -> list[Pipeline]:
-    """The enabled pipelines that objects of a table go through."""
+    """The enabled pipelines that bring objects of a table to Zoho."""
     chosen = select(PipelineRow).where(PipelineRow.table_name == table.value, PipelineRow.enabled)
-    return [_pipeline(row) for row in (await session.exec(chosen.order_by(PipelineRow.id))).all()]  # pyright: ignore[reportArgumentType]
+    found = (await session.exec(chosen.order_by(PipelineRow.id))).all()  # pyright: ignore[reportArgumentType]
+    return [made for row in found if (made := _pipeline(row)).definition.takes_deliveries]
 
 
 def _pipeline(row: PipelineRow) -> Pipeline:
@@ -54,32 +56,143 @@ async def create_built_in(
     session: AsyncSession, tenant: TenantId, *, ameise_connection: Uuid, zoho_connection: Uuid
 ) -> list[PipelineId]:
     """Make the built-in pipelines that these connections do not have yet; returns the new ones."""
-    # Numbers are given one after another per tenant, so two admins at once must take turns.
-    await run_sql(session, "SELECT pg_advisory_xact_lock(hashtext('pipeline:' || :tenant))", tenant=tenant)
-    present = (await session.exec(select(PipelineRow))).all()
-    taken = {(p.zoho_connection, p.table_name, p.module) for p in present}
-    next_id = max((p.id for p in present), default=0) + 1
-    created: list[PipelineId] = []
-    for built_in in BUILT_IN:
-        if (str(zoho_connection), built_in.table.value, built_in.module) in taken:
-            continue
-        session.add(
-            PipelineRow(
-                tenant=tenant,
-                id=next_id,
-                name=built_in.name,
-                table_name=built_in.table.value,
-                module=built_in.module,
-                ameise_connection=str(ameise_connection),
-                zoho_connection=str(zoho_connection),
-                definition=built_in.definition.model_dump(mode="json"),
-                version=built_in.definition.version,
-            )
+    made = [
+        await create(
+            session,
+            tenant,
+            name=built_in.name,
+            table=built_in.table,
+            module=built_in.module,
+            ameise_connection=ameise_connection,
+            zoho_connection=zoho_connection,
+            enabled=True,
+            definition=built_in.definition,
         )
-        created.append(PipelineId(str(next_id)))
-        next_id += 1
+        for built_in in BUILT_IN
+    ]
+    return [number for number in made if number is not None]
+
+
+async def _next_id(session: AsyncSession, tenant: TenantId) -> int:
+    """Never one that was given before: webhooks of a deleted pipeline must not meet another."""
+    [row] = await fetch_all(
+        session,
+        "INSERT INTO pipeline_number (tenant, last) VALUES (:tenant, 1) "
+        "ON CONFLICT (tenant) DO UPDATE SET last = pipeline_number.last + 1 RETURNING last",
+        tenant=tenant,
+    )
+    return row["last"]
+
+
+async def create(
+    session: AsyncSession,
+    tenant: TenantId,
+    *,
+    name: str,
+    table: Table,
+    module: str,
+    ameise_connection: Uuid,
+    zoho_connection: Uuid,
+    enabled: bool,
+    definition: Definition,
+) -> PipelineId | None:
+    """Make a pipeline; None if these connections have one of this table to this module already."""
+    # Two admins at once take turns until the commit.
+    await run_sql(session, "SELECT pg_advisory_xact_lock(hashtext('pipeline:' || :tenant))", tenant=tenant)
+    there = select(PipelineRow).where(
+        PipelineRow.zoho_connection == str(zoho_connection),
+        PipelineRow.table_name == table.value,
+        PipelineRow.module == module,
+    )
+    if (await session.exec(there)).first() is not None:
+        return None
+    number = await _next_id(session, tenant)
+    session.add(
+        PipelineRow(
+            tenant=tenant,
+            id=number,
+            name=name,
+            table_name=table.value,
+            module=module,
+            ameise_connection=str(ameise_connection),
+            zoho_connection=str(zoho_connection),
+            enabled=enabled,
+            definition=definition.model_dump(mode="json"),
+            version=definition.version,
+        )
+    )
     await session.flush()
-    return created
+    return PipelineId(str(number))
+
+
+async def change(
+    session: AsyncSession, pipeline: PipelineId, *, name: str, old_version: str, definition: Definition
+) -> bool:
+    """Give it a name and a definition; False if it is not defined as `old_version` any more."""
+    changed = await run_sql(
+        session,
+        "UPDATE pipeline SET name = :name, definition = CAST(:definition AS jsonb), version = :version "
+        "WHERE id = :id AND version = :old",
+        id=int(pipeline), name=name, old=old_version,
+        definition=definition.model_dump_json(), version=definition.version,
+    )  # fmt: skip
+    return changed > 0
+
+
+async def switch(session: AsyncSession, pipeline: PipelineId, *, enabled: bool) -> bool:
+    """Whether it was changed by that."""
+    changed = await run_sql(
+        session,
+        "UPDATE pipeline SET enabled = :enabled WHERE id = :id AND enabled <> :enabled",
+        id=int(pipeline), enabled=enabled,
+    )  # fmt: skip
+    return changed > 0
+
+
+async def count_links(session: AsyncSession, pipeline: Pipeline) -> int:
+    """How many records and objects are linked by it."""
+    [row] = await fetch_all(
+        session,
+        "SELECT count(*) AS n FROM link WHERE zoho_connection = :zoho_connection AND module = :module "
+        "AND table_name = :table_name AND linked_at IS NOT NULL",
+        zoho_connection=pipeline.zoho_connection, module=pipeline.module, table_name=pipeline.table.value,
+    )  # fmt: skip
+    return row["n"]
+
+
+async def delete(session: AsyncSession, pipeline: Pipeline) -> int:
+    """Take it away with its links, judgements, counters and work; returns how many rows of work.
+
+    A bulk write that is under way ends by itself. How far the module was read goes too: should the pipeline
+    come back, it begins where it is made.
+    """
+    await run_sql(
+        session,
+        "DELETE FROM link WHERE zoho_connection = :zoho_connection AND module = :module "
+        "AND table_name = :table_name",
+        zoho_connection=pipeline.zoho_connection, module=pipeline.module, table_name=pipeline.table.value,
+    )  # fmt: skip
+    await run_sql(
+        session,
+        "DELETE FROM zoho_position WHERE zoho_connection = :zoho_connection AND module = :module",
+        zoho_connection=pipeline.zoho_connection, module=pipeline.module,
+    )  # fmt: skip
+    await run_sql(session, "DELETE FROM judged WHERE pipeline = :id", id=int(pipeline.id))
+    await run_sql(session, "DELETE FROM throughput WHERE pipeline = :id", id=int(pipeline.id))
+    works = await run_sql(session, "DELETE FROM work WHERE pipeline = :id", id=int(pipeline.id))
+    await run_sql(session, "DELETE FROM pipeline WHERE id = :id", id=int(pipeline.id))
+    return works
+
+
+async def of_link(session: AsyncSession, link: int) -> Pipeline | None:
+    """The pipeline that a link belongs to."""
+    rows = await fetch_all(
+        session,
+        "SELECT p.id FROM link l JOIN pipeline p ON p.zoho_connection = l.zoho_connection "
+        "AND p.table_name = l.table_name AND p.module = l.module WHERE l.id = :link",
+        link=link,
+    )
+    return await load(session, PipelineId(str(rows[0]["id"]))) if rows else None
 
 
 _SUMMARIES = """
@@ -180,11 +293,13 @@ async def kunden_not_judged(
 
 
 async def tables_not_judged(session: AsyncSession) -> list[Table]:
-    """The tables of pipelines that have judged no object yet."""
+    """The tables of pipelines that have judged no object yet, as they are defined now."""
     rows = await fetch_all(
         session,
         "SELECT DISTINCT table_name FROM pipeline p "
-        "WHERE NOT EXISTS (SELECT FROM judged j WHERE j.tenant = p.tenant AND j.pipeline = p.id) ORDER BY 1",
+        "WHERE definition ->> 'direction' <> 'to_ameise' AND NOT EXISTS "
+        "(SELECT FROM judged j WHERE j.tenant = p.tenant AND j.pipeline = p.id "
+        "AND j.pipeline_version = p.version) ORDER BY 1",
     )
     return [Table(row["table_name"]) for row in rows]
 

@@ -16,6 +16,7 @@ from contracts.events import (
     WrittenToZoho,
 )
 from contracts.ids import AmeiseKey, ZohoId
+from sync.conflicts import reason_of
 from sync.create_once import Found
 from sync.merge import Merged
 from sync.pipelines import Pipeline
@@ -33,9 +34,8 @@ def of_ameise(
     about = _about(pipeline, zoho_id)
     events: list[EventData] = []
     if merged.conflicts:
-        reason = f"beide Seiten geändert; es gilt {pipeline.definition.policy}"
         changed = _change(pipeline, found, ObjectAction.UPDATED, merged.conflicts)
-        events.append(ConflictFound(**about, object=changed, reason=reason))
+        events.append(ConflictFound(**about, object=changed, reason=reason_of(merged)))
     if newly and found.adopted:
         events.append(Adopted(**about, object=_change(pipeline, found, ObjectAction.UNCHANGED)))
     created = newly and not found.adopted

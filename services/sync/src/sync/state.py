@@ -27,10 +27,10 @@ from contracts.rpc.sync_state import (
 from sync import pipeline_store, state_store
 from sync.deep_links import deep_link
 from sync.kunde import read_kunde
-from sync.mapping import FieldMapping, read_ameise, read_zoho
-from sync.pipelines import Pipeline, with_derived_fields
+from sync.pipelines import Definition, Pipeline
+from sync.sides import ameise_values, zoho_values
 from sync.systems import Systems
-from sync.values import UNKNOWN, Known, Value
+from sync.values import UNKNOWN, Fields, Known, Value
 from vendor.errors import VendorError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -119,7 +119,7 @@ def link_state(
 ) -> LinkState:
     """Everything about a link side by side. Pure. `row`: of `state_store.link`."""
     key = row["ameise_key"]
-    derived = with_derived_fields(pipeline.table, key, ameise.fields) if ameise.source and key else {}
+    in_ameise = ameise_values(pipeline.definition, key, ameise.fields) if ameise.source and key else {}
     return LinkState(
         pipeline=pipeline.id,
         key=AmeiseKey(key) if key else None,
@@ -130,27 +130,26 @@ def link_state(
         ameise_link=deep_link(links, pipeline.table, key),
         ameise_from=ameise.source,
         zoho_reached=zoho is not None,
-        fields=tuple(_fields(pipeline.definition.fields, row, derived, zoho or {})),
+        fields=tuple(
+            _fields(pipeline.definition, row, in_ameise, zoho_values(pipeline.definition, zoho or {}))
+        ),
         written=row["written"],
     )
 
 
 def _fields(
-    mappings: Iterable[FieldMapping],
-    row: Mapping[str, Any],
-    ameise: Mapping[str, Any],
-    zoho: Mapping[str, Any],
+    definition: Definition, row: Mapping[str, Any], ameise: Fields, zoho: Fields
 ) -> Iterable[FieldState]:
     ameise_base: Mapping[str, Known] = row["ameise_base"] or {}
     zoho_base: Mapping[str, Known] = row["zoho_base"] or {}
-    for mapping in mappings:
+    for mapping in definition.fields:
         yield FieldState(
             ameise=mapping.ameise,
             zoho=mapping.zoho,
             ameise_base=_seen(ameise_base.get(mapping.ameise, UNKNOWN)),
-            ameise_now=_seen(read_ameise(mapping, ameise)),
+            ameise_now=_seen(ameise.get(mapping.ameise, UNKNOWN)),
             zoho_base=_seen(zoho_base.get(mapping.zoho, UNKNOWN)),
-            zoho_now=_seen(read_zoho(mapping, zoho)),
+            zoho_now=_seen(zoho.get(mapping.zoho, UNKNOWN)),
         )
 
 

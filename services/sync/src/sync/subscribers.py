@@ -16,6 +16,17 @@ from contracts.rpc.sync_parked import (
     RETRY_PARKED,
 )
 from contracts.rpc.sync_people import SYNC_FORGET, SYNC_INFORM, SYNC_LIFT_STOP
+from contracts.rpc.sync_pipelines import (
+    CREATE_PIPELINE,
+    DECIDE_CONFLICT,
+    DELETE_PIPELINE,
+    GET_PIPELINE,
+    LIST_CONFLICTS,
+    LIST_TEMPLATES,
+    SWITCH_PIPELINE,
+    UPDATE_PIPELINE,
+)
+from contracts.rpc.sync_preview import PREVIEW
 from contracts.rpc.sync_reconcile import COMPARE, CompareRequest, Comparison
 from contracts.rpc.sync_state import LINK_STATE, SYNC_STATE
 from contracts.streams import SYNC_TO_AMEISE, SYNC_TO_ZOHO
@@ -23,10 +34,13 @@ from contracts.work import LookAtZohoRecord, ObjectsChanged
 from sync.admin import Admin
 from sync.adopting import Adopting
 from sync.comparison_schedule import Schedule
+from sync.conflict_admin import ConflictAdmin
 from sync.intake import Intake
 from sync.limit_admin import LimitAdmin
 from sync.parked import Parked
 from sync.people import People
+from sync.pipeline_admin import PipelineAdmin
+from sync.preview import Previewing
 from sync.state import State
 
 
@@ -35,6 +49,9 @@ def register(
     *,
     intake: Intake,
     admin: Admin,
+    pipelines: PipelineAdmin,
+    conflicts: ConflictAdmin,
+    previewing: Previewing,
     limit_admin: LimitAdmin,
     parked: Parked,
     adopting: Adopting,
@@ -52,6 +69,15 @@ def register(
     subscribe(broker, SYNC_TO_ZOHO, ObjectsChanged, intake.objects_changed, park=parking)
     serve(broker, CREATE_DEFAULT_PIPELINES, admin.create_default_pipelines)
     serve(broker, LIST_PIPELINES, admin.list_pipelines)
+    serve(broker, CREATE_PIPELINE, pipelines.create)
+    serve(broker, GET_PIPELINE, pipelines.get)
+    serve(broker, UPDATE_PIPELINE, pipelines.update)
+    serve(broker, DELETE_PIPELINE, pipelines.delete)
+    serve(broker, SWITCH_PIPELINE, pipelines.switch)
+    serve(broker, LIST_TEMPLATES, pipelines.templates)
+    serve(broker, LIST_CONFLICTS, conflicts.list_open)
+    serve(broker, DECIDE_CONFLICT, conflicts.decide)
+    serve(broker, PREVIEW, previewing)
     serve(broker, CONNECTION_LIMITS, limit_admin.connection_limits)
     serve(broker, SET_CONNECTION_LIMITS, limit_admin.set_connection_limits)
     serve(broker, LIST_PARKED, parked.list_parked)

@@ -32,8 +32,18 @@ class PipelineRow(Base, table=True):
     enabled: bool = True
     definition: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     version: str
+    made_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     last_success: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     last_error: str | None = None
+
+
+class PipelineNumberRow(Base, table=True):
+    """The last number that was given to a pipeline. None is given twice: webhooks go by it."""
+
+    __tablename__ = "pipeline_number"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    last: int
 
 
 class LinkRow(Base, table=True):
@@ -41,7 +51,7 @@ class LinkRow(Base, table=True):
 
     `ameise_base` and `zoho_base` hold, per mapped field, each side's own value as last read there.
     `written` says when we last wrote a field to Ameise, or saw it new there: an older delivery does not win
-    over it.
+    over it. `asked` holds the fields that a person must decide (`sync.conflicts.Question` by field).
     Either id may be missing while the other side is being found or made.
     """
 
@@ -62,6 +72,7 @@ class LinkRow(Base, table=True):
     written: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     unread: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     gone_in_zoho: bool = False
+    asked: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     linked_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     lease_owner: str | None = None
     lease_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]

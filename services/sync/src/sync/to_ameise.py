@@ -13,7 +13,6 @@ from typing import Any
 import structlog
 
 from ameise.client import AmeiseClient
-from ameise.links import DeepLinks
 from chassis.database import Database
 from contracts.ids import Kundennummer
 from contracts.names import Table
@@ -21,16 +20,18 @@ from contracts.rpc.sync_parked import ParkedCause
 from sync import bulk_store, link_store, pipeline_store, record_events, work_store
 from sync.bases import bases_after
 from sync.checks import Unfit, problems_of, today_in_germany
+from sync.conflicts import decisions_of, questions_after
 from sync.create_once import CreateOnce, Found
 from sync.known_there import AmeiseKnowledge
 from sync.kunde import CONTACT, KundeInAmeise, read_again, read_kunde, write_kunde
 from sync.link_store import Link
-from sync.mapping import CannotConvert, Conversion, Way, read_ameise, read_zoho
+from sync.mapping import CannotConvert, Conversion, Way, check, read_zoho, sources_of
 from sync.merge import Merged, merge
-from sync.pipelines import Pipeline, with_derived_fields
+from sync.pipelines import Pipeline, includes_record
 from sync.recognising import having_read
 from sync.record_store import Done, Half, RecordStore, Result
 from sync.retry import Park, Postpone, decide
+from sync.sides import ameise_values, zoho_values
 from sync.systems import Systems
 from sync.values import UNKNOWN, Known, Value
 from sync.work_store import Lane, Work
@@ -67,7 +68,7 @@ class ToAmeise:
     systems: Systems
     create_once: CreateOnce
     knowledge: AmeiseKnowledge
-    links: DeepLinks
+    link_base: str
     lease: timedelta
     give_up_after: timedelta
 
@@ -121,14 +122,22 @@ class ToAmeise:
         if record is None:
             gone = record_events.excluded(pipeline, work.object, "der Datensatz existiert in Zoho nicht mehr")
             return Done(replace(link, gone_in_zoho=True), (gone,))
+        match includes_record(pipeline.definition, record):
+            case True:
+                pass
+            case False:
+                reason = "die Auswahlregel nimmt den Datensatz aus"
+                return Done(link, (record_events.excluded(pipeline, work.object, reason),))
+            case None:
+                return Park(ParkedCause.RULE_UNDECIDED)
         found = await self._kunde_of(pipeline, ameise, work, link, record)
         if not isinstance(found, Found):
             return found
-        before = await self._read_kunde(pipeline, ameise, found.kundennummer)
+        before = await self.read_kunde(pipeline, ameise, found.kundennummer)
         if isinstance(before, Park):
             return before
         if not link.linked:
-            link = await self._with_bases_sent(pipeline, link, found.kundennummer)
+            link = await self.with_bases_sent(pipeline, link, found.kundennummer)
         link = replace(link, ameise_key=found.kundennummer, gone_in_zoho=False)
         return await self._write_both(pipeline, work, _Sides(zoho, record, ameise, before, found), link)
 
@@ -138,8 +147,8 @@ class ToAmeise:
         newly, found = not link.linked, sides.found
         link = having_read(pipeline, link, sides.record)
         try:
-            merged = self._merge(pipeline, sides.kunde, sides.record, link)
-            await self._check(pipeline, sides, merged)
+            merged = self.merge(pipeline, sides.kunde, sides.record, link)
+            await self.check(pipeline, sides.ameise, sides.kunde, merged)
             if merged.to_ameise or merged.to_zoho:
                 await self._still_ours(work, link)
             in_ameise = await self._write_ameise(pipeline, sides.ameise, sides.kunde, merged)
@@ -152,18 +161,31 @@ class ToAmeise:
             in_zoho = await self._write_zoho(pipeline, sides.zoho, sides.record, merged)
         except VendorError as error:
             failed = error
+        ameise = kunde_values(pipeline, sides.kunde)
+        in_record = zoho_values(pipeline.definition, sides.record)
         ameise_base, zoho_base = bases_after(
             pipeline.definition.fields,
             merged,
-            ameise=_ameise_values(pipeline, sides.kunde),
-            zoho=_zoho_values(pipeline, sides.record),
+            ameise=ameise,
+            zoho=in_record,
             ameise_read_back=in_ameise,
             zoho_read_back=in_zoho,
+        )
+        questions = questions_after(
+            pipeline.definition.fields,
+            merged,
+            link.asked,
+            ameise=ameise,
+            zoho=in_record,
+            settled=ameise_base,
+            now=datetime.now(UTC),
         )
         # Also what an earlier try wrote before it was cut off, and what a person changed in Ameise: it is as
         # new as our own writes, and a delivery made before it must not take it back.
         fresh = [*merged.to_ameise, *link.moved_in_ameise(ameise_base)]
-        done = link.with_bases(ameise=ameise_base, zoho=zoho_base).having_seen(fresh)
+        done = (
+            replace(link, asked=questions).with_bases(ameise=ameise_base, zoho=zoho_base).having_seen(fresh)
+        )
         told = record_events.of_ameise(pipeline, work.object, merged, found, newly=newly)
         if failed is not None:
             return Half(done, told, self._decide(work, failed))
@@ -174,31 +196,28 @@ class ToAmeise:
         self, pipeline: Pipeline, ameise: AmeiseClient, work: Work, link: Link, record: Record
     ) -> Found | Postpone | Park:
         """The Kunde that the record belongs to: by link, by the number in the record, or an Erstanlage."""
-        in_record = str(record.get(pipeline.definition.unique_field) or "").strip()
-        if link.linked and in_record and in_record != link.ameise_key:
-            # Two records were merged in Zoho, or somebody typed another number: whose edits are these?
-            about = {"typed": in_record[:20], "kunde": link.ameise_key or ""}
-            return Park(ParkedCause.OTHER_NUMBER, about)
-        number = link.ameise_key or in_record
-        if not number:
-            wanted = self._wanted(pipeline, record)
-            found = await self.create_once(pipeline, ameise, work, wanted)
+        number = number_of(pipeline, link, record)
+        if isinstance(number, Park):
+            return number
+        if number is None:
+            found = await self.create_once(pipeline, ameise, work, self.wanted(pipeline, record))
             if not isinstance(found, Found):
                 return found
         else:
-            try:
-                found = Found(Kundennummer(number), adopted=not link.linked)
-            except ValueError:
-                return Park(ParkedCause.NO_NUMBER, {"field": pipeline.definition.unique_field})
-        if link.linked:
-            return found
-        async with self.database.tenant(pipeline.tenant) as session:
-            holder = await link_store.holder_of_key(session, pipeline, found.kundennummer)
-        if holder is not None and holder != link.zoho_id:
-            return Park(ParkedCause.KUNDE_TAKEN, {"kunde": found.kundennummer, "zoho_id": holder})
-        return found
+            found = Found(number, adopted=not link.linked)
+        return await self.taken(pipeline, link, found.kundennummer) or found
 
-    async def _with_bases_sent(self, pipeline: Pipeline, link: Link, kundennummer: str) -> Link:
+    async def taken(self, pipeline: Pipeline, link: Link, number: str) -> Park | None:
+        """Why the Kunde cannot be that of a record which is not linked yet."""
+        if link.linked:
+            return None
+        async with self.database.tenant(pipeline.tenant) as session:
+            holder = await link_store.holder_of_key(session, pipeline, number)
+        if holder is not None and holder != link.zoho_id:
+            return Park(ParkedCause.KUNDE_TAKEN, {"kunde": number, "zoho_id": holder})
+        return None
+
+    async def with_bases_sent(self, pipeline: Pipeline, link: Link, kundennummer: str) -> Link:
         """The link with the bases that a delivery remembered when it made this record and its answer got
         lost: without them, what was edited since would look like a conflict."""
         async with self.database.tenant(pipeline.tenant) as session:
@@ -207,53 +226,55 @@ class ToAmeise:
             return link
         return replace(link, ameise_base=sent.ameise_base, zoho_base=sent.zoho_base)
 
-    def _wanted(self, pipeline: Pipeline, record: Mapping[str, Any]) -> dict[str, Known]:
+    def wanted(self, pipeline: Pipeline, record: Mapping[str, Any]) -> dict[str, Known]:
         """The record's values in Ameise's form, as an Erstanlage needs them."""
         wanted: dict[str, Known] = {}
         for mapping in pipeline.definition.fields:
             value = read_zoho(mapping, record)
             if mapping.way is not Way.TO_ZOHO and value is not UNKNOWN:
-                wanted[mapping.ameise] = self._conversion().to_ameise(mapping, value)
+                converted = self._conversion().to_ameise(mapping, value)
+                if converted is not None:  # what is missing is told all at once, by the Erstanlage
+                    check(mapping, converted, receiver=mapping.ameise)
+                wanted[mapping.ameise] = converted
         return wanted
 
-    async def _read_kunde(
-        self, pipeline: Pipeline, ameise: AmeiseClient, number: str
-    ) -> KundeInAmeise | Park:
-        contacts = any(mapping.ameise in CONTACT for mapping in pipeline.definition.fields)
+    async def read_kunde(self, pipeline: Pipeline, ameise: AmeiseClient, number: str) -> KundeInAmeise | Park:
+        read = {name for mapping in pipeline.definition.fields for name in sources_of(mapping)}
         try:
-            return await read_kunde(ameise, number, contacts=contacts)
+            return await read_kunde(ameise, number, contacts=not read.isdisjoint(CONTACT))
         except Rejected as error:
             if error.status == 404:
                 return Park(ParkedCause.KUNDE_UNKNOWN, {"kunde": number})
             raise
 
-    def _merge(
+    def merge(
         self, pipeline: Pipeline, kunde: KundeInAmeise, record: Mapping[str, Any], link: Link
     ) -> Merged:
         return merge(
             pipeline.definition.fields,
-            ameise=_ameise_values(pipeline, kunde),
-            zoho=_zoho_values(pipeline, record),
+            ameise=kunde_values(pipeline, kunde),
+            zoho=zoho_values(pipeline.definition, record),
             ameise_base=link.ameise_base,
             zoho_base=link.zoho_base,
             policy=pipeline.definition.policy,
             conversion=self._conversion(),
+            asked=decisions_of(link.asked),
         )
 
-    async def _check(self, pipeline: Pipeline, sides: _Sides, merged: Merged) -> None:
+    async def check(
+        self, pipeline: Pipeline, ameise: AmeiseClient, kunde: KundeInAmeise, merged: Merged
+    ) -> None:
         """Raises Unfit if Ameise would not take what the merge wants to write there."""
         if not merged.to_ameise:
             return
-        known = await self.knowledge.about(pipeline, sides.ameise, merged.to_ameise)
-        before = sides.kunde.kunde.person.anrede
+        known = await self.knowledge.about(pipeline, ameise, merged.to_ameise)
+        before = kunde.kunde.person.anrede
         problems = problems_of(merged.to_ameise, known=known, today=today_in_germany(), anrede_before=before)
         if problems:
             raise Unfit(problems)
 
     def _conversion(self) -> Conversion:
-        return Conversion(
-            kunde_link=self.links.kunde, vertrag_link=self.links.vertrag, resolve=lambda _module, _key: None
-        )
+        return Conversion(link_base=self.link_base, resolve=lambda _module, _key: None)
 
     async def _write_ameise(
         self, pipeline: Pipeline, ameise: AmeiseClient, kunde: KundeInAmeise, merged: Merged
@@ -262,7 +283,7 @@ class ToAmeise:
         if not merged.to_ameise:
             return {}
         await write_kunde(ameise, kunde, merged.to_ameise)
-        return _ameise_values(pipeline, await read_again(ameise, kunde, merged.to_ameise))
+        return kunde_values(pipeline, await read_again(ameise, kunde, merged.to_ameise))
 
     async def _write_zoho(
         self, pipeline: Pipeline, zoho: ZohoClient, record: Record, merged: Merged
@@ -289,13 +310,22 @@ class ToAmeise:
             await link_store.check(session, [link])
 
 
-def _ameise_values(pipeline: Pipeline, kunde: KundeInAmeise) -> dict[str, Value]:
-    fields = with_derived_fields(pipeline.table, kunde.kunde.id, kunde.fields)
-    return {m.ameise: read_ameise(m, fields) for m in pipeline.definition.fields}
+def number_of(pipeline: Pipeline, link: Link, record: Mapping[str, Any]) -> Kundennummer | Park | None:
+    """Whose record it is, by its link or what stands in it; None if it says nobody."""
+    in_record = str(record.get(pipeline.definition.unique_field) or "").strip()
+    if link.linked and in_record and in_record != link.ameise_key:
+        # Two records were merged in Zoho, or somebody typed another number: whose edits are these?
+        about = {"typed": in_record[:20], "kunde": link.ameise_key or ""}
+        return Park(ParkedCause.OTHER_NUMBER, about)
+    number = link.ameise_key or in_record
+    try:
+        return Kundennummer(number) if number else None
+    except ValueError:
+        return Park(ParkedCause.NO_NUMBER, {"field": pipeline.definition.unique_field})
 
 
-def _zoho_values(pipeline: Pipeline, record: Mapping[str, Any]) -> dict[str, Value]:
-    return {m.zoho: read_zoho(m, record) for m in pipeline.definition.fields}
+def kunde_values(pipeline: Pipeline, kunde: KundeInAmeise) -> dict[str, Value]:
+    return ameise_values(pipeline.definition, kunde.kunde.id, kunde.fields)
 
 
 def _ms_since(begun: float) -> float:

@@ -7,13 +7,12 @@ record by record: a bad one never holds up the others.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from ameise.links import DeepLinks
 from chassis.database import Database
 from chassis.rpc import RpcClient
 from contracts.actor import Actor
@@ -39,7 +38,7 @@ from sync.batch import (
 )
 from sync.batch_store import BatchStore
 from sync.link_store import Link
-from sync.mapping import Conversion, Converter
+from sync.mapping import Conversion, Converter, FieldMapping, sources_of
 from sync.meeting import with_records_of_intents
 from sync.pipelines import Pipeline
 from sync.recognising import unread
@@ -80,6 +79,21 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class Sides:
+    """What a batch is merged with: links by key, the records that they name by Zoho id, lookups resolved."""
+
+    zoho: ZohoClient
+    links: Mapping[str, Link]
+    records: Mapping[str, Record]
+    conversion: Conversion
+
+    def of(self, item: Item) -> tuple[Link, Record | None]:
+        """An item's link and record."""
+        link = self.links[item.object.key]
+        return link, self.records.get(link.zoho_id or "")
+
+
+@dataclass(frozen=True, slots=True)
 class ToZoho:
     """Does the work of a batch of one pipeline. All state is in the database."""
 
@@ -87,7 +101,7 @@ class ToZoho:
     store: BatchStore
     rpc: RpcClient
     systems: Systems
-    links: DeepLinks
+    link_base: str
     lease: timedelta
     give_up_after: timedelta
 
@@ -99,7 +113,7 @@ class ToZoho:
         begun = time.perf_counter()
         async with self.database.tenant(works[0].tenant) as session:
             pipeline = await pipeline_store.load(session, works[0].pipeline)
-            if pipeline is None:
+            if pipeline is None or not pipeline.definition.takes_deliveries:
                 await work_store.finish(session, works)
                 return
         leased: list[Link] = []
@@ -126,12 +140,14 @@ class ToZoho:
         written = await self._write(pipeline, prepared)
         return [*verdicts, *prepared.verdicts, *written]
 
-    async def judge(self, pipeline: Pipeline, works: Sequence[Work]) -> tuple[list[Verdict], list[Item]]:
+    async def judge(
+        self, pipeline: Pipeline, works: Sequence[Work], *, anew: bool = False
+    ) -> tuple[list[Verdict], list[Item]]:
         """The verdicts on those of up to 100 rows that need no writing, and the items that do.
 
-        Raises Problem of ingest.
+        `anew`: also if they were judged as they are. Raises Problem of ingest.
         """
-        verdicts, items = await self._fetch(pipeline, works)
+        verdicts, items = await self._fetch(pipeline, works, anew=anew)
         return verdicts, await self._ready(pipeline, items, verdicts)
 
     async def prepare(
@@ -150,22 +166,27 @@ class ToZoho:
         verdicts: list[Verdict] = []
         links = await self._lease(pipeline, items, verdicts, lasting=lasting)
         leased += links.values()
-        links = await with_records_of_intents(self.database, pipeline, items, links)
         items = [item for item in items if item.object.key in links]
         if not items:
             return Prepared(verdicts)
-        zoho = await self.systems.zoho(pipeline, urgent=urgent)
-        records = await self._read_linked(pipeline, zoho, list(links.values()))
-        conversion = await self._conversion(pipeline, items)
+        sides = await self.read(pipeline, items, links, urgent=urgent)
         merging: list[Merging] = []
         for item in items:
-            link = links[item.object.key]
-            merged = merge_item(pipeline, item, link, records.get(link.zoho_id or ""), conversion)
+            merged = merge_item(pipeline, item, *sides.of(item), sides.conversion)
             if isinstance(merged, Merging):
                 merging.append(merged)
             else:
                 verdicts.append(merged)
-        return Prepared(verdicts, merging, newest_change(records), zoho)
+        return Prepared(verdicts, merging, newest_change(sides.records), sides.zoho)
+
+    async def read(
+        self, pipeline: Pipeline, items: Sequence[Item], links: Mapping[str, Link], *, urgent: bool
+    ) -> Sides:
+        """What is needed to merge items that have links. Raises VendorError."""
+        met = await with_records_of_intents(self.database, pipeline, items, links)
+        zoho = await self.systems.zoho(pipeline, urgent=urgent)
+        records = await self._read_linked(pipeline, zoho, list(met.values()))
+        return Sides(zoho, met, records, await self._conversion(pipeline, items))
 
     async def _gather(
         self, pipeline: Pipeline, works: list[Work], more: More
@@ -184,7 +205,9 @@ class ToZoho:
         verdicts += [Unsettled(item.work, surplus) for item in items[FULL_CALL:]]
         return verdicts, items[:FULL_CALL]
 
-    async def _fetch(self, pipeline: Pipeline, works: Sequence[Work]) -> tuple[list[Verdict], list[Item]]:
+    async def _fetch(
+        self, pipeline: Pipeline, works: Sequence[Work], *, anew: bool
+    ) -> tuple[list[Verdict], list[Item]]:
         """The objects as ingest has them now; what needs no writing has its verdict already."""
         keys = tuple(AmeiseKey(work.object) for work in works)
         objects = await self._objects(pipeline, pipeline.table, keys)
@@ -200,7 +223,7 @@ class ToZoho:
                 verdicts.append(Unsettled(work, Park(ParkedCause.OBJECT_UNKNOWN, about)))
                 continue
             item = Item(work, found)
-            if judged.get(found.key) == found.version:
+            if judged.get(found.key) == found.version and not anew:
                 verdicts.append(Settled(item, outcome=None))
                 continue
             verdict = judge_before_writing(pipeline, item, zoho_id=linked.get(found.key))
@@ -222,9 +245,10 @@ class ToZoho:
 
         A Kunde that ingest does not know, or that is gone, is not waited for.
         """
-        if not any(m.converter is Converter.LOOKUP for m in pipeline.definition.fields):
+        lookups = [m for m in pipeline.definition.fields if _looks_up(m, Table.KUNDE)]
+        if not lookups:
             return list(items)
-        kunden = _kunden_of(items)
+        kunden = sorted({key for m in lookups for key in keys_looked_up(m, items)})
         async with self.database.tenant(pipeline.tenant) as session:
             open_ = await pipeline_store.kunden_not_judged(session, pipeline, kunden)
             parked = await work_store.parked_objects(session, sorted(open_))
@@ -234,10 +258,11 @@ class ToZoho:
         waited_for = {key for key in open_ if key in known and not known[key].gone}
         ready: list[Item] = []
         for item in items:
-            kunde = item.object.fields.get("kunde_id")
-            if kunde not in waited_for:
+            wanted = {key for m in lookups for key in keys_looked_up(m, [item])} & waited_for
+            if not wanted:
                 ready.append(item)
                 continue
+            kunde = min(wanted)
             # Not parked along with its Kunde: whoever sees to that one need not see to all his Verträge.
             reason = f"wartet auf Kunde {kunde}" + (", der geparkt ist" if kunde in parked else "")
             delay = WAIT_FOR_PARKED_KUNDE if kunde in parked else WAIT_FOR_KUNDE
@@ -270,13 +295,14 @@ class ToZoho:
         for mapping in pipeline.definition.fields:
             if mapping.converter is not Converter.LOOKUP or mapping.module is None:
                 continue
-            keys = _kunden_of(items)
+            keys = keys_looked_up(mapping, items)
             async with self.database.tenant(pipeline.tenant) as session:
-                found = await link_store.zoho_ids_of(session, pipeline, mapping.module, Table.KUNDE, keys)
+                found = await link_store.zoho_ids_of(
+                    session, pipeline, mapping.module, mapping.points_to, keys
+                )
             resolved |= {(mapping.module, key): zoho_id for key, zoho_id in found.items()}
         return Conversion(
-            kunde_link=self.links.kunde,
-            vertrag_link=self.links.vertrag,
+            link_base=self.link_base,
             resolve=lambda module, key: resolved.get((module, key)),
         )
 
@@ -304,7 +330,9 @@ class ToZoho:
         if not new:
             return []
         unique = pipeline.definition.unique_field
-        inserts = [{**sent_to_zoho(pipeline, m.merged), unique: m.item.object.key} for m in new]
+        layout = pipeline.definition.layout
+        fixed = {"Layout": {"id": layout}} if layout else {}
+        inserts = [{**fixed, **sent_to_zoho(pipeline, m.merged), unique: m.item.object.key} for m in new]
         try:
             results = await zoho.upsert(
                 pipeline.module, inserts, duplicate_check_fields=[unique], if_unmodified_since=LONG_AGO
@@ -380,10 +408,15 @@ class ToZoho:
         return Unsettled(work, decision)
 
 
-def _kunden_of(items: Sequence[Item]) -> list[AmeiseKey]:
-    """The Kunden whose Verträge these are, each once; what cannot be a key is nobody's."""
-    numbers = {str(item.object.fields.get("kunde_id") or "") for item in items}
-    return sorted(AmeiseKey(number) for number in numbers if AmeiseKey.pattern.fullmatch(number))
+def _looks_up(mapping: FieldMapping, table: Table) -> bool:
+    return mapping.converter is Converter.LOOKUP and mapping.points_to is table
+
+
+def keys_looked_up(mapping: FieldMapping, items: Sequence[Item]) -> list[AmeiseKey]:
+    """The keys that a lookup's field holds, each once; what cannot be a key is nobody's."""
+    [source] = sources_of(mapping)
+    found = {str(item.object.fields.get(source) or "") for item in items}
+    return sorted(AmeiseKey(key) for key in found if AmeiseKey.pattern.fullmatch(key))
 
 
 def rows_to_add(found: int, *, looked_through: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from contracts.names import Difference
 from sync.comparison_store import KnownLink, OnTable
 from sync.mapping import Way, read_zoho
-from sync.pipelines import Definition
+from sync.pipelines import Definition, includes_record
 from sync.values import UNKNOWN, Known
 from sync.zoho_records import modified_time
 
@@ -16,7 +16,10 @@ def why_look(definition: Definition, record: Mapping[str, Any], link: KnownLink 
     """Why work should look at the record; None for what is as we know it, our own writes above all.
 
     CHANGED: a field that travels to Ameise is not what was read here last. NEW: nobody told us of the record.
+    What the pipeline's rule leaves out needs no look.
     """
+    if includes_record(definition, record) is False:
+        return None
     if link is None or not link.linked:
         return Difference.NEW
     if link.gone_in_zoho or link.zoho_base is None:

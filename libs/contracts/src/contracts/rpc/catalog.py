@@ -12,6 +12,8 @@ from contracts.rpc import (
     sync_limits,
     sync_parked,
     sync_people,
+    sync_pipelines,
+    sync_preview,
     sync_reconcile,
     sync_state,
 )
@@ -23,6 +25,8 @@ ALL: tuple[Rpc[Any, Any], ...] = (
     *sync_limits.RPCS,
     *sync_parked.RPCS,
     *sync_people.RPCS,
+    *sync_pipelines.RPCS,
+    *sync_preview.RPCS,
     *sync_reconcile.RPCS,
     *sync_state.RPCS,
     *audit.RPCS,

@@ -12,6 +12,7 @@ from contracts.problems import Conflict, Invalid
 from contracts.rpc.auth import START_CONNECTION, StartConnection
 from contracts.rpc.ingest import REJECT_DELIVERY, RELEASE_DELIVERY, SET_UP_FTP, DeliveryRequest, SetUpFtp
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, CreateDefaultPipelines
+from contracts.rpc.sync_pipelines import SWITCH_PIPELINE, SwitchPipeline
 from gateway import connections, rendering, tenants, webhooks
 from gateway.asking import PageAsking
 from gateway.models import NewTenant
@@ -104,6 +105,15 @@ async def create_default_pipelines(request: Request, asking: PageAsking) -> Resp
     await asking.call(CREATE_DEFAULT_PIPELINES, defaults)
     leave_note(request, "Die Standard-Pipelines sind angelegt.")
     return RedirectResponse(f"/teams/{asking.tenant}", status_code=303)
+
+
+@router.post("/teams/{tenant}/pipelines/{pipeline}/switch", openapi_extra=tells(SWITCH_PIPELINE))
+async def switch_pipeline(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
+    enabled = (await _typed(request)).get("enabled") == "true"
+    detail = await asking.call(SWITCH_PIPELINE, SwitchPipeline(pipeline=pipeline, enabled=enabled))
+    state = "eingeschaltet" if detail.pipeline.enabled else "ausgeschaltet"
+    leave_note(request, f"Die Pipeline „{detail.pipeline.name}“ ist {state}.")
+    return RedirectResponse(f"/teams/{asking.tenant}/pipelines", status_code=303)
 
 
 @router.post("/teams/{tenant}/pipelines/{pipeline}/webhook", openapi_extra=tells(WebhookEndpointCreated))

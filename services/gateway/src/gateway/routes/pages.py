@@ -5,8 +5,11 @@ from starlette.responses import RedirectResponse, Response
 
 from contracts.ids import Uuid
 from contracts.names import Direction, Outcome, Service, System, Table
+from contracts.rpc import Empty
 from contracts.rpc.audit import SEARCH, LogPage, SearchLog
 from contracts.rpc.ingest import DELIVERY_REPORT, DOWNLOAD, DeliveryRequest
+from contracts.rpc.sync import LIST_PIPELINES
+from contracts.rpc.sync_pipelines import GET_PIPELINE, PipelineRequest
 from gateway import downloads, log_page, overview, rendering, services, tenants, wording
 from gateway.asking import PageAsking
 from gateway.parts import PartsOf
@@ -107,3 +110,14 @@ async def log(request: Request, asking: PageAsking) -> Response:
         is_first=after is None,
         choices={"ereignis": wording.EVENTS, "richtung": list(Direction), "ergebnis": list(Outcome)},
     )
+
+
+@router.get("/teams/{tenant}/pipelines")
+async def pipelines(request: Request, asking: PageAsking) -> Response:
+    part = await overview.part_of(Service.SYNC, asking.call(LIST_PIPELINES, Empty()))
+    known = part.value.pipelines if part.value else ()
+    details = [
+        await overview.part_of(Service.SYNC, asking.call(GET_PIPELINE, PipelineRequest(pipeline=p.id)))
+        for p in known
+    ]
+    return rendering.page(request, "pipelines.html", team=asking, tab="pipelines", part=part, details=details)

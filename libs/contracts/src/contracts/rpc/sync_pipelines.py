@@ -1,0 +1,173 @@
+"""What sync can be asked about the pipelines themselves: make, look, change, delete, and decide conflicts."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from contracts.actor import Role
+from contracts.events import (
+    ConflictDecided,
+    PipelineDeleted,
+    PipelineDisabled,
+    PipelineEnabled,
+    PipelinesCreated,
+    PipelineUpdated,
+)
+from contracts.ids import PipelineId, Uuid, ZohoId
+from contracts.names import Service, System, Table
+from contracts.rpc import Empty, Rpc, RpcModel
+from contracts.rpc.pipeline_definition import AmeiseName, PipelineDefinition, ZohoName
+from contracts.rpc.sync import Pipeline
+
+PIPELINE_NAME_LENGTH = 80
+
+
+class CreatePipeline(RpcModel):
+    """A new pipeline. Table, module and connections stay as they are for good: the links hang on them."""
+
+    name: str = Field(min_length=1, max_length=PIPELINE_NAME_LENGTH)
+    table: Table
+    module: ZohoName
+    ameise_connection: Uuid
+    zoho_connection: Uuid
+    enabled: bool = True
+    definition: PipelineDefinition
+
+
+class PipelineRequest(RpcModel):
+    pipeline: PipelineId
+
+
+class UpdatePipeline(RpcModel):
+    """A new name and definition; `version` is that of the definition that was changed."""
+
+    pipeline: PipelineId
+    name: str = Field(min_length=1, max_length=PIPELINE_NAME_LENGTH)
+    version: str = Field(max_length=64)
+    definition: PipelineDefinition
+
+
+class DeletePipeline(RpcModel):
+    """`links_too`: also if records are linked by it; the records and objects themselves stay."""
+
+    pipeline: PipelineId
+    links_too: bool = False
+
+
+class SwitchPipeline(RpcModel):
+    pipeline: PipelineId
+    enabled: bool
+
+
+class PipelineDetail(RpcModel):
+    """A pipeline with all that was decided about it."""
+
+    pipeline: Pipeline
+    version: str
+    definition: PipelineDefinition
+
+
+class PipelineGone(RpcModel):
+    """What went with a deleted pipeline."""
+
+    links: int
+    works: int
+
+
+class PipelineTemplate(RpcModel):
+    """A ready pipeline, to be created as it is or changed before."""
+
+    name: str
+    table: Table
+    module: ZohoName
+    definition: PipelineDefinition
+
+
+class PicklistTemplate(RpcModel):
+    """A list of Ameise whose entries (`column`) belong into the picklist of a field."""
+
+    table: Table
+    module: ZohoName
+    field: ZohoName
+    column: AmeiseName
+
+
+class PipelineTemplates(RpcModel):
+    pipelines: tuple[PipelineTemplate, ...]
+    picklists: tuple[PicklistTemplate, ...]
+
+
+class ListConflicts(RpcModel):
+    pipeline: PipelineId | None = None
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+class OpenConflict(RpcModel):
+    """A field that both sides changed; the values are those of the moment when it was asked."""
+
+    link: int
+    pipeline: PipelineId
+    key: str
+    zoho_id: ZohoId
+    field: AmeiseName
+    ameise: str | bool | None = None
+    zoho: str | bool | None = None
+    since: datetime
+
+
+class OpenConflicts(RpcModel):
+    conflicts: tuple[OpenConflict, ...]
+
+
+class DecideConflict(RpcModel):
+    """Which side's value shall hold for one field of one link."""
+
+    link: int
+    field: AmeiseName
+    winner: System
+
+
+_GATEWAY = frozenset({Service.GATEWAY})
+
+CREATE_PIPELINE = Rpc(
+    Service.SYNC, "create_pipeline", CreatePipeline, PipelineDetail,
+    callers=_GATEWAY, role=Role.ADMIN, events=(PipelinesCreated,),
+)  # fmt: skip
+GET_PIPELINE = Rpc(
+    Service.SYNC, "get_pipeline", PipelineRequest, PipelineDetail,
+    callers=_GATEWAY, silent_because="only looks",
+)  # fmt: skip
+UPDATE_PIPELINE = Rpc(
+    Service.SYNC, "update_pipeline", UpdatePipeline, PipelineDetail,
+    callers=_GATEWAY, role=Role.ADMIN, events=(PipelineUpdated,),
+)  # fmt: skip
+DELETE_PIPELINE = Rpc(
+    Service.SYNC, "delete_pipeline", DeletePipeline, PipelineGone,
+    callers=_GATEWAY, role=Role.ADMIN, events=(PipelineDeleted,),
+)  # fmt: skip
+SWITCH_PIPELINE = Rpc(
+    Service.SYNC, "switch_pipeline", SwitchPipeline, PipelineDetail,
+    callers=_GATEWAY, role=Role.ADMIN, events=(PipelineEnabled, PipelineDisabled),
+)  # fmt: skip
+LIST_TEMPLATES = Rpc(
+    Service.SYNC, "list_pipeline_templates", Empty, PipelineTemplates,
+    callers=_GATEWAY, silent_because="only looks",
+)  # fmt: skip
+LIST_CONFLICTS = Rpc(
+    Service.SYNC, "list_conflicts", ListConflicts, OpenConflicts,
+    callers=_GATEWAY, silent_because="only looks",
+)  # fmt: skip
+DECIDE_CONFLICT = Rpc(
+    Service.SYNC, "decide_conflict", DecideConflict, Empty,
+    callers=_GATEWAY, role=Role.ADMIN, events=(ConflictDecided,),
+)  # fmt: skip
+RPCS = (
+    CREATE_PIPELINE,
+    GET_PIPELINE,
+    UPDATE_PIPELINE,
+    DELETE_PIPELINE,
+    SWITCH_PIPELINE,
+    LIST_TEMPLATES,
+    LIST_CONFLICTS,
+    DECIDE_CONFLICT,
+)

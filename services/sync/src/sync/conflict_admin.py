@@ -1,0 +1,116 @@
+"""What people can ask of sync about conflicts that it may not decide: look at them, and decide one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database import Database, fetch_all, run_sql
+from chassis.outbox import Outbox
+from chassis.rpc import Caller
+from contracts.events import ConflictDecided, ObjectAction, ObjectChange
+from contracts.ids import AmeiseKey, PipelineId, ZohoId
+from contracts.problems import Conflict, NotFound
+from contracts.rpc import Empty
+from contracts.rpc.sync_pipelines import DecideConflict, ListConflicts, OpenConflict, OpenConflicts
+from sync import pipeline_store, work_store
+from sync.work_store import Lane
+
+_OPEN = """
+SELECT l.id AS link, p.id AS pipeline, l.ameise_key AS key, l.zoho_id, q.key AS field, q.value AS question
+FROM link l
+JOIN pipeline p ON p.zoho_connection = l.zoho_connection AND p.table_name = l.table_name
+    AND p.module = l.module
+CROSS JOIN LATERAL jsonb_each(l.asked) q
+WHERE l.asked <> '{}' AND q.value ->> 'decision' IS NULL AND l.zoho_id IS NOT NULL
+  AND l.ameise_key IS NOT NULL AND (CAST(:pipeline AS integer) IS NULL OR p.id = :pipeline)
+ORDER BY q.value ->> 'since', l.id, q.key LIMIT :limit
+"""
+
+_DECIDE = """
+UPDATE link SET asked = jsonb_set(asked, ARRAY[:field, 'decision'], to_jsonb(CAST(:winner AS text)))
+WHERE id = :link AND asked -> :field IS NOT NULL AND (lease_until IS NULL OR lease_until < now())
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictAdmin:
+    """One method per RPC."""
+
+    database: Database
+    outbox: Outbox
+
+    async def list_open(self, request: ListConflicts, caller: Caller) -> OpenConflicts:
+        """Those that nobody has decided, the oldest first."""
+        number = int(request.pipeline) if request.pipeline is not None else None
+        async with self.database.tenant(caller.tenant) as session:
+            rows = await fetch_all(session, _OPEN, pipeline=number, limit=request.limit)
+        return OpenConflicts(conflicts=tuple(_conflict(row) for row in rows))
+
+    async def decide(self, request: DecideConflict, caller: Caller) -> Empty:
+        """Store the decision, and have the record looked at right away.
+
+        Raises NotFound if nobody is asked about this field, Conflict while the link is in hand.
+        """
+        async with self.database.tenant(caller.tenant) as session:
+            asked = await _asked_link(session, request)
+            pipeline = await pipeline_store.of_link(session, request.link)
+            if asked is None or pipeline is None:
+                raise NotFound(
+                    f"für das Feld {request.field} ist auf dieser Verknüpfung nichts zu entscheiden"
+                )
+            decided = await run_sql(
+                session, _DECIDE, link=request.link, field=request.field, winner=request.winner.value
+            )
+            if not decided:
+                raise Conflict(
+                    "der Datensatz wird gerade abgeglichen", remedy="bitte gleich noch einmal versuchen"
+                )
+            zoho_id = ZohoId(asked["zoho_id"])
+            change = ObjectChange(
+                table=pipeline.table,
+                key=AmeiseKey(asked["ameise_key"]),
+                action=ObjectAction.UNCHANGED,
+                fields=(request.field,),
+            )
+            told = ConflictDecided(
+                pipeline=pipeline.id,
+                module=pipeline.module,
+                zoho_id=zoho_id,
+                object=change,
+                reason=f"es gilt {request.winner.value.capitalize()}",
+            )
+            await self.outbox.tell(session, caller.cause, told)
+            await work_store.intake(
+                session,
+                caller.tenant,
+                pipeline=pipeline.id,
+                direction="to_ameise",
+                lane=Lane.INTERACTIVE,
+                objects={zoho_id: caller.cause},
+            )
+        return Empty()
+
+
+async def _asked_link(session: AsyncSession, request: DecideConflict) -> dict[str, Any] | None:
+    rows = await fetch_all(
+        session,
+        "SELECT ameise_key, zoho_id FROM link WHERE id = :link AND asked -> :field IS NOT NULL "
+        "AND ameise_key IS NOT NULL AND zoho_id IS NOT NULL",
+        link=request.link, field=request.field,
+    )  # fmt: skip
+    return rows[0] if rows else None
+
+
+def _conflict(row: dict[str, Any]) -> OpenConflict:
+    question = row["question"]
+    return OpenConflict(
+        link=row["link"],
+        pipeline=PipelineId(str(row["pipeline"])),
+        key=row["key"],
+        zoho_id=ZohoId(row["zoho_id"]),
+        field=row["field"],
+        ameise=question["ameise"],
+        zoho=question["zoho"],
+        since=question["since"],
+    )

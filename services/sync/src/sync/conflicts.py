@@ -1,0 +1,73 @@
+"""Fields that both sides changed and that a person must decide: asked once, kept on the link. Pure."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TypedDict
+
+from contracts.rpc.pipeline_definition import FieldMapping, Policy
+from sync.merge import Decisions, Finding, Merged
+from sync.values import UNKNOWN, Fields, Known
+
+
+class Question(TypedDict):
+    """As it is stored: both values when it was asked, since when, and what was decided if it was."""
+
+    ameise: Known
+    zoho: Known
+    since: str
+    decision: str | None
+
+
+Questions = Mapping[str, Question]
+"""By Ameise's name of the field."""
+
+
+def decisions_of(questions: Questions) -> Decisions:
+    return {
+        name: Policy(question["decision"]) if question["decision"] else None
+        for name, question in questions.items()
+    }
+
+
+def questions_after(
+    mappings: Iterable[FieldMapping],
+    merged: Merged,
+    before: Questions,
+    *,
+    ameise: Fields,
+    zoho: Fields,
+    settled: Iterable[str],
+    now: datetime,
+) -> Questions:
+    """The questions of a link after a merge: new ones are added, settled ones go.
+
+    Fields that are mapped no more are not asked about. `settled`: Ameise's names of the fields whose bases
+    moved; a decision that is not carried out yet stays.
+    """
+    gone = set(settled)
+    questions: dict[str, Question] = {}
+    for mapping in mappings:
+        if mapping.ameise in before and mapping.ameise not in gone:
+            questions[mapping.ameise] = before[mapping.ameise]
+        if merged.findings.get(mapping.ameise) is Finding.ASKED:
+            a, z = ameise.get(mapping.ameise, UNKNOWN), zoho.get(mapping.zoho, UNKNOWN)
+            if a is not UNKNOWN and z is not UNKNOWN:
+                questions[mapping.ameise] = Question(ameise=a, zoho=z, since=now.isoformat(), decision=None)
+    return questions
+
+
+def reason_of(merged: Merged) -> str:
+    """The words for the event: which side counts for which field, without values."""
+    told: list[str] = []
+    for finding, words in _WORDS.items():
+        names = [name for name, found in merged.findings.items() if found is finding]
+        if names:
+            told.append(f"{words}: {', '.join(sorted(names))}")
+    return f"beide Seiten geändert; {'; '.join(told)}"
+
+
+_WORDS = {
+    Finding.CONFLICT_TO_ZOHO: "es gilt Ameise",
+    Finding.CONFLICT_TO_AMEISE: "es gilt Zoho",
+    Finding.ASKED: "ein Mensch entscheidet",
+}

@@ -1,0 +1,138 @@
+"""Whether a definition can work: what contradicts itself or leads nowhere is refused in words. Pure.
+
+Whether Zoho has the fields is not asked here.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from string import Formatter
+
+from contracts.names import Table
+from contracts.problems import Invalid
+from contracts.rpc.pipeline_definition import Compare, Comparison, Converter, FieldMapping, ValueType, Way
+from contracts.rpc.pipeline_switches import MatchWeights, SimplrMessages
+from sync.mapping import ONE_WAY, sources_of
+from sync.pipelines import Definition
+from sync.rules import as_typed, comparisons_of
+from sync.values import UNKNOWN
+
+MOST_COMPARISONS = 100
+MOST_READ = 50
+"""Fields that one call of Zoho reads."""
+
+_USUAL = (SimplrMessages(), MatchWeights())
+PARTS_OF_KUNDE = frozenset({Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL})
+
+
+def check_definition(table: Table, definition: Definition) -> None:
+    """Raise Invalid with all that is wrong."""
+    wrong = [*_ends(table, definition), *(problem for find in _CHECKS for problem in find(definition))]
+    if wrong:
+        raise Invalid("; ".join(wrong))
+
+
+def _ends(table: Table, definition: Definition) -> Iterable[str]:
+    if table in PARTS_OF_KUNDE:
+        yield f"{table} ist ein Teil des Kunden und hat keine eigene Pipeline"
+    if table is not Table.KUNDE and definition.takes_webhooks:
+        yield f"Ameise lässt nur Kunden ändern: eine Pipeline für {table} geht nach Zoho"
+    if table is not Table.KUNDE and (definition.person or definition.new_kunde):
+        yield "Art der Person und Vorgaben für neue Kunden gibt es nur für Kunden"
+    if table is not Table.KUNDE and (definition.simplr, definition.matching) != _USUAL:
+        yield "Mitteilungen an neue Kunden und ihr Wiedererkennen gibt es nur für Kunden"
+    if definition.matching.possible > definition.matching.sure:
+        yield "wer sicher derselbe ist, braucht mindestens so viele Punkte wie der, nach dem gefragt wird"
+    if table is Table.VERTRAG and all(sources_of(m) != ("kunde_id",) for m in definition.fields):
+        # By it `people_store` finds the Verträge of somebody who is to be forgotten.
+        yield "ein Feld muss allein kunde_id lesen: sonst ist nicht zu sagen, wessen Vertrag es ist"
+
+
+def _names(definition: Definition) -> Iterable[str]:
+    for side, names in (
+        ("Ameise", [m.ameise for m in definition.fields]),
+        ("Zoho", [m.zoho for m in definition.fields]),
+    ):
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
+        if twice:
+            yield f"zweimal zugeordnet ({side}): {', '.join(twice)}"
+    if definition.vanished and definition.vanished.field in {m.zoho for m in definition.fields}:
+        yield f"{definition.vanished.field} ist zugeordnet und kann nicht zugleich markiert werden"
+    if len(definition.zoho_fields) > MOST_READ:
+        yield f"{len(definition.zoho_fields)} Zoho-Felder; höchstens {MOST_READ} lassen sich auf einmal lesen"
+
+
+def _unique_field(definition: Definition) -> Iterable[str]:
+    mapping = next((m for m in definition.fields if m.zoho == definition.unique_field), None)
+    if mapping is None or mapping.way is not Way.TO_ZOHO or mapping.converter is not Converter.TEXT:
+        yield f"{definition.unique_field} trägt den Schlüssel: ihm muss ein Text nach Zoho zugeordnet sein"
+
+
+def _fields(definition: Definition) -> Iterable[str]:
+    for mapping in definition.fields:
+        if mapping.way is not Way.TO_ZOHO and not definition.takes_webhooks:
+            yield f"{mapping.ameise}: die Pipeline geht nur nach Zoho"
+        if mapping.way is not Way.TO_ZOHO and (mapping.converter in ONE_WAY or mapping.parts):
+            yield f"{mapping.ameise}: {mapping.converter} mit {len(mapping.parts)} Teilen geht nur nach Zoho"
+        yield from (f"{mapping.ameise}: {problem}" for problem in _converter(mapping))
+
+
+def _converter(mapping: FieldMapping) -> Iterable[str]:
+    match mapping.converter:
+        case Converter.PICKLIST if not mapping.values and mapping.default is None:
+            yield "die Auswahlliste braucht Werte oder eine Vorgabe"
+        case Converter.LOOKUP if mapping.module is None:
+            yield "der Verweis braucht ein Modul"
+        case Converter.JOIN if not mapping.parts:
+            yield "die Verbindung braucht Teile"
+        case Converter.CONSTANT if mapping.constant is None:
+            yield "der feste Wert fehlt"
+        case Converter.LINK if not _is_template(mapping.template):
+            yield "die Vorlage des Links darf nur {base} und {value} enthalten, und {value} muss darin sein"
+        case _:
+            pass
+    if mapping.converter is not Converter.JOIN and len(mapping.parts) > 1:
+        yield "nur eine Verbindung liest mehrere Felder"
+    if mapping.converter is not Converter.PICKLIST and (mapping.values or mapping.default is not None):
+        yield "nur eine Auswahlliste hat Werte"
+
+
+def _is_template(template: str | None) -> bool:
+    try:
+        parts = list(Formatter().parse(template or ""))
+    except ValueError:
+        return False
+    names = {name for _, name, _, _ in parts if name is not None}
+    return (
+        "value" in names
+        and names <= {"base", "value"}
+        and not any(spec or conv for _, _, spec, conv in parts)
+    )
+
+
+def _rules(definition: Definition) -> Iterable[str]:
+    for rule in (definition.ameise_rule, definition.zoho_rule):
+        comparisons = comparisons_of(rule)
+        if len(comparisons) > MOST_COMPARISONS:
+            yield f"{len(comparisons)} Vergleiche; höchstens {MOST_COMPARISONS} in einer Regel"
+        yield from (problem for one in comparisons for problem in _comparison(one))
+    if definition.zoho_rule is not None and not definition.takes_webhooks:
+        yield "eine Regel für Zoho-Datensätze braucht eine Pipeline nach Ameise"
+
+
+def _comparison(rule: Compare) -> Iterable[str]:
+    if rule.compare in {Comparison.IS_EMPTY, Comparison.IS_KNOWN}:
+        return
+    values = rule.values if rule.compare is Comparison.IN else (rule.value,)
+    if not values or any(value is None or value == "" for value in values):
+        yield f"{rule.field}: dem Vergleich fehlt der Wert"
+    elif any(as_typed(value, rule.type) is UNKNOWN for value in values):
+        yield f"{rule.field}: der Wert passt nicht zu {rule.type}"
+    if rule.compare in _ORDERED and rule.type not in {ValueType.NUMBER, ValueType.DATE}:
+        yield f"{rule.field}: kleiner und größer gibt es für Zahlen und Tage"
+    if rule.compare in _OF_TEXT and rule.type is not ValueType.TEXT:
+        yield f"{rule.field}: enthält und beginnt mit gibt es für Text"
+
+
+_ORDERED = frozenset({Comparison.LESS, Comparison.GREATER})
+_OF_TEXT = frozenset({Comparison.CONTAINS, Comparison.BEGINS_WITH})
+_CHECKS: tuple[Callable[[Definition], Iterable[str]], ...] = (_names, _unique_field, _fields, _rules)

@@ -1,0 +1,33 @@
+"""The two sides of one object as the merge sees them: canonical values by the mappings' names. Pure."""
+
+from collections.abc import Mapping, Set
+from typing import Any
+
+from sync.mapping import read_ameise, sources_of
+from sync.pipelines import Definition
+from sync.values import UNKNOWN, Value
+
+NOTHING_LATE: frozenset[str] = frozenset()
+
+
+def ameise_values(
+    definition: Definition, key: str, fields: Mapping[str, Any], *, late: Set[str] = NOTHING_LATE
+) -> dict[str, Value]:
+    """The object's values; a mapping that reads one of the fields `late` is unknown."""
+    read: dict[str, Value] = {
+        name: take(fields[source]) if source in fields else UNKNOWN
+        for name, source, take in definition.plain_readers
+    }
+    if definition.other_mappings:
+        whole = {**fields, "key": key}
+        read |= {m.ameise: read_ameise(m, whole) for m in definition.other_mappings}
+    if late:
+        read |= {m.ameise: UNKNOWN for m in definition.fields if not late.isdisjoint(sources_of(m))}
+    return read
+
+
+def zoho_values(definition: Definition, record: Mapping[str, Any] | None) -> dict[str, Value]:
+    """The record's values; of a record that is yet to be made, all are empty."""
+    if record is None:
+        return {m.zoho: None for m in definition.fields}
+    return {name: take(record[name]) if name in record else UNKNOWN for name, take in definition.zoho_readers}

@@ -1,0 +1,113 @@
+"""A field that both sides changed, and that a person decides: asked once, both sides stay."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from redefining import redefine
+
+from chassis.rpc import RpcClient
+from contracts.actor import Role
+from contracts.ids import TenantId
+from contracts.names import System
+from contracts.problems import Conflict, NotFound
+from contracts.rpc.sync_pipelines import (
+    DECIDE_CONFLICT,
+    LIST_CONFLICTS,
+    DecideConflict,
+    ListConflicts,
+    OpenConflict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from conftest import Team
+
+
+async def open_conflicts(team: "Team") -> tuple[OpenConflict, ...]:
+    listed = await RpcClient(team.client).call(LIST_CONFLICTS, ListConflicts(), actor=team.actor(Role.USER))
+    return listed.conflicts
+
+
+async def decide(team: "Team", conflict: OpenConflict, winner: System) -> None:
+    decision = DecideConflict(link=conflict.link, field=conflict.field, winner=winner)
+    await RpcClient(team.client).call(DECIDE_CONFLICT, decision, actor=team.actor())
+
+
+@pytest.fixture
+async def asked(team: "Team") -> "tuple[Team, str, str]":
+    """A team with one Kunde whose Beruf both sides changed; (team, Kundennummer, Zoho id)."""
+    await redefine(team, policy="ask")
+    kunde = await team.world.add_kunde(Nachname="Groß", Beruf="Ärztin")
+    await team.delivery([kunde])
+    await team.idle()
+    record = await team.world.contact_of(kunde)
+    assert record is not None
+    await team.world.edit_kunde(kunde, Beruf="Ärztin in A")
+    await team.world.edit(record["id"], Beruf="Ärztin in Z", Titel="Dr.")
+    await team.webhook(record["id"])
+    assert await team.idle() == []
+    return team, kunde, record["id"]
+
+
+async def test_both_sides_stay_and_it_is_told_once_while_other_fields_go_on(
+    asked: "tuple[Team, str, str]",
+) -> None:
+    team, kunde, zoho_id = asked
+    [conflict] = await open_conflicts(team)
+    assert (conflict.key, conflict.zoho_id, conflict.field) == (kunde, zoho_id, "beruf")
+    assert (conflict.ameise, conflict.zoho) == ("Ärztin in A", "Ärztin in Z")
+    person = (await team.world.kunde(kunde))["Person"]
+    assert (person["Beruf"], person["Titel"]) == ("Ärztin in A", "Dr.")
+    await team.webhook(zoho_id)
+    await team.delivery([kunde])
+    assert await team.idle() == []
+    assert (await team.world.record(zoho_id))["Beruf"] == "Ärztin in Z"
+    [told] = team.rows.events("conflict_found")
+    assert told["data"]["reason"] == "beide Seiten geändert; ein Mensch entscheidet: beruf"
+    assert len(await open_conflicts(team)) == 1
+
+
+@pytest.mark.parametrize("winner", list(System))
+async def test_what_was_decided_holds_on_both_sides(asked: "tuple[Team, str, str]", winner: System) -> None:
+    team, kunde, zoho_id = asked
+    [conflict] = await open_conflicts(team)
+    await decide(team, conflict, winner)
+    assert await team.idle() == []
+    beruf = "Ärztin in A" if winner is System.AMEISE else "Ärztin in Z"
+    assert (await team.world.kunde(kunde))["Person"]["Beruf"] == beruf
+    assert (await team.world.record(zoho_id))["Beruf"] == beruf
+    assert await open_conflicts(team) == ()
+    assert [link["asked"] for link in team.rows.links()] == [{}]
+    [told] = team.rows.events("conflict_decided")
+    assert told["data"]["object"]["fields"] == ["beruf"]
+    with pytest.raises(NotFound):
+        await decide(team, conflict, winner)
+
+
+async def test_a_conflict_is_over_when_the_values_agree(asked: "tuple[Team, str, str]") -> None:
+    team, _kunde, zoho_id = asked
+    await team.world.edit(zoho_id, Beruf="Ärztin in A")
+    await team.webhook(zoho_id)
+    await team.idle()
+    assert await open_conflicts(team) == ()
+
+
+async def test_nothing_is_decided_while_the_record_is_in_hand(asked: "tuple[Team, str, str]") -> None:
+    team, _kunde, _zoho_id = asked
+    [conflict] = await open_conflicts(team)
+    team.rows.change("UPDATE link SET lease_owner = 'x', lease_until = now() + interval '1 minute'")
+    with pytest.raises(Conflict):
+        await decide(team, conflict, System.ZOHO)
+    assert len(await open_conflicts(team)) == 1
+
+
+async def test_another_team_neither_sees_nor_decides_it(
+    asked: "tuple[Team, str, str]", team_of: "Callable[[TenantId], Awaitable[Team]]"
+) -> None:
+    team, _kunde, _zoho_id = asked
+    [conflict] = await open_conflicts(team)
+    other = await team_of(TenantId("hamburg"))
+    assert await open_conflicts(other) == ()
+    with pytest.raises(NotFound):
+        await decide(other, conflict, System.ZOHO)

@@ -1,0 +1,109 @@
+"""Definitions that cannot work are refused in words."""
+
+from typing import Any
+
+import pytest
+
+from contracts.names import Table
+from contracts.problems import Invalid
+from sync.definition_check import check_definition
+from sync.pipelines import Definition
+from sync.templates import BUILT_IN, Template
+
+KEY = {"ameise": "ameise_id", "zoho": "Kundennummer", "way": "to_zoho"}
+NAME = {"ameise": "nachname", "zoho": "Last_Name"}
+
+
+def definition(*fields: dict[str, Any], **more: Any) -> Definition:
+    return Definition.model_validate({"unique_field": "Kundennummer", "fields": [KEY, NAME, *fields], **more})
+
+
+@pytest.mark.parametrize("template", BUILT_IN, ids=lambda template: template.module)
+def test_the_templates_work(template: Template) -> None:
+    check_definition(template.table, template.definition)
+
+
+@pytest.mark.parametrize(
+    "table", [t for t in Table if t not in {Table.KUNDE, Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL}]
+)
+def test_every_table_but_the_parts_of_a_kunde_can_go_to_zoho(table: Table) -> None:
+    owner = [{"ameise": "kunde_id", "zoho": "Kunde", "way": "to_zoho"}] if table is Table.VERTRAG else []
+    one_way = Definition.model_validate(
+        {"unique_field": "Schluessel", "direction": "to_zoho",
+         "fields": [{"ameise": "key", "zoho": "Schluessel", "way": "to_zoho"}, *owner]}
+    )  # fmt: skip
+    check_definition(table, one_way)
+    with pytest.raises(Invalid, match="Ameise lässt nur Kunden ändern"):
+        check_definition(table, definition())
+
+
+def test_whose_a_vertrag_is_must_be_known() -> None:
+    joined = {
+        "ameise": "wer",
+        "zoho": "Wer",
+        "way": "to_zoho",
+        "converter": "join",
+        "parts": ["kunde_id", "b"],
+    }
+    with pytest.raises(Invalid, match="wessen Vertrag"):
+        check_definition(Table.VERTRAG, definition(joined, direction="to_zoho"))
+
+
+def test_erstanlage_and_its_points_are_for_kunden_and_in_order() -> None:
+    with pytest.raises(Invalid, match="Mitteilungen an neue Kunden"):
+        check_definition(Table.SPARTE, definition(simplr={"user_name": True}))
+    with pytest.raises(Invalid, match="mindestens so viele Punkte"):
+        check_definition(Table.KUNDE, definition(matching={"possible": 90, "sure": 80}))
+
+
+@pytest.mark.parametrize("table", [Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL])
+def test_parts_of_a_kunde_are_no_pipelines(table: Table) -> None:
+    with pytest.raises(Invalid, match="Teil des Kunden"):
+        check_definition(table, definition())
+
+
+LINK = {"ameise": "link", "zoho": "Link", "way": "to_zoho", "converter": "link", "parts": ["key"]}
+B = {"ameise": "b", "zoho": "B", "way": "to_zoho"}
+RULE = {"field": "plz", "compare": "equals", "value": "10115"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (definition({"ameise": "nachname", "zoho": "Anders"}), "zweimal zugeordnet .Ameise.: nachname"),
+        (definition({"ameise": "anders", "zoho": "Last_Name"}), "zweimal zugeordnet .Zoho.: Last_Name"),
+        (definition(unique_field="Fehlt"), "Fehlt trägt den Schlüssel"),
+        (definition(unique_field="Last_Name"), "Last_Name trägt den Schlüssel"),
+        (definition(direction="to_zoho"), "nachname: die Pipeline geht nur nach Zoho"),
+        (definition({**LINK, "template": "{base}{value}", "way": "both"}), "link .* geht nur nach Zoho"),
+        (definition({**LINK, "template": "{base}"}), "Vorlage des Links"),
+        (definition({**LINK, "template": "{value.__class__}"}), "Vorlage des Links"),
+        (definition({**LINK, "template": "{value"}), "Vorlage des Links"),
+        (definition({**LINK, "template": "{value:>1000000000}"}), "Vorlage des Links"),
+        (definition({**B, "converter": "lookup"}), "braucht ein Modul"),
+        (definition({**B, "converter": "join"}), "braucht Teile"),
+        (definition({**B, "converter": "constant"}), "feste Wert fehlt"),
+        (definition({"ameise": "b", "zoho": "B", "converter": "picklist"}), "braucht Werte"),
+        (definition({"ameise": "b", "zoho": "B", "values": {"1": "x"}}), "nur eine Auswahlliste"),
+        (definition({**B, "parts": ["c", "d"]}), "nur eine Verbindung"),
+        (definition(vanished={"field": "Last_Name", "gone": "weg"}), "nicht zugleich markiert"),
+        (definition(ameise_rule={**RULE, "value": None}), "plz: dem Vergleich fehlt der Wert"),
+        (definition(ameise_rule={**RULE, "compare": "in"}), "plz: dem Vergleich fehlt der Wert"),
+        (definition(ameise_rule={**RULE, "compare": "less"}), "kleiner und größer"),
+        (definition(ameise_rule={**RULE, "type": "date"}), "plz: der Wert passt nicht zu date"),
+        (definition(zoho_rule={**RULE, "compare": "contains", "type": "number"}), "enthält und beginnt"),
+        (definition(ameise_rule={"any_of": [{"all_of": [RULE] * 50}] * 3}), "150 Vergleiche"),
+        (definition(*({"ameise": f"f{n}", "zoho": f"F{n}"} for n in range(43)),
+                    zoho_rule={"all_of": [{**RULE, "field": f"R{n}"} for n in range(5)]}), "Zoho-Felder"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(wrong: Definition, words: str) -> None:
+    with pytest.raises(Invalid, match=words):
+        check_definition(Table.KUNDE, wrong)
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    wrong = definition({"ameise": "b", "zoho": "B", "converter": "picklist"}, unique_field="Fehlt")
+    with pytest.raises(Invalid) as caught:
+        check_definition(Table.KUNDE, wrong)
+    assert caught.value.detail.count(";") == 1

@@ -1,0 +1,179 @@
+"""Pipelines made, looked at, changed, switched and deleted by RPC."""
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from chassis.rpc import RpcClient
+from contracts.actor import Role
+from contracts.ids import PipelineId, TenantId, new_id
+from contracts.names import Table
+from contracts.problems import Conflict, Forbidden, Invalid, NotFound
+from contracts.rpc import Empty, Rpc, RpcModel
+from contracts.rpc.pipeline_definition import PipelineDefinition
+from contracts.rpc.sync_pipelines import (
+    CREATE_PIPELINE,
+    DELETE_PIPELINE,
+    GET_PIPELINE,
+    LIST_TEMPLATES,
+    SWITCH_PIPELINE,
+    UPDATE_PIPELINE,
+    CreatePipeline,
+    DeletePipeline,
+    PipelineDetail,
+    PipelineRequest,
+    SwitchPipeline,
+    UpdatePipeline,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from conftest import Team
+
+Req = TypeVar("Req", bound=RpcModel)
+Res = TypeVar("Res", bound=RpcModel)
+
+SPARTEN = PipelineDefinition.model_validate(
+    {
+        "unique_field": "Schluessel",
+        "direction": "to_zoho",
+        "fields": [
+            {"ameise": "key", "zoho": "Schluessel", "way": "to_zoho"},
+            {"ameise": "text", "zoho": "Name", "way": "to_zoho"},
+        ],
+    }
+)
+
+
+async def ask(team: "Team", rpc: Rpc[Req, Res], request: Req, role: Role = Role.ADMIN) -> Res:
+    return await RpcClient(team.client).call(rpc, request, actor=team.actor(role))
+
+
+def new(team: "Team", **changes: Any) -> CreatePipeline:
+    values: dict[str, Any] = {
+        "name": "Sparten", "table": Table.SPARTE, "module": "Sparten",
+        "ameise_connection": team.auth.ameise.id, "zoho_connection": team.auth.zoho.id,
+        "definition": SPARTEN,
+    }  # fmt: skip
+    return CreatePipeline(**(values | changes))
+
+
+def contacts(team: "Team") -> PipelineId:
+    return team.pipelines["Contacts"].id
+
+
+async def looked_at(team: "Team", pipeline: PipelineId) -> PipelineDetail:
+    return await ask(team, GET_PIPELINE, PipelineRequest(pipeline=pipeline), Role.USER)
+
+
+async def changed(team: "Team", detail: PipelineDetail, **changes: Any) -> PipelineDetail:
+    definition = PipelineDefinition.model_validate(detail.definition.model_dump() | changes)
+    update = UpdatePipeline(
+        pipeline=detail.pipeline.id, name="Geändert", version=detail.version, definition=definition
+    )
+    return await ask(team, UPDATE_PIPELINE, update)
+
+
+async def test_a_created_pipeline_is_there_as_it_was_defined_and_gets_what_is_stored(team: "Team") -> None:
+    made = await ask(team, CREATE_PIPELINE, new(team))
+    assert (made.pipeline.table, made.pipeline.module, made.definition) == (Table.SPARTE, "Sparten", SPARTEN)
+    assert await looked_at(team, made.pipeline.id) == made
+    assert team.ingest.asked_again[-1] == (Table.SPARTE,)
+    assert team.rows.events("pipelines_created")[-1]["data"]["pipelines"] == [made.pipeline.id]
+
+
+async def test_only_one_pipeline_leads_from_a_table_to_a_module(team: "Team") -> None:
+    await ask(team, CREATE_PIPELINE, new(team))
+    with pytest.raises(Conflict, match="gibt es schon"):
+        await ask(team, CREATE_PIPELINE, new(team, name="Noch einmal"))
+
+
+async def test_what_cannot_work_is_not_made(team: "Team") -> None:
+    both_ways = PipelineDefinition.model_validate(SPARTEN.model_dump() | {"direction": "both"})
+    with pytest.raises(Invalid, match="Ameise lässt nur Kunden ändern"):
+        await ask(team, CREATE_PIPELINE, new(team, table=Table.LAND, definition=both_ways))
+    with pytest.raises(NotFound, match="zoho-Verbindung"):
+        await ask(team, CREATE_PIPELINE, new(team, zoho_connection=new_id()))
+    assert len(team.rows.select("SELECT * FROM pipeline")) == len(team.pipelines)
+
+
+async def test_a_changed_definition_judges_everything_anew(team: "Team") -> None:
+    team.ingest.put(Table.KUNDE, "5001", {"nachname": "Groß", "plz": "10115", "juristische_person": False})
+    await team.chunk(Table.KUNDE, ["5001"])
+    await team.idle()
+    before = await looked_at(team, contacts(team))
+    asked = len(team.ingest.asked_again)
+    rule = {"field": "plz", "compare": "begins_with", "value": "2"}
+    after = await changed(team, before, ameise_rule=rule)
+    assert (after.pipeline.name, after.version != before.version) == ("Geändert", True)
+    assert team.ingest.asked_again[asked:] == [(Table.KUNDE,)]
+    assert [e["data"]["pipeline"] for e in team.rows.events("pipeline_updated")] == [contacts(team)]
+    await team.chunk(Table.KUNDE, ["5001"])  # the same version as before
+    await team.idle()
+    judged = team.rows.select("SELECT outcome FROM judged WHERE pipeline = %s", int(contacts(team)))
+    assert judged == [{"outcome": "excluded"}]
+
+
+async def test_two_who_change_at_once_do_not_overwrite_each_other(team: "Team") -> None:
+    before = await looked_at(team, contacts(team))
+    await changed(team, before, policy="zoho")
+    with pytest.raises(Conflict, match="inzwischen geändert"):
+        await changed(team, before, policy="ask")
+    assert (await looked_at(team, contacts(team))).definition.policy == "zoho"
+
+
+async def test_a_pipeline_with_links_is_deleted_only_with_consent_and_its_number_is_not_used_again(
+    team: "Team",
+) -> None:
+    made = (await ask(team, CREATE_PIPELINE, new(team))).pipeline.id
+    assert (await ask(team, DELETE_PIPELINE, DeletePipeline(pipeline=made))).links == 0
+    team.ingest.put(Table.KUNDE, "5001", {"nachname": "Groß", "juristische_person": False})
+    await team.chunk(Table.KUNDE, ["5001"])
+    await team.idle()
+    with pytest.raises(Conflict, match="hat 1 Verknüpfungen"):
+        await ask(team, DELETE_PIPELINE, DeletePipeline(pipeline=contacts(team)))
+    gone = await ask(team, DELETE_PIPELINE, DeletePipeline(pipeline=contacts(team), links_too=True))
+    assert gone.links == 1
+    assert team.rows.links() == []
+    assert len(await team.world.records()) == 1  # nothing is deleted in Zoho
+    with pytest.raises(NotFound):
+        await looked_at(team, contacts(team))
+    assert [e["data"]["links"] for e in team.rows.events("pipeline_deleted")] == [0, 1]
+    again = await ask(team, CREATE_PIPELINE, new(team))
+    assert int(again.pipeline.id) == int(made) + 1
+
+
+async def test_what_was_missed_while_off_is_asked_for_when_on(team: "Team") -> None:
+    off = await ask(team, SWITCH_PIPELINE, SwitchPipeline(pipeline=contacts(team), enabled=False))
+    assert off.pipeline.enabled is False
+    asked = len(team.ingest.asked_again)
+    on = await ask(team, SWITCH_PIPELINE, SwitchPipeline(pipeline=contacts(team), enabled=True))
+    assert on.pipeline.enabled is True
+    assert team.ingest.asked_again[asked:] == [(Table.KUNDE,)]
+    told = [e["type"] for e in team.rows.events("pipeline_disabled", "pipeline_enabled")]
+    assert told == ["pipeline_disabled", "pipeline_enabled"]
+
+
+async def test_the_templates_can_be_created_as_they_are(team: "Team") -> None:
+    found = await ask(team, LIST_TEMPLATES, Empty(), Role.USER)
+    contact = next(t for t in found.pipelines if t.module == "Contacts")
+    made = await ask(
+        team, CREATE_PIPELINE,
+        new(team, name=contact.name, table=contact.table, module="Leads", definition=contact.definition),
+    )  # fmt: skip
+    assert made.definition == contact.definition
+    assert {p.table for p in found.picklists} >= {Table.SPARTE, Table.GESELLSCHAFT, Table.STATUS}
+
+
+async def test_users_look_and_admins_change_and_nobody_sees_another_team(
+    team: "Team", team_of: "Callable[[TenantId], Awaitable[Team]]"
+) -> None:
+    with pytest.raises(Forbidden):
+        await ask(team, DELETE_PIPELINE, DeletePipeline(pipeline=contacts(team)), Role.USER)
+    other = await team_of(TenantId("hamburg"))
+    with pytest.raises(NotFound):
+        await looked_at(other, contacts(team))
+    with pytest.raises(NotFound):
+        await ask(other, DELETE_PIPELINE, DeletePipeline(pipeline=contacts(team), links_too=True))
+    assert await looked_at(team, contacts(team))
