@@ -181,7 +181,9 @@ class RunningIngest:
 
     async def deliver(self, files: dict[str, bytes], *, tenant: TenantId = TENANT) -> DeliveryStatus:
         """Push, and wait until the delivery has ended somehow."""
-        before = len(await self.deliveries(tenant)) if tenant in self.access else 0
+        if tenant not in self.access:
+            await self.set_up(tenant)
+        before = len(await self.deliveries(tenant))
         await self.push(files, tenant=tenant)
 
         async def ended() -> DeliveryStatus | None:
