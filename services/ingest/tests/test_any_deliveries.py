@@ -180,7 +180,7 @@ def teams(urls: Any, settings: Any, tmp_path: Any) -> Any:
         database=database, all_tenants=Database(settings.database_all_tenants_url), outbox=outbox
     )
     importer = Importer(
-        cast("Any", base), settings, FORMAT, Formats(FORMAT, database, outbox), Spool(tmp_path / "spool"),
+        cast("Any", base), settings, Formats(FORMAT, database, outbox), Spool(tmp_path / "spool"),
         StopList(settings.stop_list_folder, settings.stop_list_key),
     )  # fmt: skip
     numbers = itertools.count(1)

@@ -13,7 +13,7 @@ from contracts.actor import Role
 from contracts.ids import Kundennummer
 from contracts.names import Table
 from contracts.rpc.ingest import RELEASE_DELIVERY, DeliveryRequest, DeliveryState
-from ingest import importing, merging, store, versions
+from ingest import importing, merging, one_delivery, store, versions
 from ingest.spool import Spool
 
 
@@ -46,7 +46,7 @@ async def told_by(ingest: Any) -> tuple[list[tuple[Table, str, bool]], list[str]
         (Spool, "finish_upload", 5),  # in the middle of moving the files
         (store, "change_delivery", 1),  # all files moved, nothing committed
         (store, "change_delivery", 2),  # received, not taken
-        (importing, "stage", 1),
+        (one_delivery, "stage", 1),
         (merging, "write_first", 3),
         (versions, "tell_first", 4),
         (importing.leases, "check", 1),  # everything written, nothing committed
@@ -83,7 +83,7 @@ async def test_a_killed_process_changes_nothing_about_the_end(
     ("owner", "name"),
     [
         (store, "change_delivery"),  # released, not taken
-        (importing, "stage"),  # taken
+        (one_delivery, "stage"),  # taken
         (merging, "apply"),
         (versions, "compare_versions"),
         (versions, "tell"),
@@ -151,7 +151,7 @@ async def test_a_delivery_that_always_ends_the_process_fails_at_last(
     lay_down(kit.a_book(1).files())
     for _ in range(2):
         with monkeypatch.context() as patched:
-            kill_at_call(patched, importing, "stage")
+            kill_at_call(patched, one_delivery, "stage")
             async with start(import_attempts=2) as ingest:
                 await ingest.base.stopping.wait()
     async with start(import_attempts=2) as ingest:
@@ -187,7 +187,7 @@ async def test_an_import_that_takes_too_long_fails_and_holds_up_no_other(
         await run_sql(session, "SELECT pg_sleep(60)")
 
     lay_down(kit.a_book(1).files())
-    monkeypatch.setattr(importing, "stage", too_long)
+    monkeypatch.setattr(one_delivery, "stage", too_long)
     async with start(import_timeout=timedelta(milliseconds=100)) as ingest:
         delivery = await ingest.ended(1)
         assert (delivery.state, delivery.reason) == (

@@ -8,7 +8,7 @@ import pytest
 from contracts.names import Table
 from contracts.rpc import Empty
 from contracts.rpc.ingest import STATUS, DeliveryState, TableState, TableStatus
-from ingest import importing
+from ingest import merging
 from ingest.progress import Progress, table_states, write
 from ingest.table_format import load_format
 from ingest.tables import DeliveryRow
@@ -77,7 +77,7 @@ async def test_progress_is_seen_while_the_import_is_open_and_is_over_with_it(
     ingest: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
-    compare = importing.merging.compare
+    compare = merging.compare
 
     async def compare_and_look(session: Any, read: Any, definition: Any, **more: Any) -> Any:
         if definition.table is Table.KUNDE:
@@ -89,7 +89,7 @@ async def test_progress_is_seen_while_the_import_is_open_and_is_over_with_it(
             seen.append(await kit.until(is_shown))
         return await compare(session, read, definition, **more)
 
-    monkeypatch.setattr(importing.merging, "compare", compare_and_look)
+    monkeypatch.setattr(merging, "compare", compare_and_look)
     delivery = await ingest.deliver(kit.a_book(4).files())
 
     [tables] = seen

@@ -33,7 +33,7 @@ def importer(urls: Any, settings: Any, kit: Any, tmp_path: Path) -> Importer:
         database=database, all_tenants=Database(settings.database_all_tenants_url), outbox=outbox
     )
     return Importer(
-        cast("Any", base), settings, kit.format, Formats(kit.format, database, outbox),
+        cast("Any", base), settings, Formats(kit.format, database, outbox),
         Spool(tmp_path / "spool"), StopList(settings.stop_list_folder, settings.stop_list_key),
     )  # fmt: skip
 

@@ -38,7 +38,7 @@ async def running(settings: IngestSettings) -> AsyncGenerator[Foundation]:
     stop_list.check()
     async with foundation(settings) as base:
         formats = Formats(form, base.database, base.outbox)
-        importer = Importer(base, settings, form, formats, spool, stop_list)
+        importer = Importer(base, settings, formats, spool, stop_list)
         forgetting = Forgetting(base, settings, formats, spool, stop_list)
         receiver = Receiver(base, settings, formats, spool, importer)
         register(
