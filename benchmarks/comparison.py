@@ -13,7 +13,7 @@ from pathlib import Path
 import nats
 import psycopg
 
-from benchmarks.ingest import durable_postgres, ingest_service
+from benchmarks.ingest_process import durable_postgres, ingest_service
 from benchmarks.result import Result
 from benchmarks.to_zoho import sync_service
 from chassis.rpc import RpcClient
@@ -33,8 +33,9 @@ MOST_SECONDS, MOST_DIGEST_SECONDS = 10.0, 2.0
 TIMES = 3
 
 _OBJECTS = """
-INSERT INTO object_version (tenant, table_name, key, version, gone, changed_at, delivery)
-SELECT 'berlin', 'kunde', CAST(5000000000 + n AS text), md5(CAST(n AS text)), false, now(), gen_random_uuid()
+INSERT INTO kunde (tenant, key, ameise_id, first_seen, changed_at, version, versioned_at, versioned_by)
+SELECT 'berlin', CAST(5000000000 + n AS text), CAST(5000000000 + n AS text), now(), now(),
+       md5(CAST(n AS text)), now(), gen_random_uuid()
 FROM generate_series(1, %s) n
 """
 _JUDGED = """
@@ -76,7 +77,7 @@ def _fill(ingest: DatabaseUrls, sync: DatabaseUrls) -> None:
     version = NATUERLICHE_PERSON.version
     with psycopg.connect(ingest.superuser, autocommit=True) as connection:
         connection.execute(_OBJECTS, [ROWS])
-        connection.execute("VACUUM ANALYZE object_version")
+        connection.execute("VACUUM ANALYZE kunde")
     with psycopg.connect(sync.superuser, autocommit=True) as connection:
         connection.execute(_PIPELINE, [new_id(), new_id(), definition, version])
         connection.execute(_JUDGED, [version, ROWS])
