@@ -37,13 +37,15 @@ async def measure(folder: Path) -> list[Result]:
             sender = await ingest.sender("berlin")
             first, what = await ingest.deliver(sender, files)
             assert what.counts[Table.KUNDE].new == ROWS, what
+            peaks = [ingest.peak_megabytes()]
             await ingest.told()
             digests = [await _digest(ingest, sender) for _ in range(TIMES)]
             unchanged, what = await ingest.deliver(sender, files)
             assert what.counts[Table.KUNDE].unchanged == ROWS, what
+            peaks.append(ingest.peak_megabytes())
             one_percent, what = await ingest.deliver(sender, changed)
             assert what.counts[Table.KUNDE].changed == ROWS // 100, what
-            peak = ingest.peak_megabytes()
+            peaks.append(ingest.peak_megabytes())
     took = {"first": first, "unchanged": unchanged, "1 % changed": one_percent}
     results = [
         Result(
@@ -57,7 +59,12 @@ async def measure(folder: Path) -> list[Result]:
     most_digest_seconds = MOST_DIGEST_SECONDS * max(ROWS / 1_000_000, 1)
     return [
         *results,
-        Result("its peak memory", f"{MOST_MEGABYTES} MB", f"{peak:.0f} MB", peak < MOST_MEGABYTES),
+        Result(
+            "its peak memory until the end of each",
+            f"{MOST_MEGABYTES} MB",
+            f"{', '.join(f'{peak:.0f}' for peak in peaks)} MB",
+            max(peaks) < MOST_MEGABYTES,
+        ),
         Result(
             "its digest of them, 4,096 buckets, after the first",
             f"{most_digest_seconds:.0f} s",

@@ -14,6 +14,7 @@ from typing import Any, LiteralString
 import nats
 import psutil
 import psycopg
+from nats.aio.client import Client
 
 from chassis.rpc import RpcClient
 from contracts.actor import Actor, ActorKind, Role
@@ -64,7 +65,7 @@ def store(ftp: ftplib.FTP, path: Path) -> None:
 class Ingest:
     """The running process, seen from outside; `database` as superuser, who sees all tenants."""
 
-    client: nats.NATS
+    client: Client
     process: psutil.Process
     database: psycopg.AsyncConnection
 
