@@ -15,12 +15,31 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import comparison, idle, ingest, startup, to_ameise, to_zoho, webhook
+from benchmarks import (
+    comparison,
+    idle,
+    ingest,
+    ingest_dlt,
+    ingest_ftp,
+    ingest_tenants,
+    startup,
+    to_ameise,
+    to_zoho,
+    webhook,
+)
 from benchmarks.result import Result
 from parts.stack import running_stack
 
 OF_A_RUNNING_STACK = {"webhook": webhook, "to_ameise": to_ameise, "idle": idle}
-OF_ITS_OWN = {"ingest": ingest, "to_zoho": to_zoho, "comparison": comparison}
+OF_ITS_OWN = {
+    "ingest": ingest,
+    "ingest_ftp": ingest_ftp,
+    "ingest_tenants": ingest_tenants,
+    "ingest_dlt": ingest_dlt,
+    "to_zoho": to_zoho,
+    "comparison": comparison,
+}
+VERDICTS = {True: "ok", False: "over the limit", None: "not measured"}
 MEASUREMENTS = ("startup", *OF_A_RUNNING_STACK, *OF_ITS_OWN)
 
 
@@ -65,7 +84,7 @@ def show(results: list[Result]) -> None:
     for heading in ("what", "limit", "measured", ""):
         table.add_column(heading)
     for result in results:
-        table.add_row(result.what, result.limit, result.measured, "ok" if result.ok else "over the limit")
+        table.add_row(result.what, result.limit, result.measured, VERDICTS[result.ok])
     Console(width=120).print(table)
 
 

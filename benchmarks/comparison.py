@@ -13,7 +13,7 @@ from pathlib import Path
 import nats
 import psycopg
 
-from benchmarks.ingest import durable_postgres, ingest_service
+from benchmarks.ingest_process import durable_postgres, ingest_service
 from benchmarks.result import Result
 from benchmarks.to_zoho import sync_service
 from chassis.rpc import RpcClient

@@ -90,3 +90,8 @@ def write(folder: Path, people: pl.DataFrame) -> list[Path]:
             path.write_text(_LISTS.get(definition.table, ";".join(definition.names) + "\r\n"), newline="")
         files.append(path)
     return files
+
+
+def of_kunden(files: list[Path]) -> Path:
+    """The one of them that holds the Kunden."""
+    return next(path for path in files if path.name == FORM[Table.KUNDE].files[0])

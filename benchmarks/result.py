@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Result:
+    """`ok`: whether it is within the limit; None: it could not be measured."""
+
     what: str
     limit: str
     measured: str
-    ok: bool
+    ok: bool | None
 
 
 def percentile(values: list[float], share: float) -> float:

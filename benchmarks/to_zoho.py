@@ -23,7 +23,7 @@ import psutil
 import psycopg
 from faststream.nats import NatsBroker
 
-from benchmarks.ingest import durable_postgres
+from benchmarks.ingest_process import durable_postgres
 from benchmarks.result import Result
 from chassis.rpc import RpcClient
 from contracts import subjects

@@ -39,12 +39,18 @@ def importer(urls: Any, settings: Any, kit: Any, tmp_path: Path) -> Importer:
 
 
 async def a_delivery(
-    importer: Importer, tenant: TenantId, began: datetime, state: DeliveryState = DeliveryState.WAITING
+    importer: Importer,
+    tenant: TenantId,
+    began: datetime,
+    state: DeliveryState = DeliveryState.WAITING,
+    *,
+    bytes_: int = 0,
 ) -> str:
     """One without a file: it fails at once when its turn has come."""
     row = DeliveryRow(
-        id=new_id(), tenant=tenant, state=state, correlationid=new_id(), received_from=began, as_of=began
-    )
+        id=new_id(), tenant=tenant, state=state, correlationid=new_id(), received_from=began, as_of=began,
+        bytes_=bytes_,
+    )  # fmt: skip
     async with importer.base.database.tenant(tenant) as session:
         session.add(row)
     return row.id
@@ -93,3 +99,25 @@ async def test_a_delivery_that_began_before_the_last_imported_one_fails(importer
     assert await importer.import_waiting()
     assert await reason(importer, BERLIN, late) == "Eine neuere Lieferung ist schon importiert."
     assert await reason(importer, BERLIN, newest) == "Keine Datei war lesbar.", "it was tried"
+
+
+async def test_a_small_delivery_waits_for_no_larger_ones(importer: Importer) -> None:
+    """Though its tenant had the last import."""
+    now = datetime.now(UTC)
+    await a_delivery(importer, BERLIN, now - 3 * MINUTE, DeliveryState.IMPORTED)
+    await a_delivery(importer, BERLIN, now, bytes_=20_000)
+    await a_delivery(importer, HAMBURG, now - MINUTE, bytes_=40_000_000)
+    await a_delivery(importer, KOELN, now - 2 * MINUTE, bytes_=30_000_000)
+    assert await turns(importer) == [BERLIN, HAMBURG, KOELN]
+
+
+async def test_who_has_waited_for_an_hour_comes_first(importer: Importer) -> None:
+    now = datetime.now(UTC)
+    await a_delivery(importer, BERLIN, now, bytes_=20_000)
+    await a_delivery(importer, HAMBURG, now - 61 * MINUTE, bytes_=40_000_000)
+    assert await turns(importer) == [HAMBURG, BERLIN]
+
+
+async def turns(importer: Importer) -> list[TenantId]:
+    async with importer.base.all_tenants.unbound() as session:
+        return await store.tenants_with_work(session)

@@ -135,6 +135,7 @@ class ReceivedByFtp:
 class DataChannel(TLS_DTPHandler):
     """One data connection: at the allowed pace, and never ended without a word on the control connection."""
 
+    ac_in_buffer_size = 256 * 1024
     bytes_per_second: ClassVar[int | None]
     said_goodbye: bool | None = None
     """Whether the client ended TLS in order before it closed, and so the file; None: it used no TLS."""

@@ -39,12 +39,15 @@ async def receiving_deliveries(session: AsyncSession) -> Sequence[DeliveryRow]:
 
 
 async def tenants_with_work(session: AsyncSession) -> list[TenantId]:
-    """Tenants with a delivery to import, those whose last import is longest ago first: they take turns."""
+    """Tenants with a delivery to import. Who sends a tenth of the bytes comes first, so that nobody waits for
+    more than one much larger delivery; those of like size take turns, whose last import is longest ago first.
+    Who has waited for an hour comes before all others."""
     rows = await fetch_all(
         session,
         """
         SELECT d.tenant FROM delivery d WHERE d.state IN ('waiting', 'importing') GROUP BY d.tenant
-        ORDER BY (SELECT max(f.finished_at) FROM delivery f WHERE f.tenant = d.tenant) NULLS FIRST, d.tenant
+        ORDER BY min(d.received_from) < now() - interval '1 hour' DESC, length(CAST(max(d.bytes) AS text)),
+                 (SELECT max(f.finished_at) FROM delivery f WHERE f.tenant = d.tenant) NULLS FIRST, d.tenant
         """,
     )
     return [TenantId(row["tenant"]) for row in rows]
