@@ -95,7 +95,7 @@ def judge_before_writing(pipeline: Pipeline, item: Item, *, zoho_id: str | None)
             module=pipeline.module,
             zoho_id=ZohoId(zoho_id),
             object=change_of(pipeline, item, ObjectAction.GONE),
-            reason="in Ameise nicht mehr vorhanden; der Zoho-Datensatz bleibt, wie er ist",
+            reason=f"in Ameise nicht mehr vorhanden; der Zoho-Datensatz {_what_becomes_of_it(pipeline)}",
         )
         return Settled(item, "gone", events=(told,))
     match includes(pipeline.definition, item.object.fields):
@@ -107,14 +107,23 @@ def judge_before_writing(pipeline: Pipeline, item: Item, *, zoho_id: str | None)
             return None
 
 
+def _what_becomes_of_it(pipeline: Pipeline) -> str:
+    deletion = pipeline.definition.deletion
+    if deletion is None:
+        return "bleibt, wie er ist"
+    return f"wird nach {deletion.after_days} Tagen gelöscht, wenn ihn bis dahin niemand bearbeitet"
+
+
 def merge_both(
     pipeline: Pipeline, item: Item, link: Link, record: Record | None, conversion: Conversion
 ) -> Merging | Verdict:
     """The item merged with its record, or the verdict if there is nothing to merge.
 
-    `record` is the linked record as read now; None with a linked id means that it was deleted in Zoho.
+    `record` is the linked record as read now; None with a linked id means that it was deleted in Zoho. What
+    we deleted ourselves, since its object was gone, is made again if the object is back.
     """
-    if link.zoho_id is not None and record is None and pipeline.definition.recreate and not item.object.gone:
+    recreate = pipeline.definition.recreate or link.deleted_by_us
+    if link.zoho_id is not None and record is None and recreate and not item.object.gone:
         # As if it had never been there: all of the object goes into a new record.
         link = replace(
             link, zoho_id=None, ameise_base=None, zoho_base=None, unread=None, asked={}, gone_in_zoho=False

@@ -75,7 +75,7 @@ class Parked:
     async def retry_parked(self, request: RetryParked, caller: Caller) -> Retried:
         """Ahead of everything else: somebody waits for it."""
         async with self.database.tenant(caller.tenant) as session:
-            rows = await parked_store.lock(session, request.ids)
+            rows = [row for row in await parked_store.lock(session, request.ids) if may_be_hurried(row)]
             await parked_store.make_due(session, [row["id"] for row in rows], lane=Lane.INTERACTIVE)
             await self._tell(session, caller, rows, WorkRetried)
         return Retried(retried=len(rows))
@@ -169,6 +169,11 @@ class Parked:
         await self.outbox.tell(session, caller.cause, *told)
 
 
+def may_be_hurried(row: dict[str, Any]) -> bool:
+    """Nobody shortens the time that a record waits to be deleted: its object may come back. Pure."""
+    return row["direction"] != "deletion" or row["parked"] or row["attempts"] > 0
+
+
 def told_about(
     kind: type[WorkRetried | WorkDiscarded],
     row: dict[str, Any],
@@ -213,7 +218,7 @@ def shown_work(row: dict[str, Any], links: DeepLinks, *, words_too: bool) -> Par
         attempts=row["attempts"],
         since=row["failing_since"] or row["created_at"],
         cause=cause,
-        direction=row["direction"],
+        direction="to_ameise" if to_ameise else "to_zoho",
         module=row["module"],
         reason_en=english(cause, row["details"]) if cause else None,
         candidates=tuple(

@@ -19,7 +19,8 @@ _POSTPONED = "NOT w.parked AND (w.attempts > 0 OR w.due_at > now())"
 
 _CHOSEN = """
 (CAST(:pipeline AS integer) IS NULL OR w.pipeline = :pipeline)
-AND (CAST(:direction AS text) IS NULL OR w.direction = :direction)
+AND (CAST(:direction AS text) IS NULL OR w.direction = :direction
+     OR (CAST(:direction AS text) = 'to_zoho' AND w.direction = 'deletion'))
 AND (CAST(:cause AS text) IS NULL OR w.cause = :cause)
 AND (CAST(:since AS timestamptz) IS NULL OR w.failing_since >= :since)
 AND (CAST(:text AS text) IS NULL OR strpos(w.object, :text) > 0 OR strpos(lower(w.reason), lower(:text)) > 0
@@ -99,13 +100,16 @@ async def lock_next(
 
 
 async def make_due(session: AsyncSession, ids: Sequence[int], *, lane: int | None = None) -> None:
-    """Locked rows are due now; attempt numbers go on, the clock of giving up begins anew.
+    """Locked rows are due now; attempt numbers go on, the clock of giving up begins anew. What they were
+    parked for is remembered as overruled.
 
     `lane`: None leaves them where they are in the queue.
     """
     rows = await fetch_all(
         session,
         "UPDATE work SET parked = false, cause = NULL, due_at = now(), failing_since = NULL, "
+        "released = CASE WHEN parked AND direction = 'deletion' "
+        "THEN released || jsonb_build_object(cause, now()) ELSE released END, "
         "lane = coalesce(CAST(:lane AS smallint), lane) WHERE id = ANY(CAST(:ids AS bigint[])) "
         "RETURNING direction",
         ids=list(ids), lane=lane,
