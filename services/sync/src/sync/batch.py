@@ -19,6 +19,7 @@ from sync.mapping import CannotConvert, Conversion
 from sync.merge import Finding, Merged, merge
 from sync.pipelines import Pipeline, includes
 from sync.recognising import having_read
+from sync.record_events import deleted_in_zoho
 from sync.retry import Park, Postpone
 from sync.sides import ameise_values, zoho_values
 from sync.values import Value, canonical
@@ -136,7 +137,9 @@ def merge_both(
             object=change_of(pipeline, item, ObjectAction.UNCHANGED),
             reason="der Datensatz wurde in Zoho gelöscht; er wird nicht wieder angelegt",
         )
-        return Settled(item, "gone_in_zoho", replace(link, gone_in_zoho=True), (told,))
+        new = deleted_in_zoho(pipeline, link.zoho_id, item.object.key)
+        events = (told,) if link.gone_in_zoho else (new,)
+        return Settled(item, "gone_in_zoho", replace(link, gone_in_zoho=True), events)
     if record is not None:
         link = having_read(pipeline, link, record)
     if item.object.gone:

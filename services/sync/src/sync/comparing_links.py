@@ -21,11 +21,11 @@ from chassis.outbox import Outbox
 from contracts.events import LinksCompared
 from contracts.ids import TenantId, Uuid
 from contracts.names import Difference
-from sync import comparison_store, pipeline_store
+from sync import comparison_store, gone_in_zoho, pipeline_store
 from sync.comparison_words import in_words, outcome_of
 from sync.linked_records import Doubt, doubts, numbers_of
 from sync.pipelines import Pipeline
-from sync.reconciling import deleted_event, parked_event
+from sync.reconciling import parked_event
 from sync.settings import SyncSettings
 from sync.systems import Systems
 from zoho.client import MAX_RECORDS, PAGE_SIZE, ZohoClient
@@ -143,8 +143,6 @@ class ComparingLinks:
         async with self.database.tenant(pipeline.tenant) as session:
             await leases.check(session, lease)
             gone = [id_ for id_ in asked if id_ not in there]
-            marked = await comparison_store.mark_gone(session, pipeline, gone)
-            events = [deleted_event(pipeline, id_, key) for id_, key in marked.items()]
-            await self.outbox.tell(session, cause, *events)
+            marked = await gone_in_zoho.note(session, self.outbox, pipeline, gone, cause)
         one.counts += Tally({Difference.DELETED: len(marked)})
         one.missing.clear()

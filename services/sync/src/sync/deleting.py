@@ -27,7 +27,7 @@ from sync.deletion import DayLimit, edited_since
 from sync.deletion_store import Overruled
 from sync.link_store import Link
 from sync.pipelines import Pipeline
-from sync.reconciling import deleted_event
+from sync.record_events import deleted_in_zoho
 from sync.retry import Park, Postpone, decide
 from sync.systems import Systems
 from sync.work_store import Work
@@ -272,7 +272,7 @@ class Deleting:
                     object=change, reason="in Ameise entfallen; der Datensatz liegt in Zohos Papierkorb",
                 )  # fmt: skip
             else:
-                told = deleted_event(pipeline, one.link.zoho_id or "", one.work.object)
+                told = deleted_in_zoho(pipeline, one.link.zoho_id or "", one.work.object)
             await self.store.outbox.tell(session, one.work.cause, told)
 
 

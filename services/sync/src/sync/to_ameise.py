@@ -120,8 +120,13 @@ class ToAmeise:
         ameise = await self.systems.ameise(pipeline, urgent=urgent)
         record = await zoho.get_record(pipeline.module, work.object, pipeline.definition.zoho_fields)
         if record is None:
-            gone = record_events.excluded(pipeline, work.object, "der Datensatz existiert in Zoho nicht mehr")
-            return Done(replace(link, gone_in_zoho=True), (gone,))
+            known = link.gone_in_zoho or not link.linked
+            told = (
+                record_events.excluded(pipeline, work.object, "der Datensatz existiert in Zoho nicht mehr")
+                if known
+                else record_events.deleted_in_zoho(pipeline, work.object, link.ameise_key)
+            )
+            return Done(replace(link, gone_in_zoho=True), (told,))
         match includes_record(pipeline.definition, record):
             case True:
                 pass
