@@ -37,7 +37,7 @@ from contracts.rpc.sync_parked import (
     RetryAllParked,
     RetryParked,
 )
-from sync import parked_store, pipeline_store
+from sync import dismissal, parked_store, pipeline_store
 from sync.deep_links import deep_link
 from sync.parked_words import english
 from sync.pipelines import Pipeline
@@ -107,7 +107,8 @@ class Parked:
             after = ids[-1]
 
     async def discard_parked(self, request: DiscardParked, caller: Caller) -> Discarded:
-        """Objects of Ameise count as judged in their present version: they come again when they change.
+        """Objects of Ameise count as judged in their present version: they come again when they change. So do
+        records that do not fit their link.
 
         Raises Unavailable if ingest does not say which version that is.
         """
@@ -128,6 +129,14 @@ class Parked:
                         if (pipeline.table, key) in versions
                     ]
                     await pipeline_store.judge(session, pipeline, judged)
+                    doubts = {
+                        row["object"]: doubt
+                        for row in rows
+                        if row["pipeline"] == number
+                        and row["direction"] == "to_ameise"
+                        and (doubt := dismissal.doubt_of(row["cause"], row["details"]))
+                    }
+                    await dismissal.remember(session, caller.tenant, pipeline.id, doubts)
             await parked_store.discard(session, [row["id"] for row in rows])
             await self._tell(session, caller, rows, WorkDiscarded, reason=request.reason)
         return Discarded(discarded=len(rows))
