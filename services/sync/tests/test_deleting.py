@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from redefining import redefine
+from redefining import definition_of, redefine
 from test_people import forget
 
 from chassis.process import Foundation
@@ -225,6 +225,33 @@ async def test_a_record_that_somebody_deleted_before_us_is_told_as_his(team: "Te
     assert [e["data"]["zoho_id"] for e in team.rows.events("record_deleted")] == [record["id"]]
     assert team.rows.events("deleted_in_zoho") == []
     assert [(link["gone_in_zoho"], link["deleted_at"]) for link in team.rows.links()] == [(True, None)]
+
+
+async def test_a_kunde_who_was_typed_into_zoho_is_deleted_like_any_other(team: "Team") -> None:
+    await redefine(team, deletion={})
+    zoho_id = await team.world.add(First_Name="Eva", Last_Name="Probe", Salutation="Frau")
+    await team.webhook(zoho_id)
+    await told(team)
+    number = (await team.world.record(zoho_id))["Kundennummer"]  # our last write
+    await deliver(team, number, gone=True)
+    assert [row["object"] for row in waiting(team)] == [number]
+    due(team)
+    assert await team.idle() == []
+    assert await team.world.records() == []
+
+
+async def test_a_marked_record_is_deleted_too(team: "Team") -> None:
+    mapped = (await definition_of(team, "Contacts")).fields
+    without_titel = tuple(field for field in mapped if field.ameise != "titel")
+    mark = {"field": "Titel", "gone": "entfallen"}
+    await redefine(team, fields=without_titel, vanished=mark, deletion={"after_days": 3})
+    await deliver(team)
+    await deliver(team, gone=True)
+    [marked] = await team.world.records()
+    assert (marked["Titel"], [row["wait"].days for row in waiting(team)]) == ("entfallen", [3])
+    due(team)
+    assert await team.idle() == []
+    assert await team.world.records() == []
 
 
 async def test_too_many_in_a_day_wait_for_a_person_who_is_told_once(

@@ -43,6 +43,7 @@ from sync.systems import Systems
 from sync.throughput import Throughput
 from sync.to_ameise import ToAmeise
 from sync.to_zoho import ToZoho
+from sync.value_admin import ValueAdmin
 from sync.work_store import Work, WorkDirection
 from sync.workers import Dispatcher, More
 
@@ -153,6 +154,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             adopting=Adopting(base.database, base.outbox, systems, settings.lease),
             people=people,
             state=State(base.database, base.rpc, systems, links),
+            values=ValueAdmin(base.database, base.rpc, systems),
             parking=base.parking,
         )
         base.in_background("throughput", throughput.run())
