@@ -14,6 +14,7 @@ from contracts.ids import PipelineId
 from contracts.rpc.sync_parked import ListParked, ParkedCause, ParkedFilter
 from sync.work_store import channel
 
+NEEDS_A_DECISION = (ParkedCause.EDITED_BEFORE_DELETION, ParkedCause.TOO_MANY_DELETIONS)
 _IDLE = "(w.lease_until IS NULL OR w.lease_until < now())"
 _POSTPONED = "NOT w.parked AND (w.attempts > 0 OR w.due_at > now())"
 
@@ -85,16 +86,20 @@ async def lock(session: AsyncSession, ids: Sequence[int]) -> list[dict[str, Any]
 async def lock_next(
     session: AsyncSession, *, pipeline: PipelineId | None, cause: ParkedCause | None, after: int, count: int
 ) -> list[int]:
-    """The ids of the next parked rows after an id, locked; in the order of ids."""
+    """The ids of the next parked rows after an id, locked; in the order of ids.
+
+    To retry a deletion that asks for a decision is that decision: only who names its cause means it.
+    """
     rows = await fetch_all(
         session,
         "SELECT w.id FROM work w WHERE w.parked AND w.id > :after "
         "AND (CAST(:pipeline AS integer) IS NULL OR w.pipeline = :pipeline) "
-        "AND (CAST(:cause AS text) IS NULL OR w.cause = :cause) ORDER BY w.id LIMIT :count "
+        "AND CASE WHEN CAST(:cause AS text) IS NULL THEN w.cause <> ALL(CAST(:decided AS text[])) "
+        "ELSE w.cause = :cause END ORDER BY w.id LIMIT :count "
         # Parked rows are locked by intake alone, which makes them due itself.
         "FOR UPDATE SKIP LOCKED",
         after=after, pipeline=int(pipeline) if pipeline is not None else None,
-        cause=cause.value if cause else None, count=count,
+        cause=cause.value if cause else None, decided=[one.value for one in NEEDS_A_DECISION], count=count,
     )  # fmt: skip
     return [row["id"] for row in rows]
 

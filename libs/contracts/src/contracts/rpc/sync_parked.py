@@ -118,7 +118,7 @@ class RetryParked(RpcModel):
 
 
 class RetryAllParked(RpcModel):
-    """Everything parked that fits; without any filter, everything."""
+    """Everything parked that fits; without any filter, everything but deletions that a person must decide."""
 
     pipeline: PipelineId | None = None
     cause: ParkedCause | None = None
