@@ -25,6 +25,7 @@ NOT_AS_SAID = {
     "page_token": "100 characters; nothing says how long Zoho's own are",
     "from": "an example that became the only value",
     "to": "an example that became the only value",
+    "wf_trigger": "not in the files; the pages of earlier versions have it, and so has Zoho's SDK",
     "include": "required, where the page of the fields' metadata has it as optional",
 }
 """Parameters in which the files contradict Zoho's own pages, and what they say."""

@@ -264,3 +264,36 @@ async def test_an_id_that_asks_for_something_else_is_never_sent(
 ) -> None:
     with pytest.raises(ValueError, match="URL path"):
         await ask(zoho_played_by(Server()))
+
+
+def deleted(*ids: str) -> list[dict[str, object]]:
+    return [{"code": "SUCCESS", "status": "success", "message": "x", "details": {"id": i}} for i in ids]
+
+
+async def test_records_are_deleted_by_id_without_workflows_and_judged_each(zoho_played_by: Played) -> None:
+    refused = {"code": "INVALID_DATA", "status": "error", "message": "not deleted", "details": {"id": "1"}}
+    server = Server(httpx.Response(207, json={"data": [*deleted("2"), refused]}))
+    first, second = await zoho_played_by(server).delete("Contacts", ["1", "2"])
+    assert isinstance(first.error(), Rejected)
+    assert second.error() is None
+    assert server.requests[0].method == "DELETE"
+    assert server.params(0) == {"ids": "1,2", "wf_trigger": "false"}
+
+
+async def test_a_deletion_that_is_not_told_record_by_record_is_not_believed(zoho_played_by: Played) -> None:
+    for answer in (deleted("1"), deleted("1", "3")):
+        server = Server(httpx.Response(200, json={"data": answer}))
+        with pytest.raises(Unavailable):
+            await zoho_played_by(server).delete("Contacts", ["1", "2"])
+
+
+async def test_a_refused_deletion_of_all_says_why(zoho_played_by: Played) -> None:
+    answer = {"code": "NO_PERMISSION", "status": "error", "message": "permission denied", "details": {}}
+    with pytest.raises(Rejected, match="NO_PERMISSION"):
+        await zoho_played_by(Server(httpx.Response(403, json=answer))).delete("Contacts", ["1"])
+
+
+@pytest.mark.parametrize("count", [0, 101])
+async def test_a_deletion_takes_a_hundred_at_most(zoho_played_by: Played, count: int) -> None:
+    with pytest.raises(ValueError, match="1 to 100"):
+        await zoho_played_by(Server()).delete("Contacts", [str(n) for n in range(count)])

@@ -23,6 +23,8 @@ def write(records: int) -> Call:
         (write(10), 1),
         (write(11), 2),
         (write(100), 10),
+        (Call("DELETE", "/Contacts", params={"ids": "1,2", "wf_trigger": "false"}, write=True), 1),
+        (Call("DELETE", "/Contacts", params={"ids": ",".join("1" * 11)}, write=True), 2),
         (Call("POST", "/bulk/v8/write", body={}, write=True), 500),
         (Call("GET", "/bulk/v8/write/1"), 1),
         (Call("POST", "/bulk/v8/read", body={}, write=True), 50),

@@ -21,6 +21,7 @@ from contracts.rpc.sync_pipelines import (
     PipelineTemplates,
 )
 from contracts.rpc.sync_preview import PREVIEW, Preview
+from contracts.rpc.sync_values import SUGGEST_VALUES, SuggestedValues
 
 TENANT = "team-eins"
 CONNECTION = Uuid("00000000-0000-7000-8000-000000000001")
@@ -47,6 +48,9 @@ async def admin(gateway, fake_services, detail):
     fake_services.answer(LIST_CONFLICTS, OpenConflicts(conflicts=()))
     fake_services.answer(DECIDE_CONFLICT, Empty())
     fake_services.answer(PREVIEW, Preview(objects=()))
+    fake_services.answer(
+        SUGGEST_VALUES, SuggestedValues(table=Table.ANREDE, values={"1": "Herr"}, unused=("Dr.",))
+    )
     fake_services.answer(DELETE_PIPELINE, PipelineGone(links=2, works=1))
     await fake_services.start()
     client = await gateway.admin()
@@ -113,3 +117,10 @@ async def test_a_definition_of_the_wrong_form_does_not_get_past_the_door(admin, 
 async def test_nobody_gets_in_without_a_password(gateway):
     client = await gateway.client()
     assert (await client.delete(f"/api/{TENANT}/pipelines/1")).status_code == 401
+
+
+async def test_the_values_of_a_picklist_are_suggested(admin, fake_services):
+    found = await admin.get(f"/api/{TENANT}/pipelines/1/values", params={"field": "anrede_id"})
+    assert (found.json()["values"], found.json()["unused"]) == ({"1": "Herr"}, ["Dr."])
+    assert fake_services.requests(SUGGEST_VALUES)[0].field == "anrede_id"
+    assert (await admin.get(f"/api/{TENANT}/pipelines/1/values", params={"field": "a b"})).status_code == 422

@@ -8,8 +8,10 @@ from test_comparing import compare
 from test_reconciling import linked
 
 from chassis.process import Foundation
+from chassis.rpc import RpcClient
 from contracts.ids import TenantId
 from contracts.names import Difference
+from contracts.rpc.sync_parked import DISCARD_PARKED, DiscardParked
 
 if TYPE_CHECKING:
     from conftest import Team
@@ -37,6 +39,40 @@ async def test_a_number_that_somebody_changed_in_zoho_is_parked_once(team: "Team
     )
     assert len(team.rows.events("work_parked")) == 1
     assert (await team.world.record(contact))["Kundennummer"] == "5999999"
+
+
+async def let_go(team: "Team") -> None:
+    ids = tuple(row["id"] for row in team.rows.parked())
+    request = DiscardParked(ids=ids, reason="ist in Ordnung so")
+    await RpcClient(team.client).call(DISCARD_PARKED, request, actor=team.actor())
+
+
+async def test_what_a_person_let_go_stays_away_until_either_side_changes(team: "Team") -> None:
+    [(number, contact), _] = await linked(team, "Eins", "Zwei")
+    await team.world.edit(contact, Kundennummer="5999999")
+    await compare(team, links=True)
+    await let_go(team)
+    await team.world.edit(contact, Beruf="Ärztin")  # neither side of the doubt
+    assert (await compare(team, links=True)).counts == {}
+    assert team.rows.parked() == []
+    await team.world.edit(contact, Kundennummer="5888888")
+    assert (await compare(team, links=True)).counts == {Difference.NUMBER_DIFFERS: 1}
+    await let_go(team)
+    await team.world.edit(contact, Kundennummer=number)
+    assert (await compare(team, links=True)).counts == {}
+    await team.world.edit(contact, Kundennummer="5888888")  # once more: nobody looked at that
+    assert (await compare(team, links=True)).counts == {Difference.NUMBER_DIFFERS: 1}
+
+
+async def test_a_second_record_that_was_let_go_stays_away_too(team: "Team") -> None:
+    [(number, contact)] = await linked(team, "Doppelt")
+    await team.world.edit(contact, Kundennummer=None)
+    second = await team.world.add(Last_Name="Doppelt", Kundennummer=number)
+    await team.webhook(second)  # the webhook parks it, by its own cause
+    await team.idle()
+    await compare(team, links=True)
+    await let_go(team)
+    assert (await compare(team, links=True)).counts == {}
 
 
 async def test_a_second_record_with_a_number_is_parked(team: "Team") -> None:

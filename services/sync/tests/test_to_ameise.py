@@ -210,6 +210,9 @@ async def test_a_deleted_record_ends_the_work(team: "Team", linked: tuple[str, s
     await team.world.delete(linked[1])
     await team.webhook(linked[1])
     assert await team.idle() == []
+    assert team.rows.events()[-1]["type"] == "record_deleted"
+    await team.webhook(linked[1])
+    assert await team.idle() == []
     assert team.rows.events()[-1]["type"] == "excluded"
     assert [link["gone_in_zoho"] for link in team.rows.links()] == [True]
 

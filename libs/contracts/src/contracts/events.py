@@ -495,6 +495,25 @@ class Reconciled(EventData):
     counts: dict[Difference, int]
 
 
+class DeletedInZoho(RecordData):
+    """We deleted the record of an object that has long been gone in Ameise, into Zoho's recycle bin."""
+
+    service, event_name = Service.SYNC, "deleted_in_zoho"
+    direction = Direction.TO_ZOHO
+    outcome: Outcome = Outcome.WARNING
+
+
+class DeletionsHeld(EventData):
+    """More records were to be deleted in a day than may be: none was, a person decides. Told once."""
+
+    service, event_name = Service.SYNC, "deletions_held"
+    direction = Direction.TO_ZOHO
+    outcome: Outcome = Outcome.ERROR
+    pipeline: PipelineId
+    records: int
+    limit: int
+
+
 class RecordDeleted(RecordData):
     """A linked record was deleted in Zoho: nothing is written to it any more."""
 
@@ -617,6 +636,8 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     SyncStopLifted,
     Reconciled,
     RecordDeleted,
+    DeletedInZoho,
+    DeletionsHeld,
     Compared,
     LinksCompared,
     ComparingOverdue,

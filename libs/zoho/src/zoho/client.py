@@ -42,7 +42,7 @@ from zoho.transport import object_under, transport_to
 from zoho.webhooks import Webhook, WorkflowRule
 
 MAX_RECORDS = 100
-"""Records of one write, and ids of one read."""
+"""Records of one write or deletion, and ids of one read."""
 MAX_FIELDS = 50
 """Fields that one read may ask for."""
 PAGE_SIZE = 200
@@ -244,6 +244,28 @@ class ZohoClient:
             headers["If-Unmodified-Since"] = format_moment(if_unmodified_since)
         body = {"duplicate_check_fields": list(duplicate_check_fields), "trigger": list(trigger)}
         return await self._write_records("POST", f"/{path_id(module)}/upsert", records, body, headers)
+
+    async def delete(self, module: str, ids: Sequence[str]) -> list[RecordResult]:
+        """Delete 1 to 100 records into Zoho's recycle bin; runs no workflows. A result per id, in order.
+
+        A record that is not there is Rejected, INVALID_DATA.
+        """
+        if not 1 <= len(ids) <= MAX_RECORDS:
+            raise ValueError(f"A deletion takes 1 to {MAX_RECORDS} records, not {len(ids)}.")
+        params = {"ids": ",".join(path_id(record_id) for record_id in ids), "wf_trigger": "false"}
+        call = Call("DELETE", f"/{path_id(module)}", params=params, write=True)
+        answer = await self._transport.send(call, assess=assess_results)
+        items = self._items(call, answer, "data")
+        results = [self._validate(RecordResult, item, call, answer) for item in items]
+        named = {str(result.details.get("id") or ""): result for result in results}
+        if len(results) == len(ids) and named.keys() >= set(ids):
+            return [named[record_id] for record_id in ids]
+        finding = assess(answer)
+        if finding.verdict is Verdict.OK:
+            why = f"results for {len(named)} of {len(ids)} records"
+            raise self._transport.unreadable(call, answer, why=why)
+        message = f"zoho answered {answer.status} {finding.code} to {call}"
+        raise finding.error("zoho", message, status=answer.status)
 
     # -- automation -----------------------------------------------------------------------------------------
 

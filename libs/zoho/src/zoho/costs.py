@@ -54,7 +54,9 @@ def is_complex(call: Call) -> bool:
 
 
 def _records_of(call: Call) -> int:
-    """How many records the call writes; 0 for everything else."""
+    """How many records the call writes or deletes; 0 for everything else."""
+    if call.method == "DELETE":
+        return len(str(call.params.get("ids") or "").split(","))
     if not call.write or not isinstance(call.body, dict):
         return 0
     data = cast("dict[str, Any]", call.body).get("data")

@@ -22,6 +22,8 @@ from sync.comparing_links import ComparingLinks
 from sync.comparison_schedule import Schedule
 from sync.conflict_admin import ConflictAdmin
 from sync.create_once import CreateOnce
+from sync.deleting import Deleting
+from sync.deletion import DayLimit
 from sync.flows import Plan, Plans
 from sync.gates import Gates
 from sync.intake import Intake
@@ -41,11 +43,12 @@ from sync.systems import Systems
 from sync.throughput import Throughput
 from sync.to_ameise import ToAmeise
 from sync.to_zoho import ToZoho
+from sync.value_admin import ValueAdmin
 from sync.work_store import Work, WorkDirection
 from sync.workers import Dispatcher, More
 
 BATCH = 100
-"""Objects per batch to Zoho: as many as one upsert takes."""
+"""Objects per batch to Zoho: as many as one upsert, or deletion, takes."""
 
 
 @asynccontextmanager
@@ -91,6 +94,15 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             give_up_after=settings.give_up_after,
         )
 
+        deleting = Deleting(
+            database=base.database,
+            store=to_zoho.store,
+            rpc=base.rpc,
+            systems=systems,
+            limit=DayLimit(settings.deletion_limit, settings.deletion_limit_percent),
+            lease=settings.lease,
+            give_up_after=settings.give_up_after,
+        )
         bulk_writer = BulkWriter(
             database=base.database,
             all_tenants=base.all_tenants,
@@ -109,9 +121,13 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             [work] = works
             await to_ameise(work)
 
+        workers = {
+            "to_ameise": settings.to_ameise_workers, "to_zoho": settings.to_zoho_workers, "deletion": 1,
+        }  # fmt: skip
+
         def dispatcher(direction: WorkDirection) -> Dispatcher:
             to_ameise_side = direction == "to_ameise"
-            do = one_to_ameise if to_ameise_side else to_zoho
+            do = one_to_ameise if to_ameise_side else deleting if direction == "deletion" else to_zoho
             return Dispatcher(
                 direction=direction,
                 do=NotStopped(direction, stopping, base.database).before(do),
@@ -120,7 +136,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
                 listen_url=settings.database_all_tenants_url,
                 owner=owner,
                 lease=settings.lease,
-                workers=settings.to_ameise_workers if to_ameise_side else settings.to_zoho_workers,
+                workers=workers[direction],
                 batch=1 if to_ameise_side else BATCH,
             )
 
@@ -138,12 +154,14 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             adopting=Adopting(base.database, base.outbox, systems, settings.lease),
             people=people,
             state=State(base.database, base.rpc, systems, links),
+            values=ValueAdmin(base.database, base.rpc, systems),
             parking=base.parking,
         )
         base.in_background("throughput", throughput.run())
         base.in_background("forgetting", people.forget_returned())
         base.in_background("to-ameise", dispatcher("to_ameise").run())
         base.in_background("to-zoho", dispatcher("to_zoho").run())
+        base.in_background("deleting", dispatcher("deletion").run())
         base.in_background("comparing", schedule.run())
         base.in_background("bulk-write", bulk_writer.run())
         await base.start()

@@ -19,6 +19,7 @@ from sync.mapping import CannotConvert, Conversion
 from sync.merge import Finding, Merged, merge
 from sync.pipelines import Pipeline, includes
 from sync.recognising import having_read
+from sync.record_events import deleted_in_zoho
 from sync.retry import Park, Postpone
 from sync.sides import ameise_values, zoho_values
 from sync.values import Value, canonical
@@ -95,7 +96,7 @@ def judge_before_writing(pipeline: Pipeline, item: Item, *, zoho_id: str | None)
             module=pipeline.module,
             zoho_id=ZohoId(zoho_id),
             object=change_of(pipeline, item, ObjectAction.GONE),
-            reason="in Ameise nicht mehr vorhanden; der Zoho-Datensatz bleibt, wie er ist",
+            reason=f"in Ameise nicht mehr vorhanden; der Zoho-Datensatz {_what_becomes_of_it(pipeline)}",
         )
         return Settled(item, "gone", events=(told,))
     match includes(pipeline.definition, item.object.fields):
@@ -107,14 +108,23 @@ def judge_before_writing(pipeline: Pipeline, item: Item, *, zoho_id: str | None)
             return None
 
 
+def _what_becomes_of_it(pipeline: Pipeline) -> str:
+    deletion = pipeline.definition.deletion
+    if deletion is None:
+        return "bleibt, wie er ist"
+    return f"wird nach {deletion.after_days} Tagen gelöscht, wenn ihn bis dahin niemand bearbeitet"
+
+
 def merge_both(
     pipeline: Pipeline, item: Item, link: Link, record: Record | None, conversion: Conversion
 ) -> Merging | Verdict:
     """The item merged with its record, or the verdict if there is nothing to merge.
 
-    `record` is the linked record as read now; None with a linked id means that it was deleted in Zoho.
+    `record` is the linked record as read now; None with a linked id means that it was deleted in Zoho. What
+    we deleted ourselves, since its object was gone, is made again if the object is back.
     """
-    if link.zoho_id is not None and record is None and pipeline.definition.recreate and not item.object.gone:
+    recreate = pipeline.definition.recreate or link.deleted_by_us
+    if link.zoho_id is not None and record is None and recreate and not item.object.gone:
         # As if it had never been there: all of the object goes into a new record.
         link = replace(
             link, zoho_id=None, ameise_base=None, zoho_base=None, unread=None, asked={}, gone_in_zoho=False
@@ -127,7 +137,9 @@ def merge_both(
             object=change_of(pipeline, item, ObjectAction.UNCHANGED),
             reason="der Datensatz wurde in Zoho gelöscht; er wird nicht wieder angelegt",
         )
-        return Settled(item, "gone_in_zoho", replace(link, gone_in_zoho=True), (told,))
+        new = deleted_in_zoho(pipeline, link.zoho_id, item.object.key)
+        events = (told,) if link.gone_in_zoho else (new,)
+        return Settled(item, "gone_in_zoho", replace(link, gone_in_zoho=True), events)
     if record is not None:
         link = having_read(pipeline, link, record)
     if item.object.gone:

@@ -12,7 +12,7 @@ from chassis.outbox import Outbox
 from contracts.events import ObjectAction, ObjectChange, WorkParked, WorkPostponed, WrittenToZoho
 from contracts.ids import AmeiseKey
 from contracts.rpc.sync_parked import ParkedCause
-from sync import link_store, pipeline_store, work_store
+from sync import deletion_store, link_store, pipeline_store, work_store
 from sync.batch import Settled, Unsettled, Verdict
 from sync.link_store import Link
 from sync.pipelines import Pipeline
@@ -84,6 +84,7 @@ class BatchStore:
         settled = [v for v in verdicts if isinstance(v, Settled)]
         unsettled = [v for v in verdicts if isinstance(v, Unsettled)]
         await work_store.check(session, [*(s.item.work for s in settled), *(u.work for u in unsettled)])
+        await self._plan_deletions(session, pipeline, settled)
         await self._store_links(session, pipeline, settled)
         for cause, of_cause in _by_cause(settled).items():
             told = [e.model_copy(update={"duration_ms": duration_ms}) for s in of_cause for e in s.events]
@@ -92,7 +93,18 @@ class BatchStore:
         await work_store.finish(session, [s.item.work for s in settled])
         if any(s.outcome == "applied" for s in settled):
             await pipeline_store.note_success(session, pipeline)
-        await self._store_unsettled(session, pipeline, unsettled)
+        await self.put_off(session, pipeline, unsettled)
+
+    async def _plan_deletions(
+        self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]
+    ) -> None:
+        """Records of what is gone wait to be deleted, if the pipeline says so; those of others do not."""
+        deletion = pipeline.definition.deletion
+        gone = {str(s.item.object.key): s.item.work.cause for s in settled if s.outcome == "gone"}
+        there = {str(s.item.object.key) for s in settled if s.outcome not in {None, "gone"}}
+        await deletion_store.cancel(session, pipeline, there if deletion else there | gone.keys())
+        if deletion is not None:
+            await deletion_store.plan(session, pipeline, gone, after_days=deletion.after_days)
 
     async def _store_links(
         self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]
@@ -121,9 +133,10 @@ class BatchStore:
                 objects=dict.fromkeys(behind, cause),
             )
 
-    async def _store_unsettled(
+    async def put_off(
         self, session: AsyncSession, pipeline: Pipeline, unsettled: Sequence[Unsettled]
     ) -> None:
+        """Keep the rows for later, or for a person, who is told."""
         later: list[tuple[Work, Postpone]] = []
         for work, decision in ((u.work, u.decision) for u in unsettled):
             match decision:

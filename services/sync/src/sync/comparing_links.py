@@ -21,11 +21,12 @@ from chassis.outbox import Outbox
 from contracts.events import LinksCompared
 from contracts.ids import TenantId, Uuid
 from contracts.names import Difference
-from sync import comparison_store, pipeline_store
+from sync import comparison_store, dismissal, gone_in_zoho, pipeline_store
+from sync.comparison_store import KnownLink
 from sync.comparison_words import in_words, outcome_of
 from sync.linked_records import Doubt, doubts, numbers_of
 from sync.pipelines import Pipeline
-from sync.reconciling import deleted_event, parked_event
+from sync.reconciling import parked_event
 from sync.settings import SyncSettings
 from sync.systems import Systems
 from zoho.client import MAX_RECORDS, PAGE_SIZE, ZohoClient
@@ -116,6 +117,7 @@ class ComparingLinks:
                 session, pipeline, filter(None, numbers.values())
             )
             found = doubts(pipeline, numbers, by_id=by_id, by_key=by_key)
+            found = await self._not_dismissed(session, pipeline, numbers, found, by_id)
             rows = await comparison_store.on_table(session, pipeline, "to_ameise", found)
             found = {id_: doubt for id_, doubt in found.items() if id_ not in rows or rows[id_].parked}
             one.counts += Tally(doubt.kind for doubt in found.values())
@@ -123,6 +125,25 @@ class ComparingLinks:
             between = await comparison_store.linked_between(session, pipeline, after, last)
             one.missing |= {id_ for id_, link in between.items() if id_ not in numbers and not link.in_hand}
             await comparison_store.move(session, pipeline, links=last or "")
+
+    async def _not_dismissed(
+        self,
+        session: AsyncSession,
+        pipeline: Pipeline,
+        numbers: Mapping[str, str | None],
+        found: Mapping[str, Doubt],
+        links: Mapping[str, KnownLink],
+    ) -> dict[str, Doubt]:
+        """The doubts but for those that a person let go as they are; one that is over, or another one by now,
+        is not held back again."""
+        let_go = await dismissal.dismissed(session, pipeline.id, numbers)
+        now = {
+            id_: dismissal.doubt_of(doubt.parked.cause, doubt.parked.details) for id_, doubt in found.items()
+        }
+        in_hand = {id_ for id_, link in links.items() if link.in_hand}
+        over = {id_ for id_, doubt in let_go.items() if now.get(id_) != doubt and id_ not in in_hand}
+        await dismissal.forget(session, pipeline.id, over)
+        return {id_: doubt for id_, doubt in found.items() if id_ not in let_go or id_ in over}
 
     async def _park(
         self, session: AsyncSession, cause: Cause, pipeline: Pipeline, found: Mapping[str, Doubt]
@@ -143,8 +164,6 @@ class ComparingLinks:
         async with self.database.tenant(pipeline.tenant) as session:
             await leases.check(session, lease)
             gone = [id_ for id_ in asked if id_ not in there]
-            marked = await comparison_store.mark_gone(session, pipeline, gone)
-            events = [deleted_event(pipeline, id_, key) for id_, key in marked.items()]
-            await self.outbox.tell(session, cause, *events)
+            marked = await gone_in_zoho.note(session, self.outbox, pipeline, gone, cause)
         one.counts += Tally({Difference.DELETED: len(marked)})
         one.missing.clear()

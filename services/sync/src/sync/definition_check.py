@@ -57,6 +57,8 @@ def _names(definition: Definition) -> Iterable[str]:
             yield f"zweimal zugeordnet ({side}): {', '.join(twice)}"
     if definition.vanished and definition.vanished.field in {m.zoho for m in definition.fields}:
         yield f"{definition.vanished.field} ist zugeordnet und kann nicht zugleich markiert werden"
+    if (definition.vanished or definition.deletion) and not definition.takes_deliveries:
+        yield "was in Ameise entfällt, erfährt nur eine Pipeline, die nach Zoho geht"
     if len(definition.zoho_fields) > MOST_READ:
         yield f"{len(definition.zoho_fields)} Zoho-Felder; höchstens {MOST_READ} lassen sich auf einmal lesen"
 

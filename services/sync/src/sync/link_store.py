@@ -26,7 +26,8 @@ from sync.values import Known
 class Link:
     """A leased link. A base is None before that side was first read.
 
-    `unread`: what we wrote to Zoho and have not read back yet (`sync.recognising`).
+    `unread`: what we wrote to Zoho and have not read back yet (`sync.recognising`). `own_write`: Zoho's
+    moment (`at`) and author of our last write. `deleted_by_us`: we deleted the record, or tried to.
     """
 
     id: int
@@ -40,6 +41,8 @@ class Link:
     linked: bool
     unread: Mapping[str, Any] | None = None
     asked: Questions = field(default_factory=dict[str, Question])
+    own_write: Mapping[str, str] | None = None
+    deleted_by_us: bool = False
 
     def with_bases(self, *, ameise: Mapping[str, Known], zoho: Mapping[str, Known]) -> "Link":
         """The link with the given fields' bases moved; other fields keep theirs."""
@@ -69,7 +72,7 @@ class Link:
 
 
 _COLUMNS = """id, fence, zoho_id, ameise_key, ameise_base, zoho_base, written, gone_in_zoho, unread, asked,
-linked_at IS NOT NULL AS linked"""
+own_write, deleted_at IS NOT NULL AS deleted_by_us, linked_at IS NOT NULL AS linked"""
 
 _ENSURE = {
     "zoho_id": """
@@ -225,12 +228,13 @@ _SAVE = """
 UPDATE link l SET
     zoho_id = o.zoho_id, ameise_key = o.ameise_key, ameise_base = o.ameise_base, zoho_base = o.zoho_base,
     written = o.written, gone_in_zoho = o.gone_in_zoho, unread = o.unread, asked = o.asked,
+    own_write = o.own_write, deleted_at = CASE WHEN o.gone_in_zoho THEN l.deleted_at END,
     lease_owner = NULL, lease_until = NULL,
     linked_at = CASE WHEN o.zoho_id IS NOT NULL AND o.ameise_key IS NOT NULL
                      THEN coalesce(l.linked_at, now()) END
 FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS o (
     id bigint, fence bigint, zoho_id text, ameise_key text, ameise_base jsonb, zoho_base jsonb, written jsonb,
-    gone_in_zoho boolean, unread jsonb, asked jsonb
+    gone_in_zoho boolean, unread jsonb, asked jsonb, own_write jsonb
 )
 WHERE l.id = o.id AND l.fence = o.fence AND l.lease_until > now()
 """
@@ -255,6 +259,7 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
             "gone_in_zoho": link.gone_in_zoho,
             "unread": link.unread,
             "asked": dict(link.asked),
+            "own_write": own_write(link.unread) or link.own_write,
         }
         for link in links
     ]
@@ -264,6 +269,11 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
     stored = await run_sql(session, _SAVE, links=text)
     if stored != len(links):
         raise LeaseLost(f"{len(links) - stored} of {len(links)} links")
+
+
+def own_write(unread: Mapping[str, Any] | None) -> Mapping[str, str] | None:
+    """What stays of what a link remembers of our write (`sync.recognising.unread`) once it is read."""
+    return {"at": unread["until"], "author": unread["author"]} if unread else None
 
 
 async def is_taken(session: AsyncSession, pipeline: Pipeline, link: Link) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from contracts.names import Difference, Table
 from contracts.rpc.sync_parked import ParkedCause
 from sync.comparison_store import KnownLink
+from sync.dismissal import SEEN, seen
 from sync.pipelines import Pipeline
 from sync.retry import Park
 from sync.values import canonical
@@ -45,7 +46,7 @@ def doubts(
             continue
         if link is not None and link.linked:
             if number != link.ameise_key:
-                found[zoho_id] = Doubt(Difference.NUMBER_DIFFERS, _differs(pipeline, link))
+                found[zoho_id] = Doubt(Difference.NUMBER_DIFFERS, _differs(pipeline, link, number))
             continue
         holder = by_key.get(number) if number else None
         if holder is None or holder.in_hand or holder.gone_in_zoho or not holder.linked:
@@ -55,12 +56,13 @@ def doubts(
     return found
 
 
-def _differs(pipeline: Pipeline, link: KnownLink) -> Park:
+def _differs(pipeline: Pipeline, link: KnownLink, number: str | None) -> Park:
     # What stands there instead is not quoted: somebody may have typed anything.
     details = {
         "table": pipeline.table.value,
         "key": link.ameise_key or "",
         "field": pipeline.definition.unique_field,
+        SEEN: seen(number),
     }
     return Park(ParkedCause.NUMBER_DIFFERS, details)
 

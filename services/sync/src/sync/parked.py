@@ -37,7 +37,7 @@ from contracts.rpc.sync_parked import (
     RetryAllParked,
     RetryParked,
 )
-from sync import parked_store, pipeline_store
+from sync import dismissal, parked_store, pipeline_store
 from sync.deep_links import deep_link
 from sync.parked_words import english
 from sync.pipelines import Pipeline
@@ -75,7 +75,7 @@ class Parked:
     async def retry_parked(self, request: RetryParked, caller: Caller) -> Retried:
         """Ahead of everything else: somebody waits for it."""
         async with self.database.tenant(caller.tenant) as session:
-            rows = await parked_store.lock(session, request.ids)
+            rows = [row for row in await parked_store.lock(session, request.ids) if may_be_hurried(row)]
             await parked_store.make_due(session, [row["id"] for row in rows], lane=Lane.INTERACTIVE)
             await self._tell(session, caller, rows, WorkRetried)
         return Retried(retried=len(rows))
@@ -107,7 +107,8 @@ class Parked:
             after = ids[-1]
 
     async def discard_parked(self, request: DiscardParked, caller: Caller) -> Discarded:
-        """Objects of Ameise count as judged in their present version: they come again when they change.
+        """Objects of Ameise count as judged in their present version: they come again when they change. So do
+        records that do not fit their link.
 
         Raises Unavailable if ingest does not say which version that is.
         """
@@ -128,6 +129,14 @@ class Parked:
                         if (pipeline.table, key) in versions
                     ]
                     await pipeline_store.judge(session, pipeline, judged)
+                    doubts = {
+                        row["object"]: doubt
+                        for row in rows
+                        if row["pipeline"] == number
+                        and row["direction"] == "to_ameise"
+                        and (doubt := dismissal.doubt_of(row["cause"], row["details"]))
+                    }
+                    await dismissal.remember(session, caller.tenant, pipeline.id, doubts)
             await parked_store.discard(session, [row["id"] for row in rows])
             await self._tell(session, caller, rows, WorkDiscarded, reason=request.reason)
         return Discarded(discarded=len(rows))
@@ -167,6 +176,11 @@ class Parked:
         }
         told = [told_about(kind, row, pipelines[row["pipeline"]], reason) for row in rows]
         await self.outbox.tell(session, caller.cause, *told)
+
+
+def may_be_hurried(row: dict[str, Any]) -> bool:
+    """Nobody shortens the time that a record waits to be deleted: its object may come back. Pure."""
+    return row["direction"] != "deletion" or row["parked"] or row["attempts"] > 0
 
 
 def told_about(
@@ -213,7 +227,7 @@ def shown_work(row: dict[str, Any], links: DeepLinks, *, words_too: bool) -> Par
         attempts=row["attempts"],
         since=row["failing_since"] or row["created_at"],
         cause=cause,
-        direction=row["direction"],
+        direction="to_ameise" if to_ameise else "to_zoho",
         module=row["module"],
         reason_en=english(cause, row["details"]) if cause else None,
         candidates=tuple(

@@ -14,12 +14,14 @@ from contracts.ids import PipelineId
 from contracts.rpc.sync_parked import ListParked, ParkedCause, ParkedFilter
 from sync.work_store import channel
 
+NEEDS_A_DECISION = (ParkedCause.EDITED_BEFORE_DELETION, ParkedCause.TOO_MANY_DELETIONS)
 _IDLE = "(w.lease_until IS NULL OR w.lease_until < now())"
 _POSTPONED = "NOT w.parked AND (w.attempts > 0 OR w.due_at > now())"
 
 _CHOSEN = """
 (CAST(:pipeline AS integer) IS NULL OR w.pipeline = :pipeline)
-AND (CAST(:direction AS text) IS NULL OR w.direction = :direction)
+AND (CAST(:direction AS text) IS NULL OR w.direction = :direction
+     OR (CAST(:direction AS text) = 'to_zoho' AND w.direction = 'deletion'))
 AND (CAST(:cause AS text) IS NULL OR w.cause = :cause)
 AND (CAST(:since AS timestamptz) IS NULL OR w.failing_since >= :since)
 AND (CAST(:text AS text) IS NULL OR strpos(w.object, :text) > 0 OR strpos(lower(w.reason), lower(:text)) > 0
@@ -84,28 +86,35 @@ async def lock(session: AsyncSession, ids: Sequence[int]) -> list[dict[str, Any]
 async def lock_next(
     session: AsyncSession, *, pipeline: PipelineId | None, cause: ParkedCause | None, after: int, count: int
 ) -> list[int]:
-    """The ids of the next parked rows after an id, locked; in the order of ids."""
+    """The ids of the next parked rows after an id, locked; in the order of ids.
+
+    To retry a deletion that asks for a decision is that decision: only who names its cause means it.
+    """
     rows = await fetch_all(
         session,
         "SELECT w.id FROM work w WHERE w.parked AND w.id > :after "
         "AND (CAST(:pipeline AS integer) IS NULL OR w.pipeline = :pipeline) "
-        "AND (CAST(:cause AS text) IS NULL OR w.cause = :cause) ORDER BY w.id LIMIT :count "
+        "AND CASE WHEN CAST(:cause AS text) IS NULL THEN w.cause <> ALL(CAST(:decided AS text[])) "
+        "ELSE w.cause = :cause END ORDER BY w.id LIMIT :count "
         # Parked rows are locked by intake alone, which makes them due itself.
         "FOR UPDATE SKIP LOCKED",
         after=after, pipeline=int(pipeline) if pipeline is not None else None,
-        cause=cause.value if cause else None, count=count,
+        cause=cause.value if cause else None, decided=[one.value for one in NEEDS_A_DECISION], count=count,
     )  # fmt: skip
     return [row["id"] for row in rows]
 
 
 async def make_due(session: AsyncSession, ids: Sequence[int], *, lane: int | None = None) -> None:
-    """Locked rows are due now; attempt numbers go on, the clock of giving up begins anew.
+    """Locked rows are due now; attempt numbers go on, the clock of giving up begins anew. What they were
+    parked for is remembered as overruled.
 
     `lane`: None leaves them where they are in the queue.
     """
     rows = await fetch_all(
         session,
         "UPDATE work SET parked = false, cause = NULL, due_at = now(), failing_since = NULL, "
+        "released = CASE WHEN parked AND direction = 'deletion' "
+        "THEN released || jsonb_build_object(cause, now()) ELSE released END, "
         "lane = coalesce(CAST(:lane AS smallint), lane) WHERE id = ANY(CAST(:ids AS bigint[])) "
         "RETURNING direction",
         ids=list(ids), lane=lane,

@@ -47,6 +47,14 @@ _GERMAN: Mapping[ParkedCause, tuple[Kind, str]] = {
         Kind.UNSURE,
         "zu viele neue Datensätze in Zoho auf einmal, von denen kein Webhook kam",
     ),
+    ParkedCause.EDITED_BEFORE_DELETION: (
+        Kind.UNSURE,
+        "der Datensatz {zoho_id} soll gelöscht werden, wurde in Zoho aber bearbeitet",
+    ),
+    ParkedCause.TOO_MANY_DELETIONS: (
+        Kind.UNSURE,
+        "{records} Datensätze sollen an einem Tag in Zoho gelöscht werden, erlaubt sind {limit}",
+    ),
     ParkedCause.POSSIBLY_CREATED: (
         Kind.POSSIBLY_CREATED,
         "Ameise hat auf die Anlage nicht geantwortet",
@@ -72,6 +80,8 @@ _ENGLISH: Mapping[ParkedCause, str] = {
     ParkedCause.NUMBER_DIFFERS: "unsure: linked to {table} {key}, but {field} holds something else",
     ParkedCause.NUMBER_TAKEN: "unsure: {table} {key} belongs to record {zoho_id} already",
     ParkedCause.TOO_MANY_NEW: "unsure: too many new records in Zoho at once that no webhook told of",
+    ParkedCause.EDITED_BEFORE_DELETION: "unsure: record {zoho_id} is to be deleted, but was edited in Zoho",
+    ParkedCause.TOO_MANY_DELETIONS: "unsure: {records} records are to be deleted in one day, {limit} may be",
     ParkedCause.POSSIBLY_CREATED: "possibly created: Ameise did not answer the creation of the Kunde",
     ParkedCause.REFUSED_BY_AMEISE: "refused: {answer}",
     ParkedCause.REFUSED_BY_ZOHO: "refused: {answer}",

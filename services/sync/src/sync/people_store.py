@@ -58,8 +58,8 @@ _WORK = """
 SELECT w.id, coalesce(w.lease_until > now(), false) AS in_hand
 FROM work w LEFT JOIN pipeline p ON p.id = w.pipeline
 WHERE (w.direction = 'to_ameise' AND w.object = ANY(CAST(:zoho_ids AS text[])))
-   OR (w.direction = 'to_zoho' AND p.table_name = 'kunde' AND w.object = :kunde)
-   OR (w.direction = 'to_zoho' AND p.table_name = 'vertrag' AND (
+   OR (w.direction IN ('to_zoho', 'deletion') AND p.table_name = 'kunde' AND w.object = :kunde)
+   OR (w.direction IN ('to_zoho', 'deletion') AND p.table_name = 'vertrag' AND (
        w.object = ANY(CAST(:vertrag_keys AS text[])) OR w.reason ~ :named)) -- it waits for him
 ORDER BY w.object FOR UPDATE OF w
 """
@@ -134,6 +134,11 @@ async def erase(session: AsyncSession, traces: Traces) -> dict[str, int]:
         "bulk_row": await run_sql(
             session,
             "DELETE FROM bulk_row WHERE zoho_id = ANY(CAST(:ids AS text[]))",
+            ids=list(traces.zoho_ids),
+        ),
+        "dismissed": await run_sql(
+            session,
+            "DELETE FROM dismissed WHERE zoho_id = ANY(CAST(:ids AS text[]))",
             ids=list(traces.zoho_ids),
         ),
         "work": await _delete(session, "work", "bigint", traces.work),
@@ -212,6 +217,13 @@ async def everything(session: AsyncSession, traces: Traces) -> list[tuple[str, d
         ids=list(traces.zoho_ids),
     )
     rows += [("bulk_row", row["row"]) for row in in_bulk]
+    dismissed = await fetch_all(
+        session,
+        "SELECT to_jsonb(d) - 'tenant' AS row FROM dismissed d WHERE zoho_id = ANY(CAST(:ids AS text[])) "
+        "ORDER BY pipeline, zoho_id",
+        ids=list(traces.zoho_ids),
+    )
+    rows += [("dismissed", row["row"]) for row in dismissed]
     messages = await fetch_all(
         session,
         "SELECT subject, reason, body FROM parked_message WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id",

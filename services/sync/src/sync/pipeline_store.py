@@ -178,6 +178,7 @@ async def delete(session: AsyncSession, pipeline: Pipeline) -> int:
         zoho_connection=pipeline.zoho_connection, module=pipeline.module,
     )  # fmt: skip
     await run_sql(session, "DELETE FROM judged WHERE pipeline = :id", id=int(pipeline.id))
+    await run_sql(session, "DELETE FROM dismissed WHERE pipeline = :id", id=int(pipeline.id))
     await run_sql(session, "DELETE FROM throughput WHERE pipeline = :id", id=int(pipeline.id))
     works = await run_sql(session, "DELETE FROM work WHERE pipeline = :id", id=int(pipeline.id))
     await run_sql(session, "DELETE FROM pipeline WHERE id = :id", id=int(pipeline.id))
@@ -203,7 +204,8 @@ SELECT p.id, p.name, p.table_name, p.module, p.enabled, p.definition, p.last_suc
             AND l.table_name = p.table_name AND l.linked_at IS NOT NULL) AS linked,
        coalesce(w.waiting, 0) AS waiting, coalesce(w.parked, 0) AS parked
 FROM pipeline p LEFT JOIN (
-    SELECT pipeline, count(*) FILTER (WHERE NOT parked) AS waiting, count(*) FILTER (WHERE parked) AS parked
+    SELECT pipeline, count(*) FILTER (WHERE NOT parked AND direction <> 'deletion') AS waiting,
+           count(*) FILTER (WHERE parked) AS parked
     FROM work GROUP BY pipeline
 ) w ON w.pipeline = p.id
 ORDER BY p.id

@@ -19,11 +19,11 @@ from chassis.cause import Cause
 from chassis.database import Database
 from chassis.leases import Lease
 from chassis.outbox import Outbox
-from contracts.events import EventData, ObjectAction, ObjectChange, Reconciled, RecordDeleted, WorkParked
-from contracts.ids import AmeiseKey, TenantId, Uuid, ZohoId
+from contracts.events import EventData, Reconciled, WorkParked
+from contracts.ids import TenantId, Uuid, ZohoId
 from contracts.names import Difference, Outcome
 from contracts.rpc.sync_parked import ParkedCause
-from sync import comparison_store, pipeline_store, work_store
+from sync import comparison_store, gone_in_zoho, pipeline_store, work_store
 from sync.comparison_store import KnownLink, Position
 from sync.comparison_words import in_words
 from sync.pipelines import Pipeline
@@ -215,9 +215,8 @@ class Reconciling:
             else:
                 look.counts[Difference.NEW] += len(new)
                 await self._ask(session, cause, pipeline, new)
-            gone = await comparison_store.mark_gone(session, pipeline, deleted)
+            gone = await gone_in_zoho.note(session, self.outbox, pipeline, deleted, cause)
             look.counts[Difference.DELETED] += len(gone)
-            events += [deleted_event(pipeline, id_, key) for id_, key in gone.items()]
             await self.outbox.tell(session, cause, *events)
             await comparison_store.move(session, pipeline, since=look.next_since)
         look.counts += Tally()  # drops the zeros
@@ -260,17 +259,6 @@ def _failed_since(failure: WebhookFailure, since: datetime) -> bool:
         return parse_moment(failure.failure_time or "") >= since
     except ValueError:
         return True
-
-
-def deleted_event(pipeline: Pipeline, zoho_id: str, key: str | None) -> RecordDeleted:
-    """A linked record is gone in Zoho."""
-    change = (
-        ObjectChange(table=pipeline.table, key=AmeiseKey(key), action=ObjectAction.UNCHANGED) if key else None
-    )
-    return RecordDeleted(
-        pipeline=pipeline.id, module=pipeline.module, zoho_id=ZohoId(zoho_id), object=change,
-        reason="der Datensatz existiert in Zoho nicht mehr",
-    )  # fmt: skip
 
 
 def parked_event(pipeline: Pipeline, zoho_id: str, park: Park) -> WorkParked:

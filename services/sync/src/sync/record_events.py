@@ -12,6 +12,7 @@ from contracts.events import (
     NumbersWrittenBack,
     ObjectAction,
     ObjectChange,
+    RecordDeleted,
     WrittenToAmeise,
     WrittenToZoho,
 )
@@ -25,6 +26,18 @@ from sync.pipelines import Pipeline
 def excluded(pipeline: Pipeline, zoho_id: str, reason: str) -> Excluded:
     """The record is left out."""
     return Excluded(pipeline=pipeline.id, module=pipeline.module, zoho_id=ZohoId(zoho_id), reason=reason)
+
+
+def deleted_in_zoho(pipeline: Pipeline, zoho_id: str, key: str | None) -> RecordDeleted:
+    """A linked record is not in Zoho any more."""
+    change = (
+        ObjectChange(table=pipeline.table, key=AmeiseKey(key), action=ObjectAction.UNCHANGED) if key else None
+    )
+    again = "er wird neu angelegt" if pipeline.definition.recreate else "er wird nicht wieder angelegt"
+    return RecordDeleted(
+        pipeline=pipeline.id, module=pipeline.module, zoho_id=ZohoId(zoho_id), object=change,
+        reason=f"der Datensatz existiert in Zoho nicht mehr; {again}",
+    )  # fmt: skip
 
 
 def of_ameise(

@@ -19,7 +19,7 @@ from contracts.events import (
 )
 from contracts.ids import ZohoId
 from contracts.rpc.sync_parked import ParkedCause
-from sync import link_store, pipeline_store, work_store
+from sync import gone_in_zoho, link_store, pipeline_store, work_store
 from sync.link_store import Link
 from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone, other_half_is_busy
@@ -111,6 +111,8 @@ class RecordStore:
         await link_store.save(session, [link])
         if link.ameise_key:
             await pipeline_store.forget_judgement(session, pipeline, link.ameise_key)
+            if link.gone_in_zoho:
+                await gone_in_zoho.make_again(session, pipeline, [link.ameise_key], work.cause)
         timed = [event.model_copy(update={"duration_ms": duration_ms}) for event in events]
         await self.outbox.tell(session, work.cause, *timed)
 

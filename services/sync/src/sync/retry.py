@@ -17,6 +17,8 @@ FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=5)
 NOT_CONNECTED_DELAY = timedelta(seconds=30)
 OTHER_HALF_DELAY = timedelta(milliseconds=400)
+LOOKS_AFTER_UNKNOWN = 3
+"""How often a record is read again that Zoho shows, but does not know when it is to be written."""
 STALE_DELAY = timedelta(milliseconds=200)
 
 
@@ -69,12 +71,22 @@ def decide(
                 details = {"system": error.system, "hours": f"{give_up_after.total_seconds() / 3600:.0f}"}
                 return Park(ParkedCause.UNREACHABLE, details, error.words)
             return Postpone(backoff(attempts), f"{error.system} antwortet nicht: {error}")
+        case Rejected() if is_unknown_record(error) and attempts < LOOKS_AFTER_UNKNOWN:
+            return Postpone(STALE_DELAY, "Zoho kennt den Datensatz nicht mehr; er wird noch einmal gelesen")
         case Rejected():
             by_zoho = error.system == System.ZOHO
             cause = ParkedCause.REFUSED_BY_ZOHO if by_zoho else ParkedCause.REFUSED_BY_AMEISE
             return Park(cause, {"answer": str(error)}, error.words)
         case _:
             return Postpone(backoff(attempts), str(error))
+
+
+def is_unknown_record(error: Rejected) -> bool:
+    """Whether Zoho refused to change a record since its id leads nowhere: it was deleted after we read it.
+
+    A lookup's id that leads nowhere carries the name of its field.
+    """
+    return error.system == System.ZOHO and error.code == "INVALID_DATA" and error.api_name == "id"
 
 
 def other_half_is_busy() -> Postpone:

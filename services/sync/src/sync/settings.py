@@ -133,6 +133,17 @@ class SyncSettings(ServiceSettings):
         ge=0,
         description="linked records that one comparison may find gone without a word; none is marked if more",
     )
+    deletion_limit: int = Field(
+        default=50,
+        ge=1,
+        description="records of a pipeline that may be deleted in Zoho in a day; if more, a person is asked",
+    )
+    deletion_limit_percent: float = Field(
+        default=10.0,
+        gt=0,
+        le=100,
+        description="of a pipeline's records, likewise; the smaller of the two holds",
+    )
     reconcile_overdue_after: timedelta = Field(
         default=timedelta(hours=1), description="without a look at Zoho's changes: an alarm"
     )

@@ -18,8 +18,9 @@ SELECT CAST(p.id AS text) AS id, p.name, p.enabled, p.last_success,
             AND l.table_name = p.table_name AND l.linked_at IS NOT NULL) AS linked
 FROM pipeline p
 LEFT JOIN (
-    SELECT pipeline, count(*) FILTER (WHERE NOT parked) AS waiting, count(*) FILTER (WHERE parked) AS parked,
-           min(created_at) FILTER (WHERE NOT parked) AS oldest_waiting
+    SELECT pipeline, count(*) FILTER (WHERE NOT parked AND direction <> 'deletion') AS waiting,
+           count(*) FILTER (WHERE parked) AS parked,
+           min(created_at) FILTER (WHERE NOT parked AND direction <> 'deletion') AS oldest_waiting
     FROM work GROUP BY pipeline
 ) w ON w.pipeline = p.id
 LEFT JOIN ({LAST_HOUR}) t ON t.pipeline = p.id

@@ -29,6 +29,7 @@ from contracts.rpc.sync_pipelines import (
 from contracts.rpc.sync_preview import PREVIEW
 from contracts.rpc.sync_reconcile import COMPARE, CompareRequest, Comparison
 from contracts.rpc.sync_state import LINK_STATE, SYNC_STATE
+from contracts.rpc.sync_values import SUGGEST_VALUES
 from contracts.streams import SYNC_TO_AMEISE, SYNC_TO_ZOHO
 from contracts.work import LookAtZohoRecord, ObjectsChanged
 from sync.admin import Admin
@@ -42,6 +43,7 @@ from sync.people import People
 from sync.pipeline_admin import PipelineAdmin
 from sync.preview import Previewing
 from sync.state import State
+from sync.value_admin import ValueAdmin
 
 
 def register(
@@ -57,6 +59,7 @@ def register(
     adopting: Adopting,
     people: People,
     state: State,
+    values: ValueAdmin,
     schedule: Schedule,
     parking: Parking,
 ) -> None:
@@ -91,4 +94,5 @@ def register(
     serve(broker, SYNC_LIFT_STOP, people.lift_stop)
     serve(broker, SYNC_STATE, state.state)
     serve(broker, LINK_STATE, state.link_state)
+    serve(broker, SUGGEST_VALUES, values.suggest_values)
     serve(broker, COMPARE, compare)

@@ -52,7 +52,8 @@ class LinkRow(Base, table=True):
     `ameise_base` and `zoho_base` hold, per mapped field, each side's own value as last read there.
     `written` says when we last wrote a field to Ameise, or saw it new there: an older delivery does not win
     over it. `asked` holds the fields that a person must decide (`sync.conflicts.Question` by field).
-    Either id may be missing while the other side is being found or made.
+    `own_write`: Zoho's moment and author of our last write to the record. `deleted_at`: when we began to
+    delete it. Either id may be missing while the other side is being found or made.
     """
 
     __tablename__ = "link"  # pyright: ignore[reportAssignmentType]
@@ -71,7 +72,9 @@ class LinkRow(Base, table=True):
     zoho_base: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     written: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     unread: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    own_write: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     gone_in_zoho: bool = False
+    deleted_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     asked: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     linked_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     lease_owner: str | None = None
@@ -80,7 +83,9 @@ class LinkRow(Base, table=True):
 
 
 class WorkRow(Base, table=True):
-    """One thing to do: look at a Zoho record (`to_ameise`) or at an object of Ameise (`to_zoho`).
+    """One thing to do: look at a Zoho record (`to_ameise`) or at an object of Ameise (`to_zoho`), or
+    delete the record of an object that is gone (`deletion`). `released`: what to park for, and when a person
+    overruled it.
 
     Of a parked row `cause` and `details` say why (`sync.retry.Park`), `words` what the outside system said.
 
@@ -112,6 +117,7 @@ class WorkRow(Base, table=True):
     cause: str | None = None
     details: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     candidates: list[str] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    released: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     lease_owner: str | None = None
     lease_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     fence: int = Field(default=0, sa_type=BigInteger)
@@ -153,6 +159,18 @@ class JudgedRow(Base, table=True):
     outcome: str
     pipeline_version: str
     judged_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class DismissedRow(Base, table=True):
+    """A doubt about a record that a person looked at and let go. `doubt` is its hash."""
+
+    __tablename__ = "dismissed"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    pipeline: int = Field(primary_key=True)
+    zoho_id: str = Field(primary_key=True)
+    doubt: str
+    dismissed_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
 
 
 class ConnectionLimitRow(Base, table=True):

@@ -28,7 +28,7 @@ from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion, Way, check, read_zoho, sources_of
 from sync.merge import Merged, merge
 from sync.pipelines import Pipeline, includes_record
-from sync.recognising import having_read
+from sync.recognising import having_read, unread
 from sync.record_store import Done, Half, RecordStore, Result
 from sync.retry import Park, Postpone, decide
 from sync.sides import ameise_values, zoho_values
@@ -120,8 +120,13 @@ class ToAmeise:
         ameise = await self.systems.ameise(pipeline, urgent=urgent)
         record = await zoho.get_record(pipeline.module, work.object, pipeline.definition.zoho_fields)
         if record is None:
-            gone = record_events.excluded(pipeline, work.object, "der Datensatz existiert in Zoho nicht mehr")
-            return Done(replace(link, gone_in_zoho=True), (gone,))
+            known = link.gone_in_zoho or not link.linked
+            told = (
+                record_events.excluded(pipeline, work.object, "der Datensatz existiert in Zoho nicht mehr")
+                if known
+                else record_events.deleted_in_zoho(pipeline, work.object, link.ameise_key)
+            )
+            return Done(replace(link, gone_in_zoho=True), (told,))
         match includes_record(pipeline.definition, record):
             case True:
                 pass
@@ -158,7 +163,7 @@ class ToAmeise:
         failed: VendorError | None = None
         in_zoho: Mapping[str, Value] = {}
         try:
-            in_zoho = await self._write_zoho(pipeline, sides.zoho, sides.record, merged)
+            in_zoho, link = await self._write_zoho(pipeline, sides.zoho, sides.record, merged, link)
         except VendorError as error:
             failed = error
         ameise = kunde_values(pipeline, sides.kunde)
@@ -286,20 +291,24 @@ class ToAmeise:
         return kunde_values(pipeline, await read_again(ameise, kunde, merged.to_ameise))
 
     async def _write_zoho(
-        self, pipeline: Pipeline, zoho: ZohoClient, record: Record, merged: Merged
-    ) -> Mapping[str, Value]:
-        """Write to Zoho what the merge found; returns the record's values as read back.
+        self, pipeline: Pipeline, zoho: ZohoClient, record: Record, merged: Merged, link: Link
+    ) -> tuple[Mapping[str, Value], Link]:
+        """Write to Zoho what the merge found; returns the record's values as read back, and the link that
+        knows of our write.
 
         Raises Stale if somebody changed the record since we read it.
         """
         if not merged.to_zoho:
-            return {}
+            return {}, link
         changes = {**sent_to_zoho(pipeline, merged), "id": record["id"]}
         [result] = await zoho.update(pipeline.module, [changes], if_unmodified_since=modified_time(record))
         if (error := result.error()) is not None:
             raise error
         reread = await zoho.get_record(pipeline.module, record["id"], pipeline.definition.zoho_fields)
-        return read_back(pipeline, merged, reread, written_at=result.modified_time, author=result.author)
+        moment = result.modified_time
+        ours = unread(merged.to_zoho, since=moment, until=moment, author=result.author)
+        values = read_back(pipeline, merged, reread, written_at=moment, author=result.author)
+        return values, replace(link, own_write=link_store.own_write(ours) or link.own_write)
 
     async def _still_ours(self, work: Work, link: Link) -> None:
         """Make sure that nobody took over, before a write. Raises LeaseLost."""

@@ -22,7 +22,8 @@ from contracts.ids import PipelineId, TenantId, Uuid
 from contracts.names import Table
 from sync.retry import Park, Postpone
 
-WorkDirection = Literal["to_ameise", "to_zoho"]
+WorkDirection = Literal["to_ameise", "to_zoho", "deletion"]
+"""`deletion`: of a record in Zoho whose object is gone, due when it has waited long enough."""
 
 
 def channel(direction: WorkDirection) -> str:

@@ -16,6 +16,7 @@ from contracts.rpc import (
     sync_preview,
     sync_reconcile,
     sync_state,
+    sync_values,
 )
 
 ALL: tuple[Rpc[Any, Any], ...] = (
@@ -29,6 +30,7 @@ ALL: tuple[Rpc[Any, Any], ...] = (
     *sync_preview.RPCS,
     *sync_reconcile.RPCS,
     *sync_state.RPCS,
+    *sync_values.RPCS,
     *audit.RPCS,
 )
 

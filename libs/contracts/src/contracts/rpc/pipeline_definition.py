@@ -166,14 +166,20 @@ class Mark(RpcModel):
     living: str | None = Field(default=None, max_length=255)
 
 
+class Deletion(_RuleNode):
+    """The record of an object that is gone in Ameise goes to Zoho's recycle bin, `after_days` days later."""
+
+    after_days: int = Field(default=30, ge=1, le=3650)
+
+
 class PipelineDefinition(RpcModel):
     """All that an admin decides, but the ends of a pipeline.
 
     `unique_field`: Zoho's unique field that holds the object's key. `new_kunde`: Ameise fields of a new
     Kunde where the record leaves them blank. `simplr`: what Ameise writes to a new Kunde. `matching`: when
     somebody counts as a Kunde already. `vanished`: how an object that is gone in Ameise is marked in
-    Zoho (none: its record stays as it is). `recreate`: whether a record that was deleted in Zoho is made
-    again when its object changes.
+    Zoho. `deletion`: whether its record is deleted there after a while. Without both it stays as it is.
+    `recreate`: whether a record that somebody deleted in Zoho is made again.
     """
 
     unique_field: ZohoName
@@ -187,5 +193,6 @@ class PipelineDefinition(RpcModel):
     matching: MatchWeights = MatchWeights()
     policy: Policy = Policy.AMEISE
     vanished: Mark | None = None
+    deletion: Deletion | None = None
     recreate: bool = False
     fields: tuple[FieldMapping, ...] = Field(min_length=1, max_length=MOST_FIELDS)

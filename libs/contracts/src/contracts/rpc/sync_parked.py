@@ -35,6 +35,8 @@ class ParkedCause(StrEnum):
     NUMBER_DIFFERS = "number_differs"
     NUMBER_TAKEN = "number_taken"
     TOO_MANY_NEW = "too_many_new"
+    EDITED_BEFORE_DELETION = "edited_before_deletion"
+    TOO_MANY_DELETIONS = "too_many_deletions"
 
 
 WorkDirection = Literal["to_ameise", "to_zoho"]
@@ -116,7 +118,7 @@ class RetryParked(RpcModel):
 
 
 class RetryAllParked(RpcModel):
-    """Everything parked that fits; without any filter, everything."""
+    """Everything parked that fits; without any filter, everything but deletions that a person must decide."""
 
     pipeline: PipelineId | None = None
     cause: ParkedCause | None = None

@@ -32,6 +32,7 @@ from contracts.rpc.sync_pipelines import (
     UpdatePipeline,
 )
 from contracts.rpc.sync_preview import PREVIEW, Preview, PreviewRequest
+from contracts.rpc.sync_values import SUGGEST_VALUES, FieldName, SuggestedValues, SuggestValues
 from gateway.asking import ApiAsking
 from gateway.routes import admin_router, tells
 
@@ -70,6 +71,12 @@ async def create(asking: ApiAsking, new: CreatePipeline) -> PipelineDetail:
 async def get(asking: ApiAsking, pipeline: PipelineId) -> PipelineDetail:
     """A pipeline with its definition."""
     return await asking.call(GET_PIPELINE, PipelineRequest(pipeline=pipeline))
+
+
+@router.get("/{tenant}/pipelines/{pipeline}/values")
+async def values(asking: ApiAsking, pipeline: PipelineId, field: FieldName) -> SuggestedValues:
+    """The values of a mapped picklist: equal texts in Ameise's list and in Zoho, and what is left over."""
+    return await asking.call(SUGGEST_VALUES, SuggestValues(pipeline=pipeline, field=field))
 
 
 @router.put("/{tenant}/pipelines/{pipeline}", openapi_extra=tells(UPDATE_PIPELINE))

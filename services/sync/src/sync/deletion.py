@@ -1,0 +1,38 @@
+"""Whether the record of an object that is gone in Ameise may be deleted in Zoho. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sync.zoho_records import modified_by, modified_time
+
+
+@dataclass(frozen=True, slots=True)
+class DayLimit:
+    """How many records of one pipeline may be deleted in a day: `records`, and `percent` of all it has."""
+
+    records: int
+    percent: float
+
+    def of(self, linked: int) -> int:
+        """The smaller of the two; one at least, or a small team could delete nothing by itself."""
+        return max(1, min(self.records, int(linked * self.percent / 100)))
+
+
+def edited_since(
+    own_write: Mapping[str, str] | None, record: Mapping[str, Any], *, overruled_at: datetime | None
+) -> bool:
+    """Whether somebody changed the record after our last write to it.
+
+    What we do not know of counts as an edit. `overruled_at`: when a person said to delete it nevertheless;
+    what was changed after that counts. Modified_Time has whole seconds, so within one Modified_By decides.
+    """
+    changed = modified_time(record)
+    if changed is None:
+        return True
+    if overruled_at is not None and changed <= overruled_at:
+        return False
+    if own_write is None or changed > datetime.fromisoformat(own_write["at"]):
+        return True
+    return modified_by(record) != own_write["author"]
