@@ -34,6 +34,7 @@ from contracts.rpc.ingest import (
 )
 from contracts.rpc.pipeline_definition import FieldMapping, PipelineDefinition, Way
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES, Pipelines
+from contracts.rpc.sync_drift import DriftFinding, DriftKind, DriftState
 from contracts.rpc.sync_parked import (
     ADOPT_CANDIDATE,
     DISCARD_PARKED,
@@ -518,6 +519,21 @@ async def test_the_page_shows_each_pipeline_with_its_mapping_and_switches_it(
     page = await browser.post(f"/teams/{TENANT}/pipelines/1/switch", enabled="false")
     assert "Die Pipeline „Kunden (natürlich)“ ist" in page
     assert fake_services.requests(SWITCH_PIPELINE)[0].enabled is False
+
+
+async def test_the_page_warns_of_each_field_that_no_longer_fits_zoho(gateway, fake_services, a_pipeline):
+    definition = PipelineDefinition(
+        unique_field="Kundennummer", fields=(FieldMapping(ameise="titel", zoho="Titel"),)
+    )
+    titel = DriftFinding(kind=DriftKind.FIELD_GONE, field="Titel", words="gibt es in Zoho nicht mehr")
+    drift = DriftState(findings=(titel,), since=datetime(2026, 11, 24, 5, 0, tzinfo=UTC), held_back=1200)
+    detail = PipelineDetail(pipeline=a_pipeline(), version="v1", definition=definition, drift=drift)
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
+    fake_services.answer(GET_PIPELINE, detail)
+    await fake_services.start()
+    page = await (await with_team(gateway)).get(f"/teams/{TENANT}/pipelines")
+    assert "gibt es in Zoho nicht mehr" in page
+    assert "1.200 Werte wurden deswegen nicht geschrieben" in page
 
 
 async def test_one_pipeline_that_cannot_be_shown_does_not_hide_the_page(gateway, fake_services, a_pipeline):

@@ -44,6 +44,8 @@ EVENTS = {
     "pipeline_deleted": "Pipeline gelöscht",
     "pipeline_enabled": "Pipeline eingeschaltet",
     "pipeline_disabled": "Pipeline ausgeschaltet",
+    "pipeline_drifted": "Pipeline passt nicht mehr zu Zoho",
+    "pipeline_fits_again": "Pipeline passt wieder zu Zoho",
     "written_to_zoho": "Nach Zoho geschrieben",
     "written_to_ameise": "Nach Ameise geschrieben",
     "numbers_written_back": "Nummern zurückgeschrieben",

@@ -22,6 +22,7 @@ from sync.comparing_links import ComparingLinks
 from sync.comparison_schedule import Schedule
 from sync.conflict_admin import ConflictAdmin
 from sync.create_once import CreateOnce
+from sync.drift_watch import DriftWatch
 from sync.flows import Plan, Plans
 from sync.gates import Gates
 from sync.intake import Intake
@@ -81,11 +82,13 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             lease=settings.lease,
             give_up_after=settings.give_up_after,
         )
+        drift = drift_watch_of(settings, base, systems)
         to_zoho = ToZoho(
             database=base.database,
             store=BatchStore(base.database, base.outbox, throughput),
             rpc=base.rpc,
             systems=systems,
+            drift=drift,
             link_base=settings.ameise_link_base,
             lease=settings.lease,
             give_up_after=settings.give_up_after,
@@ -165,9 +168,15 @@ def schedule_of(
         reconciling=Reconciling(base.database, base.outbox, systems, stopping, settings),
         comparing=Comparing(base.database, base.outbox, base.rpc, settings),
         comparing_links=ComparingLinks(base.database, base.outbox, systems, settings),
+        drift=drift_watch_of(settings, base, systems),
         owner=owner,
         lease=settings.lease,
     )
+
+
+def drift_watch_of(settings: SyncSettings, base: Foundation, systems: Systems) -> DriftWatch:
+    """The look at Zoho's metadata, wired. What it keeps in memory is shared through the database."""
+    return DriftWatch(base.database, base.outbox, base.rpc, systems, kept=settings.zoho_metadata_kept)
 
 
 def plans_of(settings: SyncSettings) -> Plans:

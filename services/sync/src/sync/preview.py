@@ -128,7 +128,7 @@ class Previewing:
         """What a webhook of this record would do."""
         zoho = await self.systems.zoho(pipeline, urgent=True)
         ameise = await self.systems.ameise(pipeline, urgent=True)
-        record = await zoho.get_record(pipeline.module, zoho_id, pipeline.definition.zoho_fields)
+        record = await zoho.get_record(pipeline.module, zoho_id, pipeline.zoho_fields)
         async with self.database.tenant(pipeline.tenant) as session:
             link = await link_store.of_record(session, pipeline, zoho_id) or _no_link(zoho_id=zoho_id)
         if record is None:

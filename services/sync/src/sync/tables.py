@@ -18,7 +18,10 @@ def _now() -> datetime:
 
 
 class PipelineRow(Base, table=True):
-    """One mapping. `definition` is a `sync.pipelines.Definition` as JSON; `version` its hash."""
+    """One mapping. `definition` is a `sync.pipelines.Definition` as JSON; `version` its hash.
+
+    `drift`: what of the definition `drift_version` no longer fits Zoho (`sync.drift_store`).
+    """
 
     __tablename__ = "pipeline"  # pyright: ignore[reportAssignmentType]
 
@@ -35,6 +38,11 @@ class PipelineRow(Base, table=True):
     made_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     last_success: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     last_error: str | None = None
+    drift: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    drift_since: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    drift_read_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    drift_version: str | None = None
+    held_back: int = Field(default=0, sa_type=BigInteger)
 
 
 class PipelineNumberRow(Base, table=True):
@@ -141,7 +149,8 @@ class IntentRow(Base, table=True):
 class JudgedRow(Base, table=True):
     """The version of an object that a pipeline last judged, and how: the complete comparison reads this.
 
-    `outcome` is applied, excluded, gone, gone_in_zoho, discarded or void (we wrote to Ameise since).
+    `outcome` is applied, excluded, gone, gone_in_zoho, discarded, held_back (some value does not fit Zoho) or
+    void (we wrote to Ameise since).
     """
 
     __tablename__ = "judged"  # pyright: ignore[reportAssignmentType]
