@@ -146,6 +146,13 @@ async def test_without_its_module_a_pipeline_waits_and_the_others_go_on(team: "T
     assert (await contact(team, "5001"))["Last_Name"] == "Groß"
 
 
+async def test_the_ready_pipelines_fit_the_modules_that_the_handbook_asks_for(team: "Team") -> None:
+    await RpcClient(team.client).call(COMPARE, CompareRequest(links=True), actor=team.actor())
+    states = [await drift(team, module) for module in ("Contacts", "Accounts", "Vertraege")]
+    assert [state.findings for state in states] == [(), (), ()]
+    assert None not in [state.checked_at for state in states]
+
+
 async def test_the_nightly_look_finds_it_without_any_work(team: "Team") -> None:
     await customise(team, "Vertraege", Status={"gone": True})
     await RpcClient(team.client).call(COMPARE, CompareRequest(links=True), actor=team.actor())

@@ -8,6 +8,7 @@ from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc.auth import ConnectionState
 from contracts.rpc.ingest import DeliveryState, Presence, TableState
 from contracts.rpc.pipeline_definition import Blank, Converter, Person, Policy, Way
+from contracts.rpc.sync_dry_run import DryRunState
 from contracts.rpc.sync_parked import ParkedCause
 from contracts.rpc.sync_preview import Finding, Foreseen
 
@@ -183,6 +184,11 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         Foreseen.GONE_IN_ZOHO: "in Zoho nicht mehr vorhanden",
         Foreseen.WAITS: "würde warten",
         Foreseen.PARKED: "würde geparkt",
+    },
+    DryRunState: {
+        DryRunState.RUNNING: "läuft",
+        DryRunState.DONE: "fertig",
+        DryRunState.FAILED: "abgebrochen",
     },
     Finding: {
         Finding.UNCHANGED: "unverändert",

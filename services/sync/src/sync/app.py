@@ -23,6 +23,7 @@ from sync.comparison_schedule import Schedule
 from sync.conflict_admin import ConflictAdmin
 from sync.create_once import CreateOnce
 from sync.drift_watch import DriftWatch
+from sync.dry_run import DryRunning
 from sync.flows import Plan, Plans
 from sync.gates import Gates
 from sync.intake import Intake
@@ -127,6 +128,16 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
                 batch=1 if to_ameise_side else BATCH,
             )
 
+        dry_running = DryRunning(
+            database=base.database,
+            all_tenants=base.all_tenants,
+            rpc=base.rpc,
+            to_zoho=to_zoho,
+            owner=owner,
+            lease=settings.lease,
+            bulk_min_rows=settings.bulk_min_rows,
+            bulk_max_rows=settings.bulk_max_rows,
+        )
         schedule = schedule_of(settings, base, systems, stopping, owner)
         subscribers.register(
             base.broker.faststream,
@@ -135,6 +146,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             pipelines=PipelineAdmin(base.database, base.outbox, base.rpc),
             conflicts=ConflictAdmin(base.database, base.outbox),
             previewing=Previewing(base.database, base.rpc, systems, to_zoho, to_ameise),
+            dry_running=dry_running,
             schedule=schedule,
             limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
             parked=Parked(base.database, base.outbox, base.rpc, links),
@@ -148,6 +160,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         base.in_background("to-ameise", dispatcher("to_ameise").run())
         base.in_background("to-zoho", dispatcher("to_zoho").run())
         base.in_background("comparing", schedule.run())
+        base.in_background("dry-run", dry_running.run())
         base.in_background("bulk-write", bulk_writer.run())
         await base.start()
         try:

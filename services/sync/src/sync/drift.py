@@ -52,9 +52,10 @@ class ModuleMetadata:
     def demands(self, layout: str | None) -> frozenset[str]:
         """The fields without which no record can be made: by the layout, if one is chosen, else by all."""
         chosen = [one for one in self.layouts if layout is None or one.id == layout]
-        by_layout = frozenset[str].intersection(*(one.required_fields for one in chosen)) if chosen else set()
+        required = [one.required_fields for one in chosen]
+        by_layout: frozenset[str] = required[0].intersection(*required) if required else frozenset()
         by_field = {name for name, field in (self.fields or {}).items() if field.system_mandatory}
-        return frozenset(by_layout | by_field)
+        return by_layout | by_field
 
 
 @dataclass(frozen=True)
@@ -226,9 +227,19 @@ class Turn:
 
 
 def turn(before: Sequence[DriftFinding], now: Sequence[DriftFinding]) -> Turn:
-    """What is new, and what stands no longer."""
+    """What is new, and what stands no longer. Of a finding that only shrank nothing is new, but what it
+    held back before may be written now."""
     return Turn(
-        news=tuple(f for f in now if f not in before),
-        healed=tuple(f for f in before if f not in now),
+        news=tuple(f for f in now if not any(_covers(b, f) for b in before)),
+        healed=tuple(b for b in before if not any(_covers(f, b) for f in now)),
         fits=not now,
+    )
+
+
+def _covers(one: DriftFinding, other: DriftFinding) -> bool:
+    """Whether all that the other refuses is refused by the one."""
+    return (
+        (one.kind, one.field) == (other.kind, other.field)
+        and set(other.values) <= set(one.values)
+        and (one.length or 0) <= (other.length or 0)
     )

@@ -181,6 +181,7 @@ async def delete(session: AsyncSession, pipeline: Pipeline) -> int:
     )  # fmt: skip
     await run_sql(session, "DELETE FROM judged WHERE pipeline = :id", id=int(pipeline.id))
     await run_sql(session, "DELETE FROM throughput WHERE pipeline = :id", id=int(pipeline.id))
+    await run_sql(session, "DELETE FROM dry_run WHERE pipeline = :id", id=int(pipeline.id))
     works = await run_sql(session, "DELETE FROM work WHERE pipeline = :id", id=int(pipeline.id))
     await run_sql(session, "DELETE FROM pipeline WHERE id = :id", id=int(pipeline.id))
     return works

@@ -293,3 +293,26 @@ class ZohoPositionRow(Base, table=True):
     module: str = Field(primary_key=True)
     changed_since: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     links_after: str = ""
+
+
+class DryRunRow(Base, table=True):
+    """A pipeline tried on everything: how far it is, and what it counted (`contracts` `DryRunCounts`).
+
+    `after` is the last object counted, empty when it is over.
+    """
+
+    __tablename__ = "dry_run"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    pipeline: int = Field(primary_key=True)
+    id: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
+    version: str
+    state: str = "running"
+    started_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    due_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    ended_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    total: int = Field(default=0, sa_type=BigInteger)
+    done: int = Field(default=0, sa_type=BigInteger)
+    after: str = ""
+    reason: str | None = None
+    counts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
