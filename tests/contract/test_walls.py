@@ -19,6 +19,7 @@ USERS = {
     "services/sync/src/sync/app.py": "hands it to workers",
     "services/sync/src/sync/bulk_write.py": "asks which pipelines have enough work for a job; sees ids only",
     "services/sync/src/sync/comparison_schedule.py": "asks whose comparison is due or overdue; sees ids only",
+    "services/sync/src/sync/dry_run.py": "asks which dry runs are to go on; sees ids only",
     "services/sync/src/sync/workers.py": "takes work in turns of tenants; sees ids only",
 }
 _USE = re.compile(r"\.all_tenants\b|settings\.database_all_tenants_url")

@@ -36,6 +36,12 @@ async def test_fields_tell_their_type_and_uniqueness(zoho: ZohoClient) -> None:
     assert lookup.module.api_name == "Accounts"
 
 
+async def test_a_layout_tells_what_must_be_filled_in(zoho: ZohoClient) -> None:
+    [layout] = await zoho.list_layouts("Contacts")
+    assert layout.id
+    assert layout.required_fields == {"Last_Name"}
+
+
 async def test_a_record_found_again_by_our_field_is_updated(zoho: ZohoClient) -> None:
     (first,) = await add(zoho, "5001000001")
     (result,) = await zoho.upsert(

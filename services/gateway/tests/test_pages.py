@@ -34,6 +34,16 @@ from contracts.rpc.ingest import (
 )
 from contracts.rpc.pipeline_definition import FieldMapping, PipelineDefinition, Way
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES, Pipelines
+from contracts.rpc.sync_drift import DriftFinding, DriftKind, DriftState
+from contracts.rpc.sync_dry_run import (
+    DRY_RUN,
+    GET_DRY_RUN,
+    DryRun,
+    DryRunAnswer,
+    DryRunCounts,
+    DryRunCredits,
+    DryRunState,
+)
 from contracts.rpc.sync_parked import (
     ADOPT_CANDIDATE,
     DISCARD_PARKED,
@@ -520,6 +530,21 @@ async def test_the_page_shows_each_pipeline_with_its_mapping_and_switches_it(
     assert fake_services.requests(SWITCH_PIPELINE)[0].enabled is False
 
 
+async def test_the_page_warns_of_each_field_that_no_longer_fits_zoho(gateway, fake_services, a_pipeline):
+    definition = PipelineDefinition(
+        unique_field="Kundennummer", fields=(FieldMapping(ameise="titel", zoho="Titel"),)
+    )
+    titel = DriftFinding(kind=DriftKind.FIELD_GONE, field="Titel", words="gibt es in Zoho nicht mehr")
+    drift = DriftState(findings=(titel,), since=datetime(2026, 11, 24, 5, 0, tzinfo=UTC), held_back=1200)
+    detail = PipelineDetail(pipeline=a_pipeline(), version="v1", definition=definition, drift=drift)
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
+    fake_services.answer(GET_PIPELINE, detail)
+    await fake_services.start()
+    page = await (await with_team(gateway)).get(f"/teams/{TENANT}/pipelines")
+    assert "gibt es in Zoho nicht mehr" in page
+    assert "1.200 Werte wurden deswegen nicht geschrieben" in page
+
+
 async def test_one_pipeline_that_cannot_be_shown_does_not_hide_the_page(gateway, fake_services, a_pipeline):
     fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
     fake_services.answer(GET_PIPELINE, Conflict("gerade nicht"))
@@ -565,6 +590,46 @@ async def test_the_preview_shows_what_would_be_written_and_why(gateway, fake_ser
     assert "Das ist keine Nummer." in await browser.get(f"{address}?seite=zoho&nummer=x", status=422)
     fake_services.answer(PREVIEW, Unavailable("zoho antwortet zurzeit nicht"))
     assert "zoho antwortet zurzeit nicht" in await browser.get(address)
+
+
+async def test_a_dry_run_is_begun_and_shown_until_it_is_over(gateway, fake_services, a_pipeline):
+    definition = PipelineDefinition(
+        unique_field="Kundennummer", fields=(FieldMapping(ameise="titel", zoho="Titel"),)
+    )
+    detail = PipelineDetail(pipeline=a_pipeline(), version="v1", definition=definition)
+    counts = DryRunCounts(
+        outcomes={Foreseen.CREATE_RECORD: 1200}, parked={"abgelehnt: <Email>": 4}, held_back=7, conflicts=2
+    )
+    run = DryRun(
+        id=new_id(), pipeline=PipelineId("1"), state=DryRunState.RUNNING, total=5000, done=1500,
+        started_at=datetime(2026, 11, 24, 5, 0, tzinfo=UTC), counts=counts,
+        credits=DryRunCredits(reads=3, writes=120, by_bulk=623),
+    )  # fmt: skip
+    fake_services.answer(GET_PIPELINE, detail)
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(),)))
+    fake_services.answer(GET_DRY_RUN, DryRunAnswer(run=None))
+    fake_services.answer(DRY_RUN, run)
+    await fake_services.start()
+    browser = await with_team(gateway)
+    address = f"/teams/{TENANT}/pipelines/1/dry-run"
+    assert address in await browser.get(f"/teams/{TENANT}/pipelines")
+    page = await browser.get(address)
+    assert "Probelauf beginnen" in page
+    assert "refresh" not in page
+    fake_services.answer(GET_DRY_RUN, DryRunAnswer(run=run))
+    page = await browser.post(address)
+    for words in (
+        "1.500 von 5.000", "würde in Zoho angelegt", "1.200", "abgelehnt: &lt;Email&gt;: 4", "Mindestens 123",
+        "zusammen 623", "7 Werte würden zurückgehalten", 'http-equiv="refresh"', "Neu beginnen",
+    ):  # fmt: skip
+        assert words in page
+    failed = run.model_copy(update={"state": DryRunState.FAILED, "reason": "zoho ist nicht verbunden"})
+    fake_services.answer(GET_DRY_RUN, DryRunAnswer(run=failed))
+    page = await browser.get(address)
+    assert "zoho ist nicht verbunden" in page
+    assert "refresh" not in page
+    await browser.post(address, status=403, csrf="")
+    assert len(fake_services.requests(DRY_RUN)) == 1
 
 
 async def test_the_status_page_names_every_service(gateway, fake_services, fake_auth):

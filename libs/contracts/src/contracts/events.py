@@ -319,6 +319,26 @@ class PipelineDisabled(EventData):
     pipeline: PipelineId
 
 
+class PipelineDrifted(EventData):
+    """The mapping no longer fits Zoho: a person must look. `fields` of Zoho are new since the last time it
+    was told; the fields that fit go on."""
+
+    service, event_name = Service.SYNC, "pipeline_drifted"
+    outcome: Outcome = Outcome.ERROR
+    pipeline: PipelineId
+    module: str
+    fields: tuple[str, ...]
+
+
+class PipelineFitsAgain(EventData):
+    """The mapping that had not fitted Zoho `since` then does."""
+
+    service, event_name = Service.SYNC, "pipeline_fits_again"
+    pipeline: PipelineId
+    module: str
+    since: datetime
+
+
 class WrittenToZoho(RecordData):
     service, event_name = Service.SYNC, "written_to_zoho"
     direction = Direction.TO_ZOHO
@@ -612,6 +632,8 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     PipelineDeleted,
     PipelineEnabled,
     PipelineDisabled,
+    PipelineDrifted,
+    PipelineFitsAgain,
     WrittenToZoho,
     WrittenToAmeise,
     NumbersWrittenBack,

@@ -17,6 +17,7 @@ from sandbox.faults import FaultPlan
 from sandbox.journal import JournalQuery
 from sandbox.population import live_a_day, seed
 from sandbox.state import PageQuery
+from sandbox.zoho.customising import ModuleChange, change_module, module_of
 from sandbox.zoho.orgs import PERSON, Org, org_named
 from sandbox.zoho.records import Outcome, RecordBook, status_of
 from sandbox.zoho.schema import MODULES, Module
@@ -151,13 +152,14 @@ async def edit_kunde(request: Request, id_: str, change: dict[str, Any]) -> JSON
 def _screen(request: Request, org: str, module: str) -> tuple[Context, Org, Module, RecordBook]:
     """The CRM's own screens, with a person in front of them."""
     context = context_of(request)
-    if module not in MODULES:
-        raise HTTPException(404, f"no module {module}")
     try:
         found = org_named(context.store, org)
     except ValueError as error:
         raise HTTPException(400, str(error)) from error
-    return context, found, MODULES[module], RecordBook(context.store, found, context.webhooks, author=PERSON)
+    target = module_of(context.store, found, module)
+    if target is None:
+        raise HTTPException(404, f"no module {module}")
+    return context, found, target, RecordBook(context.store, found, context.webhooks, author=PERSON)
 
 
 def _done(book: RecordBook, module: Module, outcomes: list[Outcome], success: int) -> JSONResponse:
@@ -173,6 +175,19 @@ async def person_adds(request: Request, org: str, module: str, record: dict[str,
     """A person adds a record in the CRM; rules fire. Answers `details` with the new id."""
     _, _, target, book = _screen(request, org, module)
     return _done(book, target, book.insert(target, [record]), 201)
+
+
+@router.put("/zoho/{org}/{module}")
+async def person_customises(request: Request, org: str, module: str, change: ModuleChange) -> JSONResponse:
+    """A person changes fields of a module, or takes it away: what the body says, and no more, differs."""
+    store = context_of(request).store
+    if module not in MODULES:
+        raise HTTPException(404, f"no module {module}")
+    try:
+        change_module(store, org_named(store, org), module, change)
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from error
+    return JSONResponse(change.model_dump(mode="json"))
 
 
 @router.put("/zoho/{org}/{module}/{id_}")

@@ -32,3 +32,35 @@ async def test_org_user_and_modules(zoho: Any) -> None:
         "Accounts": "default",
         "Vertraege": "custom",
     }
+
+
+async def test_a_layout_says_which_fields_must_be_filled_in(zoho: Any) -> None:
+    [layout] = (await zoho.call("GET", "settings/layouts", params={"module": "Contacts"})).json()["layouts"]
+    [section] = layout["sections"]
+    required = [field["api_name"] for field in section["fields"] if field["required"]]
+    assert required == ["Last_Name"]
+    assert (await zoho.call("GET", "settings/layouts")).json()["code"] == "REQUIRED_PARAM_MISSING"
+
+
+async def test_what_people_changed_about_a_module_holds_for_their_org_alone(
+    zoho: Any, connect_zoho: Any
+) -> None:
+    other = await connect_zoho("other")
+    customised = "/sandbox/zoho/demo/Contacts"
+    change = {"fields": {"Titel": {"gone": True}, "Last_Name": {"length": 40}}}
+    await zoho.http.put(customised, json=change)
+
+    async def lengths(org: Any) -> dict[str, int | None]:
+        answer = await org.call("GET", "settings/fields", params={"module": "Contacts"})
+        return {field["api_name"]: field["length"] for field in answer.json()["fields"]}
+
+    assert "Titel" not in await lengths(zoho)
+    assert ((await lengths(zoho))["Last_Name"], (await lengths(other))["Last_Name"]) == (40, 80)
+    await zoho.upsert("Contacts", {"Last_Name": "M", "Titel": "Dr.", "Kundennummer": "5000"})
+    [record] = (await zoho.call("GET", "Contacts", params={"fields": "Last_Name,Titel"})).json()["data"]
+    assert "Titel" not in record
+
+    await zoho.http.put(customised, json={"gone": True})
+    names = {m["api_name"] for m in (await zoho.call("GET", "settings/modules")).json()["modules"]}
+    assert names == {"Accounts", "Vertraege"}
+    assert (await zoho.call("GET", "Contacts")).json()["code"] == "INVALID_MODULE"

@@ -30,6 +30,7 @@ from zoho.errors import assess, assess_results
 from zoho.models import (
     DeletedRecord,
     FieldMeta,
+    Layout,
     Module,
     Org,
     Record,
@@ -86,6 +87,11 @@ class ZohoClient:
         """Return the fields of all layouts of the module that the user may see."""
         call = Call("GET", "/settings/fields", params={"module": path_id(module)})
         return await self._all(FieldMeta, call, "fields")
+
+    async def list_layouts(self, module: str) -> list[Layout]:
+        """Return the layouts of the module."""
+        call = Call("GET", "/settings/layouts", params={"module": path_id(module)})
+        return await self._all(Layout, call, "layouts")
 
     # -- reading records ------------------------------------------------------------------------------------
 

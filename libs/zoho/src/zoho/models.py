@@ -133,6 +133,38 @@ class FieldMeta(ZohoModel):
         return bool(self.unique)
 
 
+class LayoutField(ZohoModel):
+    """A field as one layout has it."""
+
+    api_name: str | None = None
+    required: bool | None = None
+
+
+class LayoutSection(ZohoModel):
+    """A part of a layout."""
+
+    fields: Sequence[LayoutField] = ()
+
+
+class Layout(ZohoModel):
+    """A form of a module. What must be filled in is said by layout, not by field."""
+
+    id: str
+    name: str | None = None
+    status: str | None = None
+    sections: Sequence[LayoutSection] = ()
+
+    @property
+    def required_fields(self) -> frozenset[str]:
+        """The API names of the fields that must have a value."""
+        return frozenset(
+            field.api_name
+            for section in self.sections
+            for field in section.fields
+            if field.required and field.api_name
+        )
+
+
 class DeletedRecord(ZohoModel):
     """A record that is gone; ``type`` is recycle (can be restored) or permanent."""
 

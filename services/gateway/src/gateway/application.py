@@ -12,6 +12,7 @@ from gateway.parts import Parts
 from gateway.routes import (
     actions,
     api,
+    dry_run,
     format_page,
     kunde_page,
     kunden,
@@ -37,6 +38,7 @@ ROUTERS = (
     state.router,
     kunden.router,
     pipelines.router,
+    dry_run.api,
     oauth.router,
     pages.router,
     uploading.page,
@@ -44,6 +46,7 @@ ROUTERS = (
     kunde_page.router,
     parked_page.router,
     preview_page.router,
+    dry_run.page,
     actions.router,
 )
 

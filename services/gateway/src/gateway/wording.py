@@ -8,6 +8,7 @@ from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc.auth import ConnectionState
 from contracts.rpc.ingest import DeliveryState, Presence, TableState
 from contracts.rpc.pipeline_definition import Blank, Converter, Person, Policy, Way
+from contracts.rpc.sync_dry_run import DryRunState
 from contracts.rpc.sync_parked import ParkedCause
 from contracts.rpc.sync_preview import Finding, Foreseen
 
@@ -44,6 +45,8 @@ EVENTS = {
     "pipeline_deleted": "Pipeline gelöscht",
     "pipeline_enabled": "Pipeline eingeschaltet",
     "pipeline_disabled": "Pipeline ausgeschaltet",
+    "pipeline_drifted": "Pipeline passt nicht mehr zu Zoho",
+    "pipeline_fits_again": "Pipeline passt wieder zu Zoho",
     "written_to_zoho": "Nach Zoho geschrieben",
     "written_to_ameise": "Nach Ameise geschrieben",
     "numbers_written_back": "Nummern zurückgeschrieben",
@@ -185,6 +188,11 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         Foreseen.GONE_IN_ZOHO: "in Zoho nicht mehr vorhanden",
         Foreseen.WAITS: "würde warten",
         Foreseen.PARKED: "würde geparkt",
+    },
+    DryRunState: {
+        DryRunState.RUNNING: "läuft",
+        DryRunState.DONE: "fertig",
+        DryRunState.FAILED: "abgebrochen",
     },
     Finding: {
         Finding.UNCHANGED: "unverändert",

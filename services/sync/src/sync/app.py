@@ -24,6 +24,8 @@ from sync.conflict_admin import ConflictAdmin
 from sync.create_once import CreateOnce
 from sync.deleting import Deleting
 from sync.deletion import DayLimit
+from sync.drift_watch import DriftWatch
+from sync.dry_run import DryRunning
 from sync.flows import Plan, Plans
 from sync.gates import Gates
 from sync.intake import Intake
@@ -84,11 +86,13 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             lease=settings.lease,
             give_up_after=settings.give_up_after,
         )
+        drift = drift_watch_of(settings, base, systems)
         to_zoho = ToZoho(
             database=base.database,
             store=BatchStore(base.database, base.outbox, throughput),
             rpc=base.rpc,
             systems=systems,
+            drift=drift,
             link_base=settings.ameise_link_base,
             lease=settings.lease,
             give_up_after=settings.give_up_after,
@@ -140,6 +144,16 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
                 batch=1 if to_ameise_side else BATCH,
             )
 
+        dry_running = DryRunning(
+            database=base.database,
+            all_tenants=base.all_tenants,
+            rpc=base.rpc,
+            to_zoho=to_zoho,
+            owner=owner,
+            lease=settings.lease,
+            bulk_min_rows=settings.bulk_min_rows,
+            bulk_max_rows=settings.bulk_max_rows,
+        )
         schedule = schedule_of(settings, base, systems, stopping, owner)
         subscribers.register(
             base.broker.faststream,
@@ -148,6 +162,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             pipelines=PipelineAdmin(base.database, base.outbox, base.rpc),
             conflicts=ConflictAdmin(base.database, base.outbox),
             previewing=Previewing(base.database, base.rpc, systems, to_zoho, to_ameise),
+            dry_running=dry_running,
             schedule=schedule,
             limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
             parked=Parked(base.database, base.outbox, base.rpc, links),
@@ -163,6 +178,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         base.in_background("to-zoho", dispatcher("to_zoho").run())
         base.in_background("deleting", dispatcher("deletion").run())
         base.in_background("comparing", schedule.run())
+        base.in_background("dry-run", dry_running.run())
         base.in_background("bulk-write", bulk_writer.run())
         await base.start()
         try:
@@ -183,9 +199,15 @@ def schedule_of(
         reconciling=Reconciling(base.database, base.outbox, systems, stopping, settings),
         comparing=Comparing(base.database, base.outbox, base.rpc, settings),
         comparing_links=ComparingLinks(base.database, base.outbox, systems, settings),
+        drift=drift_watch_of(settings, base, systems),
         owner=owner,
         lease=settings.lease,
     )
+
+
+def drift_watch_of(settings: SyncSettings, base: Foundation, systems: Systems) -> DriftWatch:
+    """The look at Zoho's metadata, wired. What it keeps in memory is shared through the database."""
+    return DriftWatch(base.database, base.outbox, base.rpc, systems, kept=settings.zoho_metadata_kept)
 
 
 def plans_of(settings: SyncSettings) -> Plans:

@@ -14,9 +14,10 @@ from contracts.rpc.ingest import ComposedObject
 from contracts.rpc.sync_parked import ParkedCause
 from sync.bases import bases_after
 from sync.conflicts import decisions_of, questions_after, reason_of
+from sync.fitting import merge_fitting
 from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion
-from sync.merge import Finding, Merged, merge
+from sync.merge import Finding, Merged
 from sync.pipelines import Pipeline, includes
 from sync.recognising import having_read
 from sync.record_events import deleted_in_zoho
@@ -59,14 +60,24 @@ class Merging:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of an item. `outcome` is stored as judged (None: it was judged before); `link` is stored
-    if there is one; `look_at_zoho`: Zoho has a change that Ameise lacks."""
+    """What became of an item. `outcome` says as what it is judged (None: it was judged before); `link` is
+    stored if there is one; `look_at_zoho`: Zoho has a change that Ameise lacks; `held_back`: how many values
+    do not fit Zoho."""
 
     item: Item
     outcome: str | None
     link: Link | None = None
     events: tuple[EventData, ...] = ()
     look_at_zoho: bool = False
+    held_back: int = 0
+
+    @property
+    def judged_as(self) -> str | None:
+        """What is stored as its outcome. Where the delivery lags behind Zoho the judgement is void: a later
+        one is fetched and merged again; as it is once what was held back fits."""
+        if self.outcome is None or self.look_at_zoho:
+            return self.outcome and "void"
+        return "held_back" if self.held_back else self.outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +159,13 @@ def merge_both(
     ameise = ameise_values(pipeline.definition, item.object.key, item.object.fields, late=late)
     zoho = zoho_values(pipeline.definition, record)
     try:
-        merged = merge(
-            pipeline.definition.fields,
+        merged = merge_fitting(
+            pipeline,
             ameise=ameise,
             zoho=zoho,
             # What an earlier try sent counts once there is a record to compare it with.
             ameise_base=link.ameise_base if record is not None else None,
             zoho_base=link.zoho_base if record is not None else None,
-            policy=pipeline.definition.policy,
             conversion=conversion,
             asked=decisions_of(link.asked),
             new_record=record is None,
@@ -175,7 +185,10 @@ def merge_item(
         return merging
     settled = with_new_bases(pipeline, merging, zoho_read_back={})
     behind = bool(merging.merged.to_ameise or merging.link.written_after(item.object.as_of))
-    return Settled(item, "applied", settled, conflicts_of(pipeline, merging), look_at_zoho=behind)
+    return Settled(
+        item, "applied", settled, conflicts_of(pipeline, merging), look_at_zoho=behind,
+        held_back=len(merging.merged.held_back),
+    )  # fmt: skip
 
 
 def with_new_bases(pipeline: Pipeline, merging: Merging, *, zoho_read_back: Mapping[str, Value]) -> Link:
@@ -238,7 +251,7 @@ def written(
     )
     events = (*conflicts_of(pipeline, merging), told)
     behind = bool(merged.to_ameise or merging.link.written_after(item.object.as_of))
-    return Settled(item, merging.outcome, link, events, look_at_zoho=behind)
+    return Settled(item, merging.outcome, link, events, look_at_zoho=behind, held_back=len(merged.held_back))
 
 
 def as_sent(pipeline: Pipeline, merging: Merging) -> Link:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from prometheus_client import Counter
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -12,13 +13,15 @@ from chassis.outbox import Outbox
 from contracts.events import ObjectAction, ObjectChange, WorkParked, WorkPostponed, WrittenToZoho
 from contracts.ids import AmeiseKey
 from contracts.rpc.sync_parked import ParkedCause
-from sync import deletion_store, link_store, pipeline_store, work_store
+from sync import deletion_store, drift_store, link_store, pipeline_store, work_store
 from sync.batch import Settled, Unsettled, Verdict
 from sync.link_store import Link
 from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone, other_half_is_busy
 from sync.throughput import Throughput
 from sync.work_store import Lane, Work
+
+held_back_total = Counter("sync_held_back_total", "Values not written since they no longer fit Zoho")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class BatchStore:
         if settled:
             written = sum(any(isinstance(e, WrittenToZoho) for e in s.events) for s in settled)
             self.throughput.note(pipeline, written=written)
+            held_back_total.inc(sum(s.held_back for s in settled))
 
     async def _store_alone(self, pipeline: Pipeline, verdict: Verdict, duration_ms: float) -> None:
         try:
@@ -110,13 +114,14 @@ class BatchStore:
         self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]
     ) -> None:
         await link_store.save(session, [s.link for s in settled if s.link is not None])
-        # Where the delivery lags behind Zoho the judgement is void: a later one is fetched and merged again.
         judged = [
-            (s.item.object.key, s.item.object.version, "void" if s.look_at_zoho else s.outcome)
+            (s.item.object.key, s.item.object.version, outcome)
             for s in settled
-            if s.outcome is not None
+            if (outcome := s.judged_as) is not None
         ]
         await pipeline_store.judge(session, pipeline, judged)
+        if held_back := sum(s.held_back for s in settled):
+            await drift_store.count_held_back(session, pipeline, held_back)
 
     async def _ask_for_looks(
         self, session: AsyncSession, pipeline: Pipeline, cause: Cause, settled: Sequence[Settled]

@@ -236,6 +236,7 @@ def _document(row: BulkRow) -> dict[str, Any]:
         "events": [[e.event_name, e.model_dump(mode="json", exclude_none=True)] for e in settled.events],
         "outcome": settled.outcome,
         "look_at_zoho": settled.look_at_zoho,
+        "held_back": settled.held_back,
     }
 
 
@@ -250,5 +251,6 @@ def _row(row: dict[str, Any]) -> BulkRow:
         Link(**document["link"]),
         tuple(events),
         look_at_zoho=document["look_at_zoho"],
+        held_back=document.get("held_back", 0),
     )
     return BulkRow(row["zoho_id"], document["sent"], settled)

@@ -107,6 +107,12 @@ class BulkWriter:
             if pipeline is None or not (pipeline.enabled and pipeline.definition.takes_deliveries):
                 await self._end(job, None, failed=False, outcome="die Pipeline ist pausiert oder fort")
                 return
+            if (
+                job.state == "waiting"
+                and (pipeline := await self.to_zoho.drift.checked(pipeline)).drift.blocked
+            ):
+                await self._end(job, None, failed=False, outcome="die Pipeline passt nicht mehr zu Zoho")
+                return
             match job.state:
                 case "waiting":
                     await self._wait_or_fill(job, pipeline, lease)

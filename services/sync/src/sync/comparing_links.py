@@ -64,7 +64,8 @@ class ComparingLinks:
     ) -> Tally[Difference]:
         """Raises LeaseLost, and the errors of `vendor`."""
         async with self.database.tenant(tenant) as session:
-            pipelines = await pipeline_store.enabled_over(session, connection)
+            enabled = await pipeline_store.enabled_over(session, connection)
+        pipelines = [p for p in enabled if not p.drift.blocked]
         left, passes = self.settings.reconcile_credits, list[_Pass]()
         for number, pipeline in enumerate(pipelines):
             # An even share of what is left: a large module must not keep the others from their turn.

@@ -28,6 +28,7 @@ from sync import flow_store, pipeline_store
 from sync.alone import alone
 from sync.comparing import Comparing
 from sync.comparing_links import ComparingLinks
+from sync.drift_watch import DriftWatch
 from sync.flows import FlowState, Plans, due_at, overdue_since
 from sync.reconciling import Reconciling
 from vendor.errors import NotConnected, VendorError
@@ -57,6 +58,7 @@ class Schedule:
     reconciling: Reconciling
     comparing: Comparing
     comparing_links: ComparingLinks
+    drift: DriftWatch
     owner: str
     lease: timedelta
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
@@ -140,6 +142,7 @@ class Schedule:
             case Flow.RECONCILIATION:
                 counts = await self.reconciling(cause, tenant, Uuid(state.thing), lease)
             case Flow.LINKS:
+                await self.drift.check_all(tenant, Uuid(state.thing))
                 counts = await self.comparing_links(cause, tenant, Uuid(state.thing), lease)
             case Flow.COMPARISON:
                 counts = (await self.comparing(cause, tenant)).counts
@@ -162,6 +165,7 @@ class Schedule:
         async with self._alone(tenant, Flow.LINKS, connection) as lease:
             if lease is None:
                 raise Conflict("ein Vergleich läuft schon", remedy="sein Ergebnis abwarten")
+            await self.drift.check_all(tenant, connection)
             counts = await self.comparing_links(cause, tenant, connection, lease)
             await self._succeeded(cause, tenant, Flow.LINKS, connection, counts)
             return counts

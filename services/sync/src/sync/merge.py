@@ -33,11 +33,15 @@ _NO_BASES: Mapping[str, Known] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What to write where (canonical values in the receiving side's form), and why, by mapping."""
+    """What to write where (canonical values in the receiving side's form), and why, by mapping.
+
+    `held_back`: Ameise's names of what should be written to Zoho and does not fit there any more.
+    """
 
     to_zoho: Mapping[str, Known] = field(default_factory=dict[str, Known])
     to_ameise: Mapping[str, Known] = field(default_factory=dict[str, Known])
     findings: Mapping[str, Finding] = field(default_factory=dict[str, Finding])
+    held_back: tuple[str, ...] = ()
 
     @property
     def conflicts(self) -> tuple[str, ...]:

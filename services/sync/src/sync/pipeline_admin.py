@@ -35,6 +35,7 @@ from contracts.rpc.sync_pipelines import (
 from sync import pipeline_store
 from sync.admin import check_connection, summary
 from sync.definition_check import check_definition
+from sync.drift_store import told
 from sync.pipelines import Definition, Pipeline
 from sync.templates import BUILT_IN, LISTS
 
@@ -157,7 +158,9 @@ class PipelineAdmin:
             pipeline = await _loaded(session, number)
             rows = await pipeline_store.summaries(session)
         row = next(row for row in rows if row["id"] == int(number))
-        return PipelineDetail(pipeline=summary(row), version=pipeline.version, definition=pipeline.definition)
+        return PipelineDetail(
+            pipeline=summary(row), version=pipeline.version, definition=pipeline.definition, drift=told(row)
+        )
 
 
 async def _loaded(session: AsyncSession, number: PipelineId) -> Pipeline:

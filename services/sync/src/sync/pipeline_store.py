@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.database import fetch_all, run_sql
 from contracts.ids import AmeiseKey, PipelineId, TenantId, Uuid
 from contracts.names import Table
+from sync.drift_store import DRIFT_COLUMNS, drift_in
 from sync.pipelines import Definition, Pipeline
 from sync.tables import PipelineRow
 from sync.templates import BUILT_IN
@@ -39,6 +40,7 @@ def _pipeline(row: PipelineRow) -> Pipeline:
         enabled=row.enabled,
         version=row.version,
         definition=_definition(row),
+        drift=drift_in(row),
     )
 
 
@@ -180,6 +182,7 @@ async def delete(session: AsyncSession, pipeline: Pipeline) -> int:
     await run_sql(session, "DELETE FROM judged WHERE pipeline = :id", id=int(pipeline.id))
     await run_sql(session, "DELETE FROM dismissed WHERE pipeline = :id", id=int(pipeline.id))
     await run_sql(session, "DELETE FROM throughput WHERE pipeline = :id", id=int(pipeline.id))
+    await run_sql(session, "DELETE FROM dry_run WHERE pipeline = :id", id=int(pipeline.id))
     works = await run_sql(session, "DELETE FROM work WHERE pipeline = :id", id=int(pipeline.id))
     await run_sql(session, "DELETE FROM pipeline WHERE id = :id", id=int(pipeline.id))
     return works
@@ -196,8 +199,9 @@ async def of_link(session: AsyncSession, link: int) -> Pipeline | None:
     return await load(session, PipelineId(str(rows[0]["id"]))) if rows else None
 
 
-_SUMMARIES = """
-SELECT p.id, p.name, p.table_name, p.module, p.enabled, p.definition, p.last_success, p.last_error,
+_SUMMARIES = f"""
+SELECT {DRIFT_COLUMNS},
+       p.id, p.name, p.table_name, p.module, p.enabled, p.definition, p.last_success, p.last_error,
        CAST(p.ameise_connection AS text) AS ameise_connection,
        CAST(p.zoho_connection AS text) AS zoho_connection,
        (SELECT count(*) FROM link l WHERE l.zoho_connection = p.zoho_connection AND l.module = p.module
@@ -209,7 +213,7 @@ FROM pipeline p LEFT JOIN (
     FROM work GROUP BY pipeline
 ) w ON w.pipeline = p.id
 ORDER BY p.id
-"""
+"""  # noqa: S608 (constants)
 
 
 async def summaries(session: AsyncSession) -> list[dict[str, Any]]:

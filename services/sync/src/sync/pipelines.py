@@ -15,6 +15,7 @@ from contracts.rpc.pipeline_definition import (
     PipelineDefinition,
     Way,
 )
+from sync.drift import NO_DRIFT, Drift
 from sync.mapping import reader, sources_of
 from sync.rules import Judgement, all_known, fields_of, judge_rule
 from sync.values import UNKNOWN, Known, canonical
@@ -74,7 +75,8 @@ def _is_plain(mapping: FieldMapping) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A pipeline as the workers use it; `version` is that of its definition."""
+    """A pipeline as the workers use it; `version` is that of its definition, `drift` what does not
+    fit Zoho."""
 
     tenant: TenantId
     id: PipelineId
@@ -86,6 +88,13 @@ class Pipeline:
     enabled: bool
     version: str
     definition: Definition
+    drift: Drift = NO_DRIFT
+
+    @property
+    def zoho_fields(self) -> list[str]:
+        """As the definition's, without those that Zoho does not have."""
+        fields, gone = self.definition.zoho_fields, self.drift.gone
+        return [name for name in fields if name not in gone] if gone else fields
 
 
 def includes(definition: Definition, fields: Mapping[str, Any]) -> Judgement:

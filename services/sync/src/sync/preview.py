@@ -110,11 +110,11 @@ class Previewing:
         """What a delivery of these objects would do."""
         if not keys:
             return []
-        works = [_imagined(pipeline, key) for key in keys]
+        works = [imagined(pipeline, key) for key in keys]
         verdicts, items = await self.to_zoho.judge(pipeline, works, anew=True)
         async with self.database.tenant(pipeline.tenant) as session:
             known = await link_store.of_keys(session, pipeline, keys)
-        links = {str(item.object.key): _no_link(key=item.object.key) for item in items} | known
+        links = {str(item.object.key): no_link(key=item.object.key) for item in items} | known
         shown = [of_verdict(pipeline, verdict, links=known) for verdict in verdicts]
         if not items:
             return shown
@@ -128,9 +128,9 @@ class Previewing:
         """What a webhook of this record would do."""
         zoho = await self.systems.zoho(pipeline, urgent=True)
         ameise = await self.systems.ameise(pipeline, urgent=True)
-        record = await zoho.get_record(pipeline.module, zoho_id, pipeline.definition.zoho_fields)
+        record = await zoho.get_record(pipeline.module, zoho_id, pipeline.zoho_fields)
         async with self.database.tenant(pipeline.tenant) as session:
-            link = await link_store.of_record(session, pipeline, zoho_id) or _no_link(zoho_id=zoho_id)
+            link = await link_store.of_record(session, pipeline, zoho_id) or no_link(zoho_id=zoho_id)
         if record is None:
             return foreseen(link, Foreseen.GONE_IN_ZOHO, "der Datensatz existiert in Zoho nicht mehr")
         match includes_record(pipeline.definition, record):
@@ -176,7 +176,7 @@ class Previewing:
         return of_merged(pipeline, link, merged, in_ameise, in_zoho)
 
 
-def _imagined(pipeline: Pipeline, key: AmeiseKey) -> Work:
+def imagined(pipeline: Pipeline, key: AmeiseKey) -> Work:
     """A row of work that is on no table."""
     return Work(
         id=0, tenant=pipeline.tenant, pipeline=pipeline.id, object=key, asked=0, fence=0, owner="",
@@ -185,7 +185,7 @@ def _imagined(pipeline: Pipeline, key: AmeiseKey) -> Work:
     )  # fmt: skip
 
 
-def _no_link(*, key: str | None = None, zoho_id: str | None = None) -> Link:
+def no_link(*, key: str | None = None, zoho_id: str | None = None) -> Link:
     """What a link is before the first work on its record or object."""
     nothing: Mapping[str, str] = {}
     return Link(0, 0, zoho_id, key, None, None, nothing, gone_in_zoho=False, linked=False)

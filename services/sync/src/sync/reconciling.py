@@ -87,7 +87,7 @@ class Reconciling:
             pipelines = await pipeline_store.enabled_over(session, connection)
         counts: Tally[Difference] = Tally()
         for pipeline in pipelines:
-            if pipeline.definition.takes_webhooks:
+            if pipeline.definition.takes_webhooks and not pipeline.drift.blocked:
                 counts += await self._look(cause, pipeline, lease)
         async with self.database.tenant(tenant) as session:
             await leases.check(session, lease)
@@ -107,7 +107,7 @@ class Reconciling:
         async for page in self._modified(zoho, look):
             await self._take(cause, look, page)
         if missed := await self._missed(zoho, look):
-            found = await zoho.get_records(pipeline.module, missed, pipeline.definition.zoho_fields)
+            found = await zoho.get_records(pipeline.module, missed, pipeline.zoho_fields)
             await self._take(cause, look, list(found.values()))
         deleted = [record.id async for record in zoho.list_deleted(pipeline.module, look.since)]
         await self._finish(cause, look, deleted, lease)
@@ -115,7 +115,7 @@ class Reconciling:
 
     async def _modified(self, zoho: ZohoClient, look: _Look) -> AsyncIterator[list[Record]]:
         """Pages of what was modified since; by COQL, if it is more than Zoho's listing gives."""
-        module, fields = look.pipeline.module, look.pipeline.definition.zoho_fields
+        module, fields = look.pipeline.module, look.pipeline.zoho_fields
         page: list[Record] = []
         try:
             async for record in zoho.list_modified(module, look.since, fields):

@@ -85,6 +85,10 @@ class SyncSettings(ServiceSettings):
         default=timedelta(hours=1),
         description="how long Ameise's Anreden, Länder and Vermittler are kept before they are asked anew",
     )
+    zoho_metadata_kept: timedelta = Field(
+        default=timedelta(hours=1),
+        description="how old what Zoho says about its fields may be before a batch; three credits per module",
+    )
     fresh_link: timedelta = Field(
         default=timedelta(hours=24), description="how long an Erstanlage counts as possibly repeated"
     )

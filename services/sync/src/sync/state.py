@@ -26,6 +26,7 @@ from contracts.rpc.sync_state import (
 )
 from sync import pipeline_store, state_store
 from sync.deep_links import deep_link
+from sync.drift_store import told
 from sync.kunde import read_kunde
 from sync.pipelines import Definition, Pipeline
 from sync.sides import ameise_values, zoho_values
@@ -58,7 +59,7 @@ class State:
     async def state(self, request: Empty, caller: Caller) -> SyncState:  # noqa: ARG002
         async with self.database.tenant(caller.tenant) as session:
             rows = await state_store.states(session)
-        return SyncState(pipelines=tuple(PipelineState(**row) for row in rows))
+        return SyncState(pipelines=tuple(state_of(row) for row in rows))
 
     async def link_state(self, request: LinkStateRequest, caller: Caller) -> LinkState:
         """Raises NotFound. A side that does not answer is unknown."""
@@ -104,10 +105,15 @@ class State:
             return None
         try:
             zoho = await self.systems.zoho(pipeline, urgent=True)
-            return await zoho.get_record(pipeline.module, zoho_id, pipeline.definition.zoho_fields)
+            return await zoho.get_record(pipeline.module, zoho_id, pipeline.zoho_fields)
         except VendorError as error:
             log.info("link.zoho_not_reached", error=str(error))
             return None
+
+
+def state_of(row: dict[str, Any]) -> PipelineState:
+    """A row of `state_store.states` as it is told."""
+    return PipelineState.model_validate({**row, "drift": told(row)})
 
 
 def link_state(

@@ -6,13 +6,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import fetch_all
 from contracts.names import System
+from sync.drift_store import DRIFT_COLUMNS
 from sync.pipelines import Pipeline
 from sync.throughput import LAST_HOUR
 
 _STATES = f"""
 SELECT CAST(p.id AS text) AS id, p.name, p.enabled, p.last_success,
        CAST(p.zoho_connection AS text) AS zoho_connection, p.last_error,
-       t.last_run, coalesce(t.written, 0) AS written_last_hour,
+       t.last_run, coalesce(t.written, 0) AS written_last_hour, {DRIFT_COLUMNS},
        coalesce(w.waiting, 0) AS waiting, coalesce(w.parked, 0) AS parked, w.oldest_waiting,
        (SELECT count(*) FROM link l WHERE l.zoho_connection = p.zoho_connection AND l.module = p.module
             AND l.table_name = p.table_name AND l.linked_at IS NOT NULL) AS linked

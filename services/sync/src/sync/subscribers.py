@@ -6,6 +6,7 @@ from chassis.parking import Parking
 from chassis.rpc import Caller, serve
 from chassis.subscriber import subscribe
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES
+from contracts.rpc.sync_dry_run import DRY_RUN, GET_DRY_RUN
 from contracts.rpc.sync_limits import CONNECTION_LIMITS, SET_CONNECTION_LIMITS
 from contracts.rpc.sync_parked import (
     ADOPT_CANDIDATE,
@@ -36,6 +37,7 @@ from sync.admin import Admin
 from sync.adopting import Adopting
 from sync.comparison_schedule import Schedule
 from sync.conflict_admin import ConflictAdmin
+from sync.dry_run import DryRunning
 from sync.intake import Intake
 from sync.limit_admin import LimitAdmin
 from sync.parked import Parked
@@ -54,6 +56,7 @@ def register(
     pipelines: PipelineAdmin,
     conflicts: ConflictAdmin,
     previewing: Previewing,
+    dry_running: DryRunning,
     limit_admin: LimitAdmin,
     parked: Parked,
     adopting: Adopting,
@@ -81,6 +84,8 @@ def register(
     serve(broker, LIST_CONFLICTS, conflicts.list_open)
     serve(broker, DECIDE_CONFLICT, conflicts.decide)
     serve(broker, PREVIEW, previewing)
+    serve(broker, DRY_RUN, dry_running.start)
+    serve(broker, GET_DRY_RUN, dry_running.get)
     serve(broker, CONNECTION_LIMITS, limit_admin.connection_limits)
     serve(broker, SET_CONNECTION_LIMITS, limit_admin.set_connection_limits)
     serve(broker, LIST_PARKED, parked.list_parked)

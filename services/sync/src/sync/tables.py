@@ -18,7 +18,10 @@ def _now() -> datetime:
 
 
 class PipelineRow(Base, table=True):
-    """One mapping. `definition` is a `sync.pipelines.Definition` as JSON; `version` its hash."""
+    """One mapping. `definition` is a `sync.pipelines.Definition` as JSON; `version` its hash.
+
+    `drift`: what of the definition `drift_version` no longer fits Zoho (`sync.drift_store`).
+    """
 
     __tablename__ = "pipeline"  # pyright: ignore[reportAssignmentType]
 
@@ -35,6 +38,11 @@ class PipelineRow(Base, table=True):
     made_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     last_success: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     last_error: str | None = None
+    drift: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    drift_since: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    drift_read_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    drift_version: str | None = None
+    held_back: int = Field(default=0, sa_type=BigInteger)
 
 
 class PipelineNumberRow(Base, table=True):
@@ -147,7 +155,8 @@ class IntentRow(Base, table=True):
 class JudgedRow(Base, table=True):
     """The version of an object that a pipeline last judged, and how: the complete comparison reads this.
 
-    `outcome` is applied, excluded, gone, gone_in_zoho, discarded or void (we wrote to Ameise since).
+    `outcome` is applied, excluded, gone, gone_in_zoho, discarded, held_back (some value does not fit Zoho) or
+    void (we wrote to Ameise since).
     """
 
     __tablename__ = "judged"  # pyright: ignore[reportAssignmentType]
@@ -302,3 +311,26 @@ class ZohoPositionRow(Base, table=True):
     module: str = Field(primary_key=True)
     changed_since: datetime = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     links_after: str = ""
+
+
+class DryRunRow(Base, table=True):
+    """A pipeline tried on everything: how far it is, and what it counted (`contracts` `DryRunCounts`).
+
+    `after` is the last object counted, empty when it is over.
+    """
+
+    __tablename__ = "dry_run"  # pyright: ignore[reportAssignmentType]
+
+    tenant: str = Field(primary_key=True)
+    pipeline: int = Field(primary_key=True)
+    id: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
+    version: str
+    state: str = "running"
+    started_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    due_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    ended_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    total: int = Field(default=0, sa_type=BigInteger)
+    done: int = Field(default=0, sa_type=BigInteger)
+    after: str = ""
+    reason: str | None = None
+    counts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))

@@ -22,11 +22,12 @@ from sync.bases import bases_after
 from sync.checks import Unfit, problems_of, today_in_germany
 from sync.conflicts import decisions_of, questions_after
 from sync.create_once import CreateOnce, Found
+from sync.fitting import merge_fitting
 from sync.known_there import AmeiseKnowledge
 from sync.kunde import CONTACT, KundeInAmeise, read_again, read_kunde, write_kunde
 from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion, Way, check, read_zoho, sources_of
-from sync.merge import Merged, merge
+from sync.merge import Merged
 from sync.pipelines import Pipeline, includes_record
 from sync.recognising import having_read, unread
 from sync.record_store import Done, Half, RecordStore, Result
@@ -118,7 +119,7 @@ class ToAmeise:
         urgent = work.lane <= Lane.WEBHOOK
         zoho = await self.systems.zoho(pipeline, urgent=urgent)
         ameise = await self.systems.ameise(pipeline, urgent=urgent)
-        record = await zoho.get_record(pipeline.module, work.object, pipeline.definition.zoho_fields)
+        record = await zoho.get_record(pipeline.module, work.object, pipeline.zoho_fields)
         if record is None:
             known = link.gone_in_zoho or not link.linked
             told = (
@@ -235,6 +236,8 @@ class ToAmeise:
         """The record's values in Ameise's form, as an Erstanlage needs them."""
         wanted: dict[str, Known] = {}
         for mapping in pipeline.definition.fields:
+            if mapping.zoho in pipeline.drift.left_out:
+                continue
             value = read_zoho(mapping, record)
             if mapping.way is not Way.TO_ZOHO and value is not UNKNOWN:
                 converted = self._conversion().to_ameise(mapping, value)
@@ -255,13 +258,12 @@ class ToAmeise:
     def merge(
         self, pipeline: Pipeline, kunde: KundeInAmeise, record: Mapping[str, Any], link: Link
     ) -> Merged:
-        return merge(
-            pipeline.definition.fields,
+        return merge_fitting(
+            pipeline,
             ameise=kunde_values(pipeline, kunde),
             zoho=zoho_values(pipeline.definition, record),
             ameise_base=link.ameise_base,
             zoho_base=link.zoho_base,
-            policy=pipeline.definition.policy,
             conversion=self._conversion(),
             asked=decisions_of(link.asked),
         )
@@ -304,7 +306,7 @@ class ToAmeise:
         [result] = await zoho.update(pipeline.module, [changes], if_unmodified_since=modified_time(record))
         if (error := result.error()) is not None:
             raise error
-        reread = await zoho.get_record(pipeline.module, record["id"], pipeline.definition.zoho_fields)
+        reread = await zoho.get_record(pipeline.module, record["id"], pipeline.zoho_fields)
         moment = result.modified_time
         ours = unread(merged.to_zoho, since=moment, until=moment, author=result.author)
         values = read_back(pipeline, merged, reread, written_at=moment, author=result.author)

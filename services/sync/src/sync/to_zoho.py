@@ -37,6 +37,7 @@ from sync.batch import (
     written,
 )
 from sync.batch_store import BatchStore
+from sync.drift_watch import DriftWatch
 from sync.link_store import Link
 from sync.mapping import Conversion, Converter, FieldMapping, sources_of
 from sync.meeting import with_records_of_intents
@@ -58,6 +59,7 @@ WAIT_FOR_KUNDE = timedelta(seconds=2)
 WAIT_FOR_PARKED_KUNDE = timedelta(minutes=1)
 WAIT_FOR_INGEST = timedelta(seconds=2)
 PAUSED_DELAY = timedelta(seconds=30)
+BLOCKED_DELAY = timedelta(minutes=1)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Every record was modified after it."""
 FULL_CALL = 100
@@ -101,6 +103,7 @@ class ToZoho:
     store: BatchStore
     rpc: RpcClient
     systems: Systems
+    drift: DriftWatch
     link_base: str
     lease: timedelta
     give_up_after: timedelta
@@ -116,6 +119,8 @@ class ToZoho:
             if pipeline is None or not pipeline.definition.takes_deliveries:
                 await work_store.finish(session, works)
                 return
+        if pipeline.enabled:
+            pipeline = await self.drift.checked(pipeline)
         leased: list[Link] = []
         try:
             verdicts = await self._bring_in_step(pipeline, works, more, leased)
@@ -133,6 +138,9 @@ class ToZoho:
         if not pipeline.enabled:
             paused = Postpone(PAUSED_DELAY, "die Pipeline ist pausiert", counts=False)
             return [Unsettled(work, paused) for work in works]
+        if pipeline.drift.blocked:
+            waits = Postpone(BLOCKED_DELAY, pipeline.drift.blocked, counts=False)
+            return [Unsettled(work, waits) for work in works]
         verdicts, items = await self._gather(pipeline, works, more)
         prepared = await self.prepare(
             pipeline, items, leased, urgent=works[0].lane <= Lane.WEBHOOK, lasting=self.lease
@@ -287,7 +295,7 @@ class ToZoho:
         self, pipeline: Pipeline, zoho: ZohoClient, links: Sequence[Link]
     ) -> dict[str, Record]:
         ids = [link.zoho_id for link in links if link.zoho_id is not None]
-        return await zoho.get_records(pipeline.module, ids, pipeline.definition.zoho_fields) if ids else {}
+        return await zoho.get_records(pipeline.module, ids, pipeline.zoho_fields) if ids else {}
 
     async def _conversion(self, pipeline: Pipeline, items: Sequence[Item]) -> Conversion:
         """The converters, with all lookups of the batch resolved by one query per module."""
@@ -359,7 +367,7 @@ class ToZoho:
                 duplicate_check_fields=[unique],
             )
             ids = [result.id for result in named if result.succeeded]
-            records = await zoho.get_records(pipeline.module, ids, pipeline.definition.zoho_fields)
+            records = await zoho.get_records(pipeline.module, ids, pipeline.zoho_fields)
         except VendorError as error:
             return [self._failed(item.work, error) for item in items]
         conversion = await self._conversion(pipeline, items)

@@ -18,6 +18,7 @@ from contracts.names import Service, System, Table
 from contracts.rpc import Empty, Rpc, RpcModel
 from contracts.rpc.pipeline_definition import AmeiseName, PipelineDefinition, ZohoName
 from contracts.rpc.sync import Pipeline
+from contracts.rpc.sync_drift import DriftState
 
 PIPELINE_NAME_LENGTH = 80
 
@@ -60,11 +61,12 @@ class SwitchPipeline(RpcModel):
 
 
 class PipelineDetail(RpcModel):
-    """A pipeline with all that was decided about it."""
+    """A pipeline with all that was decided about it; `drift`: what of it no longer fits Zoho."""
 
     pipeline: Pipeline
     version: str
     definition: PipelineDefinition
+    drift: DriftState = DriftState()
 
 
 class PipelineGone(RpcModel):

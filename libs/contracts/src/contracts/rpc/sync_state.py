@@ -9,6 +9,7 @@ from contracts.actor import Role
 from contracts.ids import AmeiseKey, PipelineId, Uuid, ZohoId
 from contracts.names import Service, System
 from contracts.rpc import Empty, Rpc, RpcModel
+from contracts.rpc.sync_drift import DriftState
 
 
 class PipelineState(RpcModel):
@@ -28,6 +29,7 @@ class PipelineState(RpcModel):
     last_error: str | None = None
     written_last_hour: int = 0
     zoho_credits_left: int | None = None
+    drift: DriftState = DriftState()
 
 
 class SyncState(RpcModel):

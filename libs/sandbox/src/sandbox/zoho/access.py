@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from sandbox.context import Context, call_of, context_of
+from sandbox.zoho.customising import module_of
 from sandbox.zoho.orgs import API_USER, Org, org_named
 from sandbox.zoho.problems import invalid_module, invalid_token
 from sandbox.zoho.records import RecordBook
-from sandbox.zoho.schema import MODULES, Module
+from sandbox.zoho.schema import Module
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,13 @@ class Session:
     context: Context
     org: Org
     book: RecordBook
+
+    def module(self, name: str) -> Module:
+        """The org's module. Raises ZohoError 400."""
+        module = module_of(self.context.store, self.org, name)
+        if module is None:
+            raise invalid_module()
+        return module
 
 
 def session_of(request: Request) -> Session:
@@ -31,11 +39,3 @@ def session_of(request: Request) -> Session:
     call = call_of(request)
     call.world, call.actor = org.name, org.user(API_USER)["name"]
     return Session(context, org, RecordBook(context.store, org, context.webhooks))
-
-
-def module_named(name: str) -> Module:
-    """The module. Raises ZohoError 400."""
-    module = MODULES.get(name)
-    if module is None:
-        raise invalid_module()
-    return module

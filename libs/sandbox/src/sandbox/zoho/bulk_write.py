@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from sandbox.context import base_of
 from sandbox.shapes import object_of, objects_of
-from sandbox.zoho.access import Session, module_named, session_of
+from sandbox.zoho.access import Session, session_of
 from sandbox.zoho.orgs import API_USER, zoho_time
 from sandbox.zoho.problems import ZohoError, problem
 from sandbox.zoho.schema import Module
@@ -115,7 +115,7 @@ async def create_job(request: Request) -> JSONResponse:
     [resource] = resources
     if resource.get("find_by") != "id":
         raise ZohoError(400, "MANDATORY_NOT_FOUND", "Required key find_by is not available")
-    module = module_named(str(object_of(resource.get("module")).get("api_name")))
+    module = session.module(str(object_of(resource.get("module")).get("api_name")))
     tables = _files.get((session.org.name, str(resource.get("file_id"))), {})
     names = resource.get("file_names") or list(tables)
     if not tables or not set(names) <= set(tables):

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.shapes import is_object, object_of
-from sandbox.zoho.access import module_named, session_of
+from sandbox.zoho.access import Session, session_of
 from sandbox.zoho.orgs import unix_time
 from sandbox.zoho.problems import ZohoError
 from sandbox.zoho.schema import Module
@@ -48,12 +48,12 @@ class Query:
     limit: int
 
 
-def parsed(text: str) -> Query:
+def parsed(session: Session, text: str) -> Query:
     """Raises ZohoError 400."""
     found = _QUERY.fullmatch(text.strip())
     if found is None:
         raise _syntax("near SELECT ... FROM ... WHERE ... ORDER BY id")
-    module = module_named(found["module"])
+    module = session.module(found["module"])
     fields = [name.strip() for name in found["fields"].split(",")]
     if len(fields) > FIELDS_LIMIT:
         raise ZohoError(400, "LIMIT_EXCEEDED", "the limit of fields is exceeded", {"limit": FIELDS_LIMIT})
@@ -109,7 +109,7 @@ async def select(request: Request) -> Response:
     if not isinstance(body.get("select_query"), str):
         details = {"api_name": "select_query", "json_path": "$.select_query"}
         raise ZohoError(400, "MANDATORY_NOT_FOUND", "required field not found", details)
-    query = parsed(body["select_query"])
+    query = parsed(session, body["select_query"])
     try:
         met = [
             stored

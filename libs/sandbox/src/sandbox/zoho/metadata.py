@@ -1,4 +1,4 @@
-"""What an org is made of: organisation, users, modules, fields."""
+"""What an org is made of: organisation, users, modules, fields, layouts."""
 
 import time
 from typing import Any
@@ -7,10 +7,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from sandbox.zoho.access import module_named, session_of
+from sandbox.zoho.access import Session, session_of
+from sandbox.zoho.customising import modules_of
 from sandbox.zoho.orgs import API_USER, PERSON, zoho_time
 from sandbox.zoho.problems import ZohoError
-from sandbox.zoho.schema import MODULES, field_json, module_json
+from sandbox.zoho.schema import Module, field_json, layout_json, module_json
 
 router = APIRouter(prefix="/crm/v8")
 
@@ -78,17 +79,31 @@ async def users(request: Request) -> JSONResponse:
 @router.get("/settings/modules")
 async def modules(request: Request) -> JSONResponse:
     """All modules."""
-    own = session_of(request).org
-    return JSONResponse({"modules": [module_json(own.prefix, module) for module in MODULES.values()]})
+    session = session_of(request)
+    found = modules_of(session.context.store, session.org)
+    return JSONResponse({"modules": [module_json(session.org.prefix, module) for module in found]})
 
 
 @router.get("/settings/fields")
 async def fields(request: Request) -> JSONResponse:
     """All fields of `module`. Zoho's own SDK asks for them before it writes its first record."""
-    own = session_of(request).org
+    session = session_of(request)
+    module = _module_asked_for(session, request)
+    prefix = session.org.prefix
+    return JSONResponse({"fields": [field_json(prefix, module, field) for field in module.fields]})
+
+
+@router.get("/settings/layouts")
+async def layouts(request: Request) -> JSONResponse:
+    """All layouts of `module`: here one, with every field that a person can fill in."""
+    session = session_of(request)
+    module = _module_asked_for(session, request)
+    return JSONResponse({"layouts": [layout_json(session.org.prefix, module)]})
+
+
+def _module_asked_for(session: Session, request: Request) -> Module:
     name = request.query_params.get("module")
     if not name:
         details = {"param_name": "module"}
         raise ZohoError(400, "REQUIRED_PARAM_MISSING", "One of the expected parameter is missing", details)
-    module = module_named(name)
-    return JSONResponse({"fields": [field_json(own.prefix, module, field) for field in module.fields]})
+    return session.module(name)

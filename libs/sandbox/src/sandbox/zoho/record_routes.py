@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from sandbox.shapes import is_object, object_of, objects_of
 from sandbox.state import SORT_COLUMNS, PageQuery, Stored
-from sandbox.zoho.access import Session, module_named, session_of
+from sandbox.zoho.access import Session, session_of
 from sandbox.zoho.orgs import unix_time, zoho_time
 from sandbox.zoho.paging import DISCRETE_LIMIT, TOKEN_SECONDS, info_of, page_of, read_token, token_after
 from sandbox.zoho.problems import ZohoError
@@ -60,7 +60,7 @@ def _by_ids(session: Session, module: Module, ids: str) -> list[Stored]:
 async def list_records(request: Request, module_name: str) -> Response:
     """Many records. 204 when there are none, 304 when none changed since `If-Modified-Since`."""
     session = session_of(request)
-    module = module_named(module_name)
+    module = session.module(module_name)
     fields = _fields(request)
     since = _moment(request, "If-Modified-Since")
     page, per_page = page_of(request)
@@ -105,7 +105,7 @@ async def list_records(request: Request, module_name: str) -> Response:
 async def list_deleted(request: Request, module_name: str) -> Response:
     """Deleted records, newest first."""
     session = session_of(request)
-    module = module_named(module_name)
+    module = session.module(module_name)
     page, per_page = page_of(request)
     since = _moment(request, "If-Modified-Since")
     query = PageQuery("Modified_Time", True, per_page + 1, None, (page - 1) * per_page, since, deleted=True)
@@ -130,7 +130,7 @@ async def list_deleted(request: Request, module_name: str) -> Response:
 async def read_record(request: Request, module_name: str, record_id: str) -> Response:
     """One record with all its fields, or those in `fields`. 204 when there is none."""
     session = session_of(request)
-    module = module_named(module_name)
+    module = session.module(module_name)
     stored = session.context.store.get(session.org.world, module.api_name, record_id)
     if stored is None:
         return Response(status_code=204)
@@ -174,7 +174,8 @@ def _answer(
 @router.post("/{module_name}")
 async def insert_records(request: Request, module_name: str) -> JSONResponse:
     """Add up to 100 records. Repeating the call adds them again."""
-    session, module = session_of(request), module_named(module_name)
+    session = session_of(request)
+    module = session.module(module_name)
     body, data = await _body(request)
     return _answer(session, module, session.book.insert(module, data), body, success=201)
 
@@ -182,7 +183,8 @@ async def insert_records(request: Request, module_name: str) -> JSONResponse:
 @router.put("/{module_name}")
 async def update_records(request: Request, module_name: str) -> JSONResponse:
     """Change up to 100 records, each with its `id`."""
-    session, module = session_of(request), module_named(module_name)
+    session = session_of(request)
+    module = session.module(module_name)
     body, data = await _body(request)
     outcomes = session.book.update(module, data, _moment(request, "If-Unmodified-Since"))
     return _answer(session, module, outcomes, body, success=200)
@@ -191,7 +193,8 @@ async def update_records(request: Request, module_name: str) -> JSONResponse:
 @router.post("/{module_name}/upsert")
 async def upsert_records(request: Request, module_name: str) -> JSONResponse:
     """Add or change up to 100 records by `duplicate_check_fields`."""
-    session, module = session_of(request), module_named(module_name)
+    session = session_of(request)
+    module = session.module(module_name)
     body, data = await _body(request)
     fields = body.get("duplicate_check_fields") or module.default_duplicate_fields
     unknown = [name for name in fields if name not in module.searched_fields]
@@ -205,7 +208,8 @@ async def upsert_records(request: Request, module_name: str) -> JSONResponse:
 @router.put("/{module_name}/{record_id}")
 async def update_record(request: Request, module_name: str, record_id: str) -> JSONResponse:
     """Change one record."""
-    session, module = session_of(request), module_named(module_name)
+    session = session_of(request)
+    module = session.module(module_name)
     body, data = await _body(request)
     item = {**data[0], "id": record_id}
     outcomes = session.book.update(module, [item], _moment(request, "If-Unmodified-Since"))
@@ -215,7 +219,8 @@ async def update_record(request: Request, module_name: str, record_id: str) -> J
 @router.delete("/{module_name}")
 async def delete_records(request: Request, module_name: str) -> JSONResponse:
     """Delete up to 100 records named in `ids`."""
-    session, module = session_of(request), module_named(module_name)
+    session = session_of(request)
+    module = session.module(module_name)
     ids = [id_ for id_ in request.query_params.get("ids", "").split(",") if id_]
     if not ids:
         message = "One of the expected parameter is missing"
@@ -230,5 +235,6 @@ async def delete_records(request: Request, module_name: str) -> JSONResponse:
 @router.delete("/{module_name}/{record_id}")
 async def delete_record(request: Request, module_name: str, record_id: str) -> JSONResponse:
     """Delete one record."""
-    session, module = session_of(request), module_named(module_name)
+    session = session_of(request)
+    module = session.module(module_name)
     return _answer(session, module, session.book.delete(module, [record_id]), {}, success=200)

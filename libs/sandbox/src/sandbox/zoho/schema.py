@@ -183,7 +183,8 @@ def module_id(prefix: int, module: Module) -> str:
 
 def field_id(prefix: int, module: Module, field: Field) -> str:
     """The id of a field in that org."""
-    return str(prefix + 10_000 + module.number * 500 + module.fields.index(field))
+    names = [one.api_name for one in MODULES[module.api_name].fields]
+    return str(prefix + 10_000 + module.number * 500 + names.index(field.api_name))
 
 
 def module_json(prefix: int, module: Module) -> dict[str, Any]:
@@ -256,6 +257,34 @@ def field_json(prefix: int, module: Module, field: Field) -> dict[str, Any]:
         "tooltip": None,
         "crypt": None,
         "profiles": [],
+    }
+
+
+def layout_json(prefix: int, module: Module) -> dict[str, Any]:
+    """The one layout of a module as `/settings/layouts` shows it."""
+    return {
+        "id": str(prefix + 3000 + module.number),
+        "name": "Standard",
+        "display_label": "Standard",
+        "status": "active",
+        "visible": True,
+        "sections": [
+            {
+                "id": str(prefix + 4000 + module.number),
+                "name": "Standard",
+                "display_label": "Standard",
+                "sequence_number": 1,
+                "fields": [
+                    {
+                        **field_json(prefix, module, field),
+                        "required": field.mandatory,
+                        "sequence_number": number,
+                    }
+                    for number, field in enumerate(module.fields, start=1)
+                    if not field.read_only
+                ],
+            }
+        ],
     }
 
 

@@ -5,7 +5,7 @@ from alembic import op
 from chassis.migrations import downgrade_is_refused, protect
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 _STATEMENTS = (
     "ALTER TABLE work DROP CONSTRAINT work_direction_check",

@@ -1,0 +1,245 @@
+"""Whether a mapping still fits what Zoho's metadata say about its module. Pure.
+
+Only what Zoho says counts: a type or length that it leaves out, and a type that we do not know, fit.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from contracts.rpc.pipeline_definition import Converter, FieldMapping, PipelineDefinition, Way
+from contracts.rpc.sync_drift import DriftFinding, DriftKind
+from sync.rules import fields_of
+from sync.values import Known
+from zoho.models import FieldMeta, Layout
+
+_TEXT = frozenset({"text", "textarea", "rich_text", "email", "phone", "website", "picklist"})
+_CALCULATED = frozenset({"formula", "rollup_summary", "autonumber"})
+"""Can be read, and not written."""
+_FITTING: Mapping[Converter, frozenset[str]] = {
+    Converter.TEXT: _TEXT,
+    Converter.NUMBER: frozenset({"integer", "bigint", "double", "currency", "percent"}),
+    Converter.DATE: frozenset({"date"}),
+    Converter.BOOLEAN: frozenset({"boolean"}),
+    Converter.PHONE: frozenset({"phone", "text"}),
+    Converter.EMAIL: frozenset({"email", "text"}),
+    Converter.PICKLIST: frozenset({"picklist", "text"}),
+    Converter.LOOKUP: frozenset({"lookup"}),
+    Converter.JOIN: _TEXT,
+    Converter.CONSTANT: _TEXT,
+    Converter.LINK: frozenset({"website", "text", "textarea"}),
+}
+_OTHERS = frozenset(
+    {
+        "multiselectpicklist", "datetime", "ownerlookup", "userlookup", "multiselectlookup",
+        "multiuserlookup", "fileupload", "imageupload", "profileimage", "subform", "consent_lookup",
+    }
+)  # fmt: skip
+KNOWN_TYPES = frozenset[str]().union(*_FITTING.values(), _CALCULATED, _OTHERS)
+"""Of a type that is not among them nobody can say whether it fits."""
+_WHOLE = frozenset({DriftKind.FIELD_GONE, DriftKind.TYPE_CHANGED})
+VALUES_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleMetadata:
+    """What Zoho says about a module now; `fields` by API name, None if there is no such module."""
+
+    fields: Mapping[str, FieldMeta] | None
+    layouts: Sequence[Layout] = ()
+
+    def demands(self, layout: str | None) -> frozenset[str]:
+        """The fields without which no record can be made: by the layout, if one is chosen, else by all."""
+        chosen = [one for one in self.layouts if layout is None or one.id == layout]
+        required = [one.required_fields for one in chosen]
+        by_layout: frozenset[str] = required[0].intersection(*required) if required else frozenset()
+        by_field = {name for name, field in (self.fields or {}).items() if field.system_mandatory}
+        return by_layout | by_field
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What was found last: by metadata `read_at` then, for the definition `version`; `since` the first find
+    of those that stand."""
+
+    findings: tuple[DriftFinding, ...] = ()
+    since: datetime | None = None
+    read_at: datetime | None = None
+    version: str | None = None
+
+    @cached_property
+    def left_out(self) -> frozenset[str]:
+        """The fields of Zoho that are neither read nor written."""
+        return frozenset(f.field for f in self.findings if f.kind in _WHOLE and f.field)
+
+    @cached_property
+    def gone(self) -> frozenset[str]:
+        """The fields that Zoho does not have."""
+        return frozenset(f.field for f in self.findings if f.kind is DriftKind.FIELD_GONE and f.field)
+
+    @cached_property
+    def blocked(self) -> str | None:
+        """Why nothing can be written at all, in German."""
+        return next((in_words(f) for f in self.findings if f.blocks), None)
+
+    def refuses(self, field: str, value: Known) -> bool:
+        """Whether Zoho's field would not take this value."""
+        return any(f.field == field and _refuses(f, value) for f in self.findings)
+
+
+NO_DRIFT = Drift()
+
+
+def _refuses(finding: DriftFinding, value: Known) -> bool:
+    match finding.kind:
+        case DriftKind.VALUE_UNKNOWN:
+            return value in finding.values
+        case DriftKind.TOO_SHORT:
+            return isinstance(value, str) and finding.length is not None and len(value) > finding.length
+        case _:
+            return False
+
+
+def in_words(finding: DriftFinding) -> str:
+    """`"Titel gibt es in Zoho nicht mehr"`"""
+    return f"{finding.field} {finding.words}" if finding.field else finding.words
+
+
+def drift_of(
+    definition: PipelineDefinition, module: str, metadata: ModuleMetadata
+) -> tuple[DriftFinding, ...]:
+    """All that does not fit, in the order of the mapping."""
+    if metadata.fields is None:
+        words = f"das Modul {module} gibt es in Zoho nicht mehr"
+        return (DriftFinding(kind=DriftKind.MODULE_GONE, blocks=True, words=words),)
+    return (
+        *_layout(definition, metadata),
+        *(found for m in definition.fields for found in _mapped(definition, m, metadata.fields)),
+        *_besides(definition, metadata.fields),
+        *_demanded(definition, metadata),
+    )
+
+
+def _layout(definition: PipelineDefinition, metadata: ModuleMetadata) -> Iterable[DriftFinding]:
+    wanted = definition.layout
+    if wanted and metadata.layouts and all(layout.id != wanted for layout in metadata.layouts):
+        words = f"das Layout {wanted} gibt es in Zoho nicht mehr"
+        yield DriftFinding(kind=DriftKind.LAYOUT_GONE, words=words)
+
+
+def _mapped(
+    definition: PipelineDefinition, mapping: FieldMapping, fields: Mapping[str, FieldMeta]
+) -> Iterable[DriftFinding]:
+    field = fields.get(mapping.zoho)
+    blocks = mapping.zoho == definition.unique_field
+    if field is None:
+        yield _found(mapping, DriftKind.FIELD_GONE, "gibt es in Zoho nicht mehr", blocks=blocks)
+    elif (words := _other_type(mapping, field)) is not None:
+        yield _found(mapping, DriftKind.TYPE_CHANGED, words, blocks=blocks)
+    else:
+        yield from _values(mapping, field)
+        yield from _length(mapping, field)
+
+
+def _found(
+    mapping: FieldMapping,
+    kind: DriftKind,
+    words: str,
+    *,
+    values: tuple[str, ...] = (),
+    length: int | None = None,
+    blocks: bool = False,
+) -> DriftFinding:
+    return DriftFinding(
+        kind=kind, field=mapping.zoho, ameise=mapping.ameise, values=values, length=length, blocks=blocks,
+        words=words,
+    )  # fmt: skip
+
+
+def _other_type(mapping: FieldMapping, field: FieldMeta) -> str | None:
+    """What is wrong with the field's type."""
+    type_ = field.data_type
+    if type_ not in KNOWN_TYPES:
+        return None
+    only_read = mapping.way is Way.TO_AMEISE and type_ in _CALCULATED
+    if type_ not in _FITTING[mapping.converter] and not only_read:
+        return f"ist in Zoho jetzt vom Typ {type_}, zu dem die Umwandlung nicht passt"
+    there = field.lookup.module.api_name if field.lookup and field.lookup.module else None
+    if mapping.converter is Converter.LOOKUP and there and mapping.module and there != mapping.module:
+        return f"verweist in Zoho jetzt auf {there} statt auf {mapping.module}"
+    return None
+
+
+def _values(mapping: FieldMapping, field: FieldMeta) -> Iterable[DriftFinding]:
+    listed = {value.actual_value for value in field.pick_list_values or ()}
+    if field.data_type != "picklist" or not listed:
+        return
+    missing = tuple(dict.fromkeys(value for value in _written(mapping) if value not in listed))
+    if missing:
+        named = ", ".join(missing[:VALUES_NAMED]) + (", …" if len(missing) > VALUES_NAMED else "")
+        words = f"kennt in Zoho diese Werte nicht: {named}"
+        yield _found(mapping, DriftKind.VALUE_UNKNOWN, words, values=missing)
+
+
+def _written(mapping: FieldMapping) -> Iterable[str]:
+    """The values that the mapping itself names."""
+    yield from mapping.values.values()
+    yield from (value for value in (mapping.default, mapping.constant) if value is not None)
+
+
+def _length(mapping: FieldMapping, field: FieldMeta) -> Iterable[DriftFinding]:
+    most, mapped = field.length, mapping.max_length
+    if field.data_type in _TEXT and most is not None and mapped is not None and most < mapped:
+        words = f"fasst in Zoho nur {most} Zeichen, zugeordnet sind {mapped}"
+        yield _found(mapping, DriftKind.TOO_SHORT, words, length=most)
+
+
+def _besides(definition: PipelineDefinition, fields: Mapping[str, FieldMeta]) -> Iterable[DriftFinding]:
+    """Fields that are used without being mapped: by the rule, and for the mark of what is gone."""
+    mapped = {m.zoho for m in definition.fields}
+    marked = [definition.vanished.field] if definition.vanished else []
+    for name in dict.fromkeys([*fields_of(definition.zoho_rule), *marked]):
+        if name not in mapped and name not in fields:
+            yield DriftFinding(kind=DriftKind.FIELD_GONE, field=name, words="gibt es in Zoho nicht mehr")
+
+
+def _demanded(definition: PipelineDefinition, metadata: ModuleMetadata) -> Iterable[DriftFinding]:
+    if definition.direction is Way.TO_AMEISE:
+        return
+    mapped = {m.zoho for m in definition.fields if m.way is not Way.TO_AMEISE}
+    for name in sorted(metadata.demands(definition.layout) - mapped):
+        words = "ist in Zoho Pflicht und nicht zugeordnet: neue Datensätze werden abgelehnt"
+        yield DriftFinding(kind=DriftKind.REQUIRED, field=name, words=words)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How what was found differs from what stood before."""
+
+    news: tuple[DriftFinding, ...]
+    healed: tuple[DriftFinding, ...]
+    fits: bool
+
+    @property
+    def fits_again(self) -> bool:
+        return self.fits and bool(self.healed)
+
+
+def turn(before: Sequence[DriftFinding], now: Sequence[DriftFinding]) -> Turn:
+    """What is new, and what stands no longer. Of a finding that only shrank nothing is new, but what it
+    held back before may be written now."""
+    return Turn(
+        news=tuple(f for f in now if not any(_covers(b, f) for b in before)),
+        healed=tuple(b for b in before if not any(_covers(f, b) for f in now)),
+        fits=not now,
+    )
+
+
+def _covers(one: DriftFinding, other: DriftFinding) -> bool:
+    """Whether all that the other refuses is refused by the one."""
+    return (
+        (one.kind, one.field) == (other.kind, other.field)
+        and set(other.values) <= set(one.values)
+        and (one.length or 0) <= (other.length or 0)
+    )
