@@ -12,6 +12,7 @@ from gateway.parts import Parts
 from gateway.routes import (
     actions,
     api,
+    conflicts_page,
     format_page,
     kunde_page,
     kunden,
@@ -43,6 +44,7 @@ ROUTERS = (
     format_page.router,
     kunde_page.router,
     parked_page.router,
+    conflicts_page.router,
     preview_page.router,
     actions.router,
 )

@@ -130,7 +130,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             intake=Intake(base.database, stopping),
             admin=Admin(base.database, base.outbox, base.rpc),
             pipelines=PipelineAdmin(base.database, base.outbox, base.rpc),
-            conflicts=ConflictAdmin(base.database, base.outbox),
+            conflicts=ConflictAdmin(base.database, base.outbox, links),
             previewing=Previewing(base.database, base.rpc, systems, to_zoho, to_ameise),
             schedule=schedule,
             limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
