@@ -20,9 +20,11 @@ from gateway.routes import (
     pages,
     parked,
     parked_page,
+    pipeline_pages,
     pipelines,
     preview_page,
     state,
+    state_pages,
     uploading,
     webhook,
 )
@@ -45,6 +47,8 @@ ROUTERS = (
     kunde_page.router,
     parked_page.router,
     conflicts_page.router,
+    pipeline_pages.router,
+    state_pages.router,
     preview_page.router,
     actions.router,
 )

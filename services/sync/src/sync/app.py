@@ -137,7 +137,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             parked=Parked(base.database, base.outbox, base.rpc, links),
             adopting=Adopting(base.database, base.outbox, systems, settings.lease),
             people=people,
-            state=State(base.database, base.rpc, systems, links),
+            state=State(base.database, base.rpc, systems, links, default_terms(settings)),
             parking=base.parking,
         )
         base.in_background("throughput", throughput.run())
