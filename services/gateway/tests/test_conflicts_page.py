@@ -79,6 +79,11 @@ async def test_the_navigation_counts_them_on_every_page_and_anew_after_a_decisio
     await browser.post("/conflicts", link="7", decide="zoho:beruf")
     page = await browser.get("/kunden")
     assert ">Konflikte</a>" in page
+    fake_services.answer(
+        LIST_CONFLICTS, OpenConflicts(conflicts=(a_conflict("beruf", ameise="a", zoho="z"),))
+    )
+    assert 'Konflikte <span class="badge bad">1</span>' in await browser.get("/conflicts")
+    assert 'Konflikte <span class="badge bad">1</span>' in await browser.get("/kunden")
     fake_services.answer(LIST_CONFLICTS, Unavailable("weg"))
     page = await browser.post("/conflicts", link="7", decide="zoho:beruf")
     assert "Der Dienst „Abgleich“ antwortet zurzeit nicht." in page

@@ -43,8 +43,13 @@ class ConflictCounts:
                 count = len((await asking.call(LIST_CONFLICTS, ListConflicts(limit=MOST))).conflicts)
         except (Problem, TimeoutError):
             count = 0
-        self._known[asking.tenant] = (time.monotonic() + KEPT_SECONDS, count)
-        return count
+        return self.note(asking.tenant, count)
+
+    def note(self, tenant: TenantId, count: int) -> int:
+        """Somebody counted them anyway; returns the number as it is shown."""
+        shown = min(count, MOST)
+        self._known[tenant] = (time.monotonic() + KEPT_SECONDS, shown)
+        return shown
 
     def forget(self, tenant: TenantId) -> None:
         """Somebody decided: the next page counts anew."""

@@ -59,7 +59,11 @@ class View:
     records: Part[tuple[Record, ...]]
     decisions: Part[tuple[Decision, ...]]
     pipelines: tuple[Pipeline, ...]
-    is_full: bool
+    count: int
+
+    @property
+    def is_full(self) -> bool:
+        return self.count == MOST
 
 
 async def gather(asking: Asking, pipeline: PipelineId | None) -> View:
@@ -77,7 +81,7 @@ async def gather(asking: Asking, pipeline: PipelineId | None) -> View:
         records=Part(records, conflicts.problem),
         decisions=decisions,
         pipelines=known,
-        is_full=len(found) == MOST,
+        count=len(found),
     )
 
 

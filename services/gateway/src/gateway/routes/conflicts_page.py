@@ -1,5 +1,7 @@
 """The page of conflicts and its form."""
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -20,9 +22,13 @@ router = APIRouter(include_in_schema=False)
 async def conflicts(request: Request, asking: PageAsking) -> Response:
     """`pipeline` restricts it to one; a number that is none restricts nothing."""
     wanted = _pipeline(request.query_params.get("pipeline", ""))
+    view = await conflicts_page.gather(asking, wanted)
+    if wanted is None and view.records.problem is None:
+        count = asking.parts.conflict_counts.note(asking.tenant, view.count)
+        asking = replace(asking, open_conflicts=count)
     return rendering.page(
-        request, "conflicts.html", team=asking, tab="conflicts", wanted=wanted,
-        view=await conflicts_page.gather(asking, wanted), most=conflicts_page.MOST,
+        request, "conflicts.html", team=asking, tab="conflicts", wanted=wanted, view=view,
+        most=conflicts_page.MOST,
     )  # fmt: skip
 
 

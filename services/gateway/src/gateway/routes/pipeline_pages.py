@@ -145,9 +145,11 @@ async def _new_page(request: Request, asking: Asking, values: Values, faults: Fa
 def _edit_page(
     request: Request, asking: Asking, detail: PipelineDetail, values: Values, faults: Faults
 ) -> Response:
+    rows = pipeline_form.rows_of(values)
     return rendering.page(
         request, "pipeline_edit.html", status_code=422 if faults else 200, team=asking, tab="pipelines",
-        detail=detail, values=values, faults=faults, rows=pipeline_form.rows_of(values),
+        detail=detail, values=values, faults=faults, rows=rows,
+        wrong_rows=[n for n in rows if any(place.split(".")[0] == f"f{n}" for place in faults)],
         trees={name: _tree(values.get(name, "")) for name in ("ameise_rule", "zoho_rule")},
         is_kunde=detail.pipeline.table is Table.KUNDE, ways=list(Way), policies=list(Policy),
         blanks=list(Blank), converters=list(Converter), people=list(Person), tables=list(Table),
