@@ -148,14 +148,14 @@ async def test_how_the_pipelines_are_doing_and_how_one_link_stands(fake_services
     connection = Uuid("01957a3c-5c00-7000-8000-000000000001")
     state = PipelineState(
         id=PipelineId("1"), name="Kunden", enabled=True, zoho_connection=connection, linked=3, waiting=0,
-        parked=1, written_last_hour=4,
+        parked=1, written_last_hour=4, zoho_credits_left=0,
     )  # fmt: skip
     link = LinkState(pipeline=PipelineId("1"), key=AmeiseKey("5001"), zoho_id=ZohoId("77"), module="Contacts")
     fake_services.answer(SYNC_STATE, SyncState(pipelines=(state,)))
     fake_services.answer(LINK_STATE, link)
     admin = await begin()
     [shown] = (await admin.get(f"/api/{TENANT}/state")).json()["pipelines"]
-    assert (shown["written_last_hour"], shown["zoho_credits_left"]) == (4, None)
+    assert (shown["written_last_hour"], shown["zoho_credits_left"]) == (4, 0)
     answer = await admin.get(f"/api/{TENANT}/pipelines/1/links/ameise/5001")
     assert answer.json()["zoho_id"] == "77"
     [asked] = fake_services.requests(LINK_STATE)

@@ -85,6 +85,26 @@ async def test_what_was_decided_holds_on_both_sides(asked: "tuple[Team, str, str
         await decide(team, conflict, winner)
 
 
+async def test_all_fields_of_a_record_are_decided_at_once(asked: "tuple[Team, str, str]") -> None:
+    team, kunde, zoho_id = asked
+    await team.world.edit_kunde(kunde, Titel="Prof.")
+    await team.world.edit(zoho_id, Titel="Dr. Dr.")
+    await team.webhook(zoho_id)
+    await team.idle()
+    first, second = await open_conflicts(team)
+    assert first.ameise_link is not None
+    assert first.ameise_link.endswith(kunde)
+    decision = DecideConflict(
+        link=first.link, field=first.field, winner=System.ZOHO, also=(second.field, "mapped_no_more")
+    )
+    await RpcClient(team.client).call(DECIDE_CONFLICT, decision, actor=team.actor())
+    assert await team.idle() == []
+    person = (await team.world.kunde(kunde))["Person"]
+    assert (person["Beruf"], person["Titel"]) == ("Ärztin in Z", "Dr. Dr.")
+    [told] = team.rows.events("conflict_decided")
+    assert set(told["data"]["object"]["fields"]) == {"beruf", "titel"}
+
+
 async def test_a_conflict_is_over_when_the_values_agree(asked: "tuple[Team, str, str]") -> None:
     team, _kunde, zoho_id = asked
     await team.world.edit(zoho_id, Beruf="Ärztin in A")

@@ -46,6 +46,7 @@ HOLDS_NOBODY = {
     "bulk_job": "numbers, and the id of Zoho's job",
     "flow": "moments",
     "pipeline_number": "numbers",
+    "dry_run": "numbers, and while it runs the key that was counted last",
     "alembic_version": "a number",
 }
 

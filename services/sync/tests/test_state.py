@@ -70,7 +70,20 @@ async def test_a_pipeline_counts_what_it_wrote_in_the_last_hour(team: "Team") ->
     assert (now.linked, now.waiting, now.parked) == (3, 0, 0)
     assert now.last_run is not None
     assert now.last_success is not None
-    assert now.zoho_credits_left is None
+
+
+async def test_the_credits_that_are_left_are_those_of_the_connection(team: "Team") -> None:
+    fresh = (await state_of(team)).zoho_credits_left
+    await team.delivery([await team.world.add_kunde(Nachname="Kostet")])
+    await team.idle()
+    assert fresh is not None
+    async with asyncio.timeout(5):  # what was spent is stored once a second
+        while (now := (await state_of(team)).zoho_credits_left) == fresh:
+            await asyncio.sleep(0.05)
+    assert now is not None
+    assert 0 < now < fresh
+    team.rows.change("UPDATE connection_limit SET share_percent = 0")
+    assert (await state_of(team)).zoho_credits_left == 0
 
 
 async def test_what_was_written_an_hour_ago_does_not_count_any_more(team: "Team") -> None:

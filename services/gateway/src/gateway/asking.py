@@ -1,6 +1,6 @@
 """The admin's questions to other services: one actor, one tenant, one correlation id per request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
@@ -27,6 +27,8 @@ class Asking:
     tenant: TenantId
     name: str
     correlationid: Uuid
+    open_conflicts: int = 0
+    """Shown in the navigation of pages; counted up to `conflict_counts.MOST`."""
 
     @property
     def actor(self) -> Actor:
@@ -63,7 +65,10 @@ async def _of_the_api(request: Request, tenant: TenantId, parts: PartsOf) -> Ask
 
 async def _of_a_page(request: Request, tenant: TenantId, parts: PartsOf) -> Asking:
     await require_session(request)
-    return await _asking(request, tenant, parts)
+    asking = await _asking(request, tenant, parts)
+    if request.method != "GET":
+        return asking
+    return replace(asking, open_conflicts=await parts.conflict_counts.of(asking))
 
 
 ApiAsking = Annotated[Asking, Depends(_of_the_api)]

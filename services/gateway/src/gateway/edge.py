@@ -40,6 +40,8 @@ _SECURITY_HEADERS = {
 _HTTPS_HEADER = {"Strict-Transport-Security": "max-age=31536000"}
 UPLOAD_PATH = re.compile(r"/(api|teams)/[^/]+/dailyup/upload")
 """Its body may have `max_upload_bytes`: the route streams it."""
+_LONG_FORM_PATH = re.compile(r"/teams/[^/]+/pipelines/[0-9]{1,9}/edit")
+"""Its body may have `max_form_bytes`: a mapping with its value lists."""
 _UNLIMITED_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 request_seconds = Histogram(
@@ -115,7 +117,10 @@ class Edge:
 
     def _most_bytes(self, scope: Scope) -> int:
         settings = self._parts.settings
-        return settings.max_upload_bytes if _is_upload(scope) else settings.max_body_bytes
+        if _is_upload(scope):
+            return settings.max_upload_bytes
+        is_long = _LONG_FORM_PATH.fullmatch(scope["path"]) is not None
+        return settings.max_form_bytes if is_long else settings.max_body_bytes
 
     def _limited(self, receive: Receive, most: int) -> Receive:
         """`receive` that ends with a 413 when more comes than is allowed."""

@@ -7,22 +7,9 @@ from pydantic import ValidationError
 
 from contracts.problems import Invalid
 from contracts.rpc.ingest_format import FormatChanges
+from gateway.faults import fault_words
 
 _SHOWN_FAULTS = 5
-_FAULTS = {
-    "extra_forbidden": "diesen Eintrag gibt es nicht",
-    "missing": "fehlt",
-    "string_too_short": "ist leer",
-    "string_too_long": "ist zu lang",
-    "too_short": "ist leer",
-    "too_long": "hat zu viele Einträge",
-    "string_type": "muss Text sein",
-    "bool_parsing": "muss true oder false sein",
-    "bool_type": "muss true oder false sein",
-    "tuple_type": "muss eine Liste sein",
-    "dict_type": "muss ein Objekt sein",
-    "model_type": "muss ein Objekt sein",
-}
 _KEY = "[key]"
 """pydantic's place of a fault in the name of an entry."""
 
@@ -49,9 +36,6 @@ def from_text(text: str) -> FormatChanges:
 
 
 def _in_words(fault: Any) -> str:
-    path, kind = list(fault["loc"]), fault["type"]
+    path = list(fault["loc"])
     place = ".".join(str(step) for step in path if step != _KEY) or "Das Ganze"
-    if kind == "enum":
-        allowed = fault["ctx"]["expected"].replace(" or ", ", ")
-        return f"{place}: erlaubt ist {allowed}"
-    return f"{place}: {_FAULTS.get(kind, fault['msg'])}"
+    return f"{place}: {fault_words(fault)}"

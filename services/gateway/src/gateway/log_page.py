@@ -96,7 +96,7 @@ class LogLine:
 def line_of(event: Event) -> LogLine:
     """`event` in words; what a newer release added to its data is left out."""
     data = event.data
-    changed = _mapping(data.get("object"))
+    changed = mapping_of(data.get("object"))
     return LogLine(
         time=event.time,
         event=event_label(event.type),
@@ -121,7 +121,7 @@ def _details(data: dict[str, Any], changed: dict[str, Any]) -> list[str]:
         words.append("Felder: " + ", ".join(fields))
     if objects := data.get("objects"):
         words.append(_objects_words(objects))
-    if counts := _counts_words(_mapping(data.get("counts"))):
+    if counts := _counts_words(mapping_of(data.get("counts"))):
         words.append(counts)
     if table := _member(Table, data.get("table")):
         words.append(f"{label(table)}: {data.get('rows')} Zeilen")
@@ -168,7 +168,7 @@ def _counts_words(counts: dict[str, Any]) -> str:
                 words.append(f"{label(table)}: {number}")
             case of_table:
                 done = [
-                    f"{n} {word}" for name, word in _COUNTED.items() if (n := _mapping(of_table).get(name))
+                    f"{n} {word}" for name, word in _COUNTED.items() if (n := mapping_of(of_table).get(name))
                 ]
                 words += [f"{label(table)}: {', '.join(done)}"] if done else []
     return "; ".join(words)
@@ -179,5 +179,6 @@ def _member(kind: type[E], value: object) -> E | None:
     return kind(value) if isinstance(value, str) and value in set(kind) else None
 
 
-def _mapping(value: object) -> dict[str, Any]:
+def mapping_of(value: object) -> dict[str, Any]:
+    """A part of an event's data; nothing where it is none."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

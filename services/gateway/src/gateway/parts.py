@@ -10,6 +10,7 @@ from chassis.process import Foundation
 from contracts.ids import TenantId
 from contracts.problems import Unavailable
 from gateway.attempts import Attempts
+from gateway.conflict_counts import ConflictCounts
 from gateway.endpoints import Endpoints
 from gateway.rate_limit import RateLimit
 from gateway.refusals import Refusals
@@ -29,6 +30,7 @@ class Parts:
     endpoints: Endpoints
     foundation: Foundation | None = None
     webhooks: Batcher[TenantId, Webhook] = field(init=False)
+    conflict_counts: ConflictCounts = field(default_factory=ConflictCounts)
 
     def __post_init__(self) -> None:
         self.webhooks = Batcher(self._store_webhooks, size=MOST_AT_ONCE)

@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
+import markupsafe
 from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -46,6 +47,17 @@ def number(value: float) -> str:
     return f"{value:,.0f}".replace(",", ".")
 
 
+def value_shown(value: Any) -> markupsafe.Markup:
+    """A value of an object or record: empty says so, and true and false are words."""
+    match value:
+        case None:
+            return markupsafe.Markup('<span class="hint">leer</span>')
+        case bool():
+            return markupsafe.escape("ja" if value else "nein")
+        case _:
+            return markupsafe.escape(str(value))
+
+
 _templates = jinja2.Environment(
     loader=jinja2.PackageLoader("gateway"),
     autoescape=True,
@@ -56,6 +68,7 @@ _templates = jinja2.Environment(
 _templates.filters |= {
     "moment": moment,
     "number": number,
+    "value_shown": value_shown,
     "label": wording.label,
     "event_label": wording.event_label,
     "reason_words": wording.reason_words,

@@ -7,7 +7,7 @@ from contracts.events import ObjectAction
 from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc.auth import ConnectionState
 from contracts.rpc.ingest import DeliveryState, Presence, TableState
-from contracts.rpc.pipeline_definition import Blank, Converter, Person, Policy, Way
+from contracts.rpc.pipeline_definition import Blank, Comparison, Converter, Person, Policy, ValueType, Way
 from contracts.rpc.sync_dry_run import DryRunState
 from contracts.rpc.sync_parked import ParkedCause
 from contracts.rpc.sync_preview import Finding, Foreseen
@@ -230,6 +230,25 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         Converter.JOIN: "Verbindung",
         Converter.CONSTANT: "fester Wert",
         Converter.LINK: "Link",
+    },
+    Comparison: {
+        Comparison.EQUALS: "ist",
+        Comparison.NOT_EQUALS: "ist nicht",
+        Comparison.IN: "ist eines von",
+        Comparison.CONTAINS: "enthält",
+        Comparison.BEGINS_WITH: "beginnt mit",
+        Comparison.LESS: "ist kleiner als",
+        Comparison.GREATER: "ist größer als",
+        Comparison.IS_EMPTY: "ist leer",
+        Comparison.IS_KNOWN: "ist bekannt",
+    },
+    ValueType: {
+        ValueType.TEXT: "Text",
+        ValueType.NUMBER: "Zahl",
+        ValueType.DATE: "Tag",
+        ValueType.BOOLEAN: "Ja/Nein",
+        ValueType.PHONE: "Telefon",
+        ValueType.EMAIL: "E-Mail",
     },
     ActorKind: {
         ActorKind.USER: "Benutzer",

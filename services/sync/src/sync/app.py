@@ -160,7 +160,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             intake=Intake(base.database, stopping),
             admin=Admin(base.database, base.outbox, base.rpc),
             pipelines=PipelineAdmin(base.database, base.outbox, base.rpc),
-            conflicts=ConflictAdmin(base.database, base.outbox),
+            conflicts=ConflictAdmin(base.database, base.outbox, links),
             previewing=Previewing(base.database, base.rpc, systems, to_zoho, to_ameise),
             dry_running=dry_running,
             schedule=schedule,
@@ -168,7 +168,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             parked=Parked(base.database, base.outbox, base.rpc, links),
             adopting=Adopting(base.database, base.outbox, systems, settings.lease),
             people=people,
-            state=State(base.database, base.rpc, systems, links),
+            state=State(base.database, base.rpc, systems, links, default_terms(settings)),
             values=ValueAdmin(base.database, base.rpc, systems),
             parking=base.parking,
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ameise.links import DeepLinks
 from chassis.database import Database, fetch_all, run_sql
 from chassis.outbox import Outbox
 from chassis.rpc import Caller
@@ -14,10 +15,12 @@ from contracts.problems import Conflict, NotFound
 from contracts.rpc import Empty
 from contracts.rpc.sync_pipelines import DecideConflict, ListConflicts, OpenConflict, OpenConflicts
 from sync import pipeline_store, work_store
+from sync.deep_links import deep_link
 from sync.work_store import Lane
 
 _OPEN = """
-SELECT l.id AS link, p.id AS pipeline, l.ameise_key AS key, l.zoho_id, q.key AS field, q.value AS question
+SELECT l.id AS link, p.id AS pipeline, p.table_name, l.ameise_key AS key, l.zoho_id,
+       q.key AS field, q.value AS question
 FROM link l
 JOIN pipeline p ON p.zoho_connection = l.zoho_connection AND p.table_name = l.table_name
     AND p.module = l.module
@@ -28,8 +31,11 @@ ORDER BY q.value ->> 'since', l.id, q.key LIMIT :limit
 """
 
 _DECIDE = """
-UPDATE link SET asked = jsonb_set(asked, ARRAY[:field, 'decision'], to_jsonb(CAST(:winner AS text)))
-WHERE id = :link AND asked -> :field IS NOT NULL AND (lease_until IS NULL OR lease_until < now())
+UPDATE link SET asked = asked || (
+    SELECT jsonb_object_agg(q.key, q.value || jsonb_build_object('decision', CAST(:winner AS text)))
+    FROM jsonb_each(asked) q WHERE q.key = ANY(CAST(:fields AS text[])))
+WHERE id = :link AND jsonb_exists_all(asked, CAST(:fields AS text[]))
+  AND (lease_until IS NULL OR lease_until < now())
 """
 
 
@@ -39,28 +45,32 @@ class ConflictAdmin:
 
     database: Database
     outbox: Outbox
+    links: DeepLinks
 
     async def list_open(self, request: ListConflicts, caller: Caller) -> OpenConflicts:
         """Those that nobody has decided, the oldest first."""
         number = int(request.pipeline) if request.pipeline is not None else None
         async with self.database.tenant(caller.tenant) as session:
             rows = await fetch_all(session, _OPEN, pipeline=number, limit=request.limit)
-        return OpenConflicts(conflicts=tuple(_conflict(row) for row in rows))
+        return OpenConflicts(conflicts=tuple(_conflict(row, self.links) for row in rows))
 
     async def decide(self, request: DecideConflict, caller: Caller) -> Empty:
         """Store the decision, and have the record looked at right away.
 
-        Raises NotFound if nobody is asked about this field, Conflict while the link is in hand.
+        Of `also`, fields that nobody is asked about any more are passed by. Raises NotFound if that holds
+        for all, Conflict while the link is in hand.
         """
         async with self.database.tenant(caller.tenant) as session:
-            asked = await _asked_link(session, request)
+            asked = await _asked_link(session, request.link)
+            wanted = dict.fromkeys((request.field, *request.also))
+            fields = [name for name in wanted if asked is not None and name in asked["asked"]]
             pipeline = await pipeline_store.of_link(session, request.link)
-            if asked is None or pipeline is None:
+            if asked is None or pipeline is None or not fields:
                 raise NotFound(
                     f"für das Feld {request.field} ist auf dieser Verknüpfung nichts zu entscheiden"
                 )
             decided = await run_sql(
-                session, _DECIDE, link=request.link, field=request.field, winner=request.winner.value
+                session, _DECIDE, link=request.link, fields=fields, winner=request.winner.value
             )
             if not decided:
                 raise Conflict(
@@ -71,7 +81,7 @@ class ConflictAdmin:
                 table=pipeline.table,
                 key=AmeiseKey(asked["ameise_key"]),
                 action=ObjectAction.UNCHANGED,
-                fields=(request.field,),
+                fields=tuple(fields),
             )
             told = ConflictDecided(
                 pipeline=pipeline.id,
@@ -92,17 +102,17 @@ class ConflictAdmin:
         return Empty()
 
 
-async def _asked_link(session: AsyncSession, request: DecideConflict) -> dict[str, Any] | None:
+async def _asked_link(session: AsyncSession, link: int) -> dict[str, Any] | None:
     rows = await fetch_all(
         session,
-        "SELECT ameise_key, zoho_id FROM link WHERE id = :link AND asked -> :field IS NOT NULL "
+        "SELECT ameise_key, zoho_id, asked FROM link WHERE id = :link "
         "AND ameise_key IS NOT NULL AND zoho_id IS NOT NULL",
-        link=request.link, field=request.field,
-    )  # fmt: skip
+        link=link,
+    )
     return rows[0] if rows else None
 
 
-def _conflict(row: dict[str, Any]) -> OpenConflict:
+def _conflict(row: dict[str, Any], links: DeepLinks) -> OpenConflict:
     question = row["question"]
     return OpenConflict(
         link=row["link"],
@@ -113,4 +123,5 @@ def _conflict(row: dict[str, Any]) -> OpenConflict:
         ameise=question["ameise"],
         zoho=question["zoho"],
         since=question["since"],
+        ameise_link=deep_link(links, row["table_name"], row["key"]),
     )

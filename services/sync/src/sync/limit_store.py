@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.database import fetch_all, run_sql
 from contracts.ids import Uuid
 from contracts.names import System
-from sync.limits import Health, Terms, share_of
+from sync.limits import Health, Terms, credits_left, share_of
 
 WINDOW = timedelta(hours=24)
 REMAINING_BELIEVED = "10 minutes"
@@ -57,6 +57,26 @@ async def load(session: AsyncSession, connection: Uuid, system: System, defaults
         disconnected_until=row["disconnected_until"],
         health=Health(**{f.name: row[f.name] for f in fields(Health)}),
     )
+
+
+_LEFT = f"""
+SELECT CAST(p.connection AS text) AS connection, l.daily_credits, l.share_percent, l.simultaneous_calls,
+    coalesce(l.bulk_write_allowed, false) AS bulk_write_allowed,
+    CASE WHEN l.remaining_at > now() - interval '{REMAINING_BELIEVED}' THEN l.remaining END AS remaining,
+    (SELECT coalesce(sum(s.credits), 0) FROM credit_spent s WHERE s.connection = p.connection
+        AND s.since > now() - make_interval(secs => :seconds)) AS spent
+FROM (SELECT DISTINCT zoho_connection AS connection FROM pipeline) p
+LEFT JOIN connection_limit l ON l.connection = p.connection
+"""  # noqa: S608 (a constant)
+
+
+async def credits_left_now(session: AsyncSession, defaults: Terms) -> dict[str, int]:
+    """What we may still spend, by Zoho connection of the tenant's pipelines. Nothing is locked."""
+    rows = await fetch_all(session, _LEFT, seconds=WINDOW.total_seconds())
+    return {
+        row["connection"]: credits_left(_terms(row, defaults), spent=row["spent"], remaining=row["remaining"])
+        for row in rows
+    }
 
 
 def _terms(row: dict[str, Any], defaults: Terms) -> Terms:

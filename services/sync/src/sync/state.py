@@ -24,10 +24,11 @@ from contracts.rpc.sync_state import (
     SeenValue,
     SyncState,
 )
-from sync import pipeline_store, state_store
+from sync import limit_store, pipeline_store, state_store
 from sync.deep_links import deep_link
 from sync.drift_store import told
 from sync.kunde import read_kunde
+from sync.limits import Terms
 from sync.pipelines import Definition, Pipeline
 from sync.sides import ameise_values, zoho_values
 from sync.systems import Systems
@@ -55,10 +56,14 @@ class State:
     rpc: RpcClient
     systems: Systems
     links: DeepLinks
+    defaults: Terms
 
     async def state(self, request: Empty, caller: Caller) -> SyncState:  # noqa: ARG002
         async with self.database.tenant(caller.tenant) as session:
             rows = await state_store.states(session)
+            left = await limit_store.credits_left_now(session, self.defaults)
+        for row in rows:
+            row["zoho_credits_left"] = left[row["zoho_connection"]]
         return SyncState(pipelines=tuple(state_of(row) for row in rows))
 
     async def link_state(self, request: LinkStateRequest, caller: Caller) -> LinkState:

@@ -16,7 +16,7 @@ from contracts.events import (
 from contracts.ids import PipelineId, Uuid, ZohoId
 from contracts.names import Service, System, Table
 from contracts.rpc import Empty, Rpc, RpcModel
-from contracts.rpc.pipeline_definition import AmeiseName, PipelineDefinition, ZohoName
+from contracts.rpc.pipeline_definition import MOST_FIELDS, AmeiseName, PipelineDefinition, ZohoName
 from contracts.rpc.sync import Pipeline
 from contracts.rpc.sync_drift import DriftState
 
@@ -115,6 +115,7 @@ class OpenConflict(RpcModel):
     ameise: str | bool | None = None
     zoho: str | bool | None = None
     since: datetime
+    ameise_link: str | None = Field(default=None, description="deep link to the object")
 
 
 class OpenConflicts(RpcModel):
@@ -122,11 +123,12 @@ class OpenConflicts(RpcModel):
 
 
 class DecideConflict(RpcModel):
-    """Which side's value shall hold for one field of one link."""
+    """Which side's value shall hold for one field of one link, and `also` for others of the same link."""
 
     link: int
     field: AmeiseName
     winner: System
+    also: tuple[AmeiseName, ...] = Field(default=(), max_length=MOST_FIELDS)
 
 
 _GATEWAY = frozenset({Service.GATEWAY})

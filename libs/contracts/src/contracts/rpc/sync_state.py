@@ -13,8 +13,8 @@ from contracts.rpc.sync_drift import DriftState
 
 
 class PipelineState(RpcModel):
-    """One pipeline now. `written_last_hour`: objects written to either side. `zoho_credits_left`: None if it
-    is not known."""
+    """One pipeline now. `written_last_hour`: objects written to either side. `zoho_credits_left`: of
+    its connection, what the connector may still spend in 24 hours; None from an older release."""
 
     id: PipelineId
     name: str

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from contracts.ids import AmeiseKey, Kundennummer, ZohoId
 from contracts.names import Service, Table
+from contracts.rpc import Empty
 from contracts.rpc.ingest import (
     FORGET,
     INFORM,
@@ -16,6 +17,7 @@ from contracts.rpc.ingest import (
     ObjectAsOf,
     ObjectAsOfRequest,
 )
+from contracts.rpc.sync import LIST_PIPELINES
 from contracts.rpc.sync_people import SYNC_FORGET, SYNC_INFORM, SYNC_LIFT_STOP
 from gateway import kunden, overview, rendering
 from gateway.asking import PageAsking
@@ -32,11 +34,11 @@ async def look_up(
     request: Request, asking: PageAsking, kunde: Annotated[str, Query(max_length=100)] = ""
 ) -> Response:
     if not kunde.strip():
-        return _found(request, asking, None)
+        return await _found(request, asking, None)
     try:
         number = Kundennummer(kunde.strip())
     except ValueError:
-        return _found(request, asking, None, typed=kunde, wrong="Das ist keine Kundennummer.")
+        return await _found(request, asking, None, typed=kunde, wrong="Das ist keine Kundennummer.")
     return RedirectResponse(f"/teams/{asking.tenant}/kunden/{number}", status_code=303)
 
 
@@ -51,14 +53,14 @@ async def kunde(request: Request, asking: PageAsking, kunde: Kundennummer) -> Re
     )
     asked = {"table": table, "key": key, "day": day}
     if not day:
-        return _found(request, asking, kunde, asked=asked)
+        return await _found(request, asking, kunde, asked=asked)
     try:
         row = ObjectAsOfRequest(table=Table(table), key=AmeiseKey(key), moment=end_of(day))
     except ValueError:
         wrong = "Bitte eine Tabelle, einen Schlüssel und einen Tag angeben."
-        return _found(request, asking, kunde, asked=asked, wrong=wrong)
+        return await _found(request, asking, kunde, asked=asked, wrong=wrong)
     part = await overview.part_of(Service.INGEST, asking.call(OBJECT_AS_OF, row))
-    return _found(request, asking, kunde, asked=asked, part=part)
+    return await _found(request, asking, kunde, asked=asked, part=part)
 
 
 @router.get("/teams/{tenant}/kunden/{kunde}/information", openapi_extra=tells(INFORM, SYNC_INFORM))
@@ -76,7 +78,7 @@ async def forget(request: Request, asking: PageAsking, kunde: Kundennummer) -> R
     """Only if the number was typed once more: there is no way back."""
     if str((await request.form()).get("confirmed", "")).strip() != kunde:
         wrong = "Zum Löschen bitte die Kundennummer genau so noch einmal eingeben."
-        return _found(request, asking, kunde, wrong=wrong)
+        return await _found(request, asking, kunde, wrong=wrong)
     receipt = await kunden.forget(asking, kunde)
     return rendering.page(request, "kunde_forgotten.html", team=asking, tab="kunden", receipt=receipt)
 
@@ -92,7 +94,7 @@ async def lift_stop(request: Request, asking: PageAsking, kunde: Kundennummer) -
     try:
         zoho_ids = tuple(map(ZohoId, typed))
     except ValueError:
-        return _found(request, asking, kunde, wrong="Das sind keine IDs von Zoho-Datensätzen.")
+        return await _found(request, asking, kunde, wrong="Das sind keine IDs von Zoho-Datensätzen.")
     await kunden.lift_stop(asking, kunde, zoho_ids)
     leave_note(request, "Die Sperre ist aufgehoben: die nächste Lieferung darf ihn wieder bringen.")
     return RedirectResponse(f"/teams/{asking.tenant}/kunden/{kunde}", status_code=303)
@@ -103,7 +105,7 @@ def end_of(day: str) -> datetime:
     return datetime.combine(date.fromisoformat(day), time.max, tzinfo=rendering.BERLIN)
 
 
-def _found(
+async def _found(
     request: Request,
     asking: PageAsking,
     kunde: Kundennummer | None,
@@ -113,6 +115,8 @@ def _found(
     asked: dict[str, str] | None = None,
     part: overview.Part[ObjectAsOf] | None = None,
 ) -> Response:
+    pipelines = await overview.part_of(Service.SYNC, asking.call(LIST_PIPELINES, Empty()))
+    known = pipelines.value.pipelines if pipelines.value else ()
     return rendering.page(
         request,
         "kunde.html",
@@ -125,4 +129,5 @@ def _found(
         asked=asked or {"table": Table.KUNDE, "key": kunde or "", "day": ""},
         part=part,
         tables=list(Table),
+        pipelines=[p for p in known if p.table is Table.KUNDE],
     )

@@ -1,0 +1,183 @@
+"""The pages on which a pipeline is made, changed and deleted."""
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import ValidationError
+from starlette.responses import RedirectResponse, Response
+
+from contracts.ids import PipelineId
+from contracts.names import System, Table
+from contracts.problems import Conflict, Invalid, NotConnected, NotFound, Problem
+from contracts.rpc import Empty
+from contracts.rpc.auth import LIST_CONNECTIONS, ConnectionState
+from contracts.rpc.pipeline_definition import Blank, Converter, Person, Policy, Way
+from contracts.rpc.sync_pipelines import (
+    CREATE_PIPELINE,
+    DELETE_PIPELINE,
+    GET_PIPELINE,
+    LIST_TEMPLATES,
+    PIPELINE_NAME_LENGTH,
+    UPDATE_PIPELINE,
+    DeletePipeline,
+    PipelineDetail,
+    PipelineRequest,
+    UpdatePipeline,
+)
+from gateway import new_pipeline, pipeline_form, rendering, rule_text
+from gateway.asking import Asking, PageAsking
+from gateway.faults import fault_words
+from gateway.pipeline_faults import placed
+from gateway.pipeline_form import Faults, FormError, Values
+from gateway.rendering import number
+from gateway.routes import tells
+from gateway.session import leave_note
+from gateway.signing_in import require_csrf
+
+router = APIRouter(include_in_schema=False)
+_csrf = [Depends(require_csrf)]
+
+
+@router.get("/teams/{tenant}/pipelines/new")
+async def new(request: Request, asking: PageAsking) -> Response:
+    return await _new_page(request, asking, {}, {})
+
+
+@router.post("/teams/{tenant}/pipelines/new", dependencies=_csrf, openapi_extra=tells(CREATE_PIPELINE))
+async def create(request: Request, asking: PageAsking) -> Response:
+    values = await _typed(request)
+    templates = (await asking.call(LIST_TEMPLATES, Empty())).pipelines
+    try:
+        made = await asking.call(CREATE_PIPELINE, new_pipeline.request_of(values, templates))
+    except FormError as error:
+        return await _new_page(request, asking, values, error.faults)
+    except (Invalid, Conflict, NotFound, NotConnected) as problem:
+        return await _new_page(request, asking, values, {new_pipeline.place_of(problem): [_words(problem)]})
+    leave_note(
+        request,
+        "Die Pipeline ist angelegt und noch ausgeschaltet: jetzt prüfen, Vorschau ansehen, einschalten.",
+    )
+    return RedirectResponse(f"/teams/{asking.tenant}/pipelines/{made.pipeline.id}/edit", status_code=303)
+
+
+@router.get("/teams/{tenant}/pipelines/{pipeline}/edit")
+async def edit(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
+    detail = await asking.call(GET_PIPELINE, PipelineRequest(pipeline=pipeline))
+    values = {"name": detail.pipeline.name, "version": detail.version}
+    return _edit_page(request, asking, detail, values | pipeline_form.values_of(detail.definition), {})
+
+
+@router.post(
+    "/teams/{tenant}/pipelines/{pipeline}/edit", dependencies=_csrf, openapi_extra=tells(UPDATE_PIPELINE)
+)
+async def save(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
+    """`more`: nothing is stored yet, one more row of the mapping is wanted."""
+    values = await _typed(request)
+    detail = await asking.call(GET_PIPELINE, PipelineRequest(pipeline=pipeline))
+    if "more" in values:
+        return _edit_page(request, asking, detail, pipeline_form.with_new_row(values), {})
+    try:
+        definition = pipeline_form.definition_of(values, detail.definition)
+    except FormError as error:
+        return _edit_page(request, asking, detail, values, error.faults)
+    try:
+        wanted = UpdatePipeline(
+            pipeline=pipeline,
+            name=values.get("name", "").strip(),
+            version=values.get("version", ""),
+            definition=definition,
+        )
+    except ValidationError as error:
+        faults = {str(fault["loc"][0]): [fault_words(fault)] for fault in error.errors()}
+        return _edit_page(request, asking, detail, values, faults)
+    try:
+        await asking.call(UPDATE_PIPELINE, wanted)
+    except Invalid as problem:
+        faults = placed(problem.detail, definition, pipeline_form.wanted_rows(values))
+        return _edit_page(request, asking, detail, values, faults)
+    except Conflict as problem:
+        return _edit_page(request, asking, detail, values, {"": [_words(problem)]})
+    leave_note(request, f"Die Pipeline „{wanted.name}“ ist geändert; alle Objekte werden neu beurteilt.")
+    return RedirectResponse(f"/teams/{asking.tenant}/pipelines", status_code=303)
+
+
+@router.get("/teams/{tenant}/pipelines/{pipeline}/delete")
+async def ask_to_delete(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
+    detail = await asking.call(GET_PIPELINE, PipelineRequest(pipeline=pipeline))
+    return _delete_page(request, asking, detail, None)
+
+
+@router.post(
+    "/teams/{tenant}/pipelines/{pipeline}/delete", dependencies=_csrf, openapi_extra=tells(DELETE_PIPELINE)
+)
+async def delete(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
+    """Only if its name was typed once more: there is no way back."""
+    values = await _typed(request)
+    detail = await asking.call(GET_PIPELINE, PipelineRequest(pipeline=pipeline))
+    if values.get("confirmed", "").strip() != detail.pipeline.name:
+        wrong = "Zum Löschen bitte den Namen der Pipeline genau so noch einmal eingeben."
+        return _delete_page(request, asking, detail, wrong)
+    try:
+        wanted = DeletePipeline(pipeline=pipeline, links_too="links_too" in values)
+        gone = await asking.call(DELETE_PIPELINE, wanted)
+    except Conflict as problem:
+        return _delete_page(request, asking, detail, _words(problem))
+    leave_note(
+        request,
+        f"Die Pipeline „{detail.pipeline.name}“ ist gelöscht, mit {number(gone.links)} Verknüpfungen und "
+        f"{number(gone.works)} wartenden oder geparkten Aufgaben.",
+    )
+    return RedirectResponse(f"/teams/{asking.tenant}/pipelines", status_code=303)
+
+
+async def _new_page(request: Request, asking: Asking, values: Values, faults: Faults) -> Response:
+    templates = await asking.call(LIST_TEMPLATES, Empty())
+    reply = await asking.call(LIST_CONNECTIONS, Empty())
+    active = [c for c in reply.connections if c.state is ConnectionState.ACTIVE]
+    return rendering.page(
+        request, "pipeline_new.html", status_code=422 if faults else 200, team=asking, tab="pipelines",
+        values=values, faults=faults, templates=templates.pipelines, lists=new_pipeline.LISTS,
+        ameise=[c for c in active if c.system is System.AMEISE],
+        zoho=[c for c in active if c.system is System.ZOHO], name_length=PIPELINE_NAME_LENGTH,
+    )  # fmt: skip
+
+
+def _edit_page(
+    request: Request, asking: Asking, detail: PipelineDetail, values: Values, faults: Faults
+) -> Response:
+    rows = pipeline_form.rows_of(values)
+    return rendering.page(
+        request, "pipeline_edit.html", status_code=422 if faults else 200, team=asking, tab="pipelines",
+        detail=detail, values=values, faults=faults, rows=rows,
+        wrong_rows=[n for n in rows if any(place.split(".")[0] == f"f{n}" for place in faults)],
+        trees={name: _tree(values.get(name, "")) for name in ("ameise_rule", "zoho_rule")},
+        is_kunde=detail.pipeline.table is Table.KUNDE, ways=list(Way), policies=list(Policy),
+        blanks=list(Blank), converters=list(Converter), people=list(Person), tables=list(Table),
+        name_length=PIPELINE_NAME_LENGTH,
+    )  # fmt: skip
+
+
+def _tree(text: str) -> rule_text.Branch | None:
+    """Of the rule as typed; none while it cannot be read, which is said beside it."""
+    try:
+        rule = rule_text.from_text(text)
+    except ValueError:
+        return None
+    return rule_text.branch_of(rule) if rule else None
+
+
+def _delete_page(request: Request, asking: Asking, detail: PipelineDetail, wrong: str | None) -> Response:
+    return rendering.page(
+        request, "pipeline_delete.html", status_code=422 if wrong else 200, team=asking, tab="pipelines",
+        pipeline=detail.pipeline, wrong=wrong,
+    )  # fmt: skip
+
+
+async def _typed(request: Request) -> dict[str, str]:
+    """All fields of the form, empty ones too."""
+    form: Any = await request.form(max_files=0)
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def _words(problem: Problem) -> str:
+    return ": ".join(filter(None, (problem.detail, problem.remedy)))

@@ -1,0 +1,106 @@
+"""From a definition to the fields of a form, and back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.names import Table
+from contracts.rpc.pipeline_definition import (
+    Blank,
+    Compare,
+    Comparison,
+    Converter,
+    FieldMapping,
+    Mark,
+    Person,
+    PipelineDefinition,
+    Policy,
+    Way,
+)
+from contracts.rpc.pipeline_switches import MatchWeights, SimplrMessages
+from gateway.pipeline_form import FormError, definition_of, rows_of, values_of, with_new_row
+
+ameise_names = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True)
+zoho_names = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,5}", fullmatch=True)
+short = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=5)
+mappings = st.builds(
+    FieldMapping,
+    ameise=ameise_names, zoho=zoho_names, way=st.sampled_from(Way), converter=st.sampled_from(Converter),
+    values=st.dictionaries(short, short, max_size=3), default=st.none() | short,
+    blank=st.sampled_from(Blank), required=st.booleans(), max_length=st.none() | st.integers(1, 999),
+    policy=st.none() | st.sampled_from(Policy), module=st.none() | zoho_names,
+    points_to=st.sampled_from(Table), parts=st.lists(ameise_names, max_size=3).map(tuple), separator=short,
+    constant=st.none() | short, template=st.none() | short,
+)  # fmt: skip
+definitions = st.builds(
+    PipelineDefinition,
+    unique_field=zoho_names, direction=st.sampled_from(Way), person=st.none() | st.sampled_from(Person),
+    layout=st.none() | st.just("123"), new_kunde=st.dictionaries(ameise_names, short, max_size=2),
+    simplr=st.builds(SimplrMessages), matching=st.builds(MatchWeights), policy=st.sampled_from(Policy),
+    ameise_rule=st.none() | st.just(Compare(field="plz", compare=Comparison.IS_KNOWN)), zoho_rule=st.none(),
+    vanished=st.none() | st.just(Mark(field="Status", gone="weg")), recreate=st.booleans(),
+    fields=st.lists(mappings, min_size=1, max_size=3).map(tuple),
+)  # fmt: skip
+
+NAME = FieldMapping(ameise="nachname", zoho="Last_Name", max_length=80)
+KEY = FieldMapping(ameise="ameise_id", zoho="Kundennummer", way=Way.TO_ZOHO)
+STORED = PipelineDefinition(unique_field="Kundennummer", fields=(KEY, NAME))
+
+
+@given(definitions)
+def test_what_nobody_touched_stays_as_it_is(definition):
+    assert definition_of(values_of(definition), definition) == definition
+
+
+def test_rows_are_changed_added_and_taken_away():
+    values = with_new_row(values_of(STORED)) | {
+        "f2.remove": "ja", "f3.ameise": "titel", "f3.zoho": "Titel", "f1.required": "ja", "policy": "ask",
+    }  # fmt: skip
+    changed = definition_of(values, STORED)
+    assert [(m.ameise, m.required) for m in changed.fields] == [("ameise_id", True), ("titel", False)]
+    assert changed.policy is Policy.ASK
+
+
+def test_a_new_row_that_nobody_filled_in_is_none():
+    values = with_new_row(values_of(STORED))
+    assert rows_of(values) == [1, 2, 3]
+    assert definition_of(values, STORED) == STORED
+
+
+def test_what_the_form_does_not_show_stays():
+    stored = STORED.model_copy(update={"matching": MatchWeights(sure=95), "vanished": None})
+    values = {k: v for k, v in values_of(stored).items() if not k.startswith(("matching.", "simplr."))}
+    assert definition_of(values, stored) == stored
+
+
+@pytest.mark.parametrize(
+    ("typed", "place", "words"),
+    [
+        ({"unique_field": ""}, "unique_field", "fehlt"),
+        ({"f2.ameise": "Nach Name"}, "f2.ameise", "so heißt kein Feld in Ameise"),
+        ({"f2.zoho": "Last Name"}, "f2.zoho", "so heißt nichts in der API von Zoho"),
+        ({"f2.max_length": "viele"}, "f2.max_length", "ganze Zahl"),
+        ({"f2.max_length": "0"}, "f2.max_length", "mindestens 1"),
+        ({"f2.converter": "zauber"}, "f2.converter", "erlaubt ist"),
+        ({"f2.values": "Herr"}, "f2.values", "Zeile 1"),
+        ({"f2.parts": "a, B"}, "f2.parts", "so heißt kein Feld in Ameise"),
+        ({"f1.remove": "ja", "f2.zoho": "?"}, "f2.zoho", "so heißt nichts"),
+        ({"f1.remove": "ja", "f2.remove": "ja"}, "fields", "ist leer"),
+        ({"matching.sure": "999"}, "matching.sure", "höchstens 300"),
+        ({"layout": "x"}, "layout", "nicht nur Ziffern"),
+        ({"vanished.gone": "weg"}, "vanished.field", "fehlt"),
+        ({"ameise_rule": "{"}, "ameise_rule", "kein gültiges JSON"),
+        ({"new_kunde": "Land = DE"}, "new_kunde", "so heißt kein Feld in Ameise"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(typed, place, words):
+    with pytest.raises(FormError) as caught:
+        definition_of(values_of(STORED) | typed, STORED)
+    assert list(caught.value.faults) == [place]
+    assert words in caught.value.faults[place][0]
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    with pytest.raises(FormError) as caught:
+        definition_of(values_of(STORED) | {"zoho_rule": "[]", "f2.zoho": "", "person": "x"}, STORED)
+    assert set(caught.value.faults) == {"zoho_rule", "f2.zoho", "person"}

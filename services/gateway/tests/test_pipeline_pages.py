@@ -1,0 +1,222 @@
+"""The pages on which pipelines are made, changed and deleted."""
+
+import html
+import re
+
+import pytest
+
+from contracts.names import System, Table
+from contracts.problems import Conflict, Invalid, NotConnected
+from contracts.rpc.auth import LIST_CONNECTIONS, Connections
+from contracts.rpc.pipeline_definition import (
+    Compare,
+    Comparison,
+    FieldMapping,
+    Not,
+    PipelineDefinition,
+    Policy,
+    Way,
+)
+from contracts.rpc.sync_pipelines import (
+    CREATE_PIPELINE,
+    DELETE_PIPELINE,
+    GET_PIPELINE,
+    LIST_TEMPLATES,
+    UPDATE_PIPELINE,
+    PipelineDetail,
+    PipelineGone,
+    PipelineTemplate,
+    PipelineTemplates,
+)
+
+DEFINITION = PipelineDefinition(
+    unique_field="Kundennummer",
+    ameise_rule=Not(negate=Compare(field="plz", compare=Comparison.BEGINS_WITH, value="<1>")),
+    fields=(
+        FieldMapping(ameise="ameise_id", zoho="Kundennummer", way=Way.TO_ZOHO),
+        FieldMapping(ameise="nachname", zoho="Last_Name", max_length=80, required=True),
+    ),
+)
+TEMPLATE = PipelineTemplate(name="Kunde", table=Table.KUNDE, module="Contacts", definition=DEFINITION)
+
+
+@pytest.fixture
+def connections(a_connection):
+    return a_connection(system=System.AMEISE), a_connection()
+
+
+@pytest.fixture
+async def browser(fake_services, browser_of_a_team, a_pipeline, connections):
+    detail = PipelineDetail(pipeline=a_pipeline(), version="v1", definition=DEFINITION)
+    for rpc in (CREATE_PIPELINE, GET_PIPELINE, UPDATE_PIPELINE):
+        fake_services.answer(rpc, detail)
+    fake_services.answer(LIST_TEMPLATES, PipelineTemplates(pipelines=(TEMPLATE,), picklists=()))
+    fake_services.answer(LIST_CONNECTIONS, Connections(connections=connections))
+    fake_services.answer(DELETE_PIPELINE, PipelineGone(links=1000, works=5))
+    return await browser_of_a_team()
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """What a browser would send of the edit page's form, were its main button pressed."""
+    form = page[page.index('/edit">') :]
+    sent = dict(re.findall(r'<input (?:type="hidden" )?name="([^"]+)" value="([^"]*)"', form))
+    for name, inner in re.findall(r'<select name="([^"]+)">(.*?)</select>', form, re.DOTALL):
+        values = re.findall(r'<option value="([^"]*)"( selected)?', inner)
+        sent[name] = next((value for value, chosen in values if chosen), values[0][0])
+    for name, text in re.findall(r'<textarea name="([^"]+)"[^>]*>(.*?)</textarea>', form, re.DOTALL):
+        sent[name] = text
+    for name, value in re.findall(r'<input type="checkbox" name="([^"]+)" value="([^"]*)" checked', form):
+        sent[name] = value
+    return {name: html.unescape(value) for name, value in sent.items()}
+
+
+def faults_at(page: str, name: str) -> str:
+    """The words beside one field."""
+    found = re.search(rf'name="{re.escape(name)}"(.*?)</label>', page, re.DOTALL)
+    assert found is not None, name
+    return found[1]
+
+
+async def test_a_form_that_is_sent_as_it_came_changes_nothing(browser, fake_services):
+    page = await browser.get("/pipelines/1/edit")
+    assert "nicht: plz beginnt mit „&lt;1&gt;“" in page
+    page = await browser.post("/pipelines/1/edit", **fields_of(page))
+    [asked] = fake_services.requests(UPDATE_PIPELINE)
+    assert asked.definition == DEFINITION
+    assert (asked.name, asked.version) == ("Kunden (natürlich)", "v1")
+
+
+async def test_one_more_row_is_offered_and_stored_once_it_is_filled_in(browser, fake_services):
+    page = await browser.get("/pipelines/1/edit")
+    page = await browser.post("/pipelines/1/edit", **fields_of(page), more="1")
+    assert "Neues Feld" in page
+    assert fake_services.requests(UPDATE_PIPELINE) == []
+    typed = fields_of(page) | {"f3.ameise": "titel", "f3.zoho": "Titel", "f3.policy": "ask"}
+    await browser.post("/pipelines/1/edit", **typed)
+    [asked] = fake_services.requests(UPDATE_PIPELINE)
+    assert asked.definition.fields[2] == FieldMapping(ameise="titel", zoho="Titel", policy=Policy.ASK)
+
+
+async def test_what_cannot_be_stays_typed_with_words_beside_it(browser, fake_services):
+    typed = fields_of(await browser.get("/pipelines/1/edit"))
+    typed |= {"f2.zoho": "Last <Name>", "ameise_rule": "{", "name": "N"}
+    page = await browser.post("/pipelines/1/edit", status=422, **typed)
+    assert "Nicht gespeichert." in page
+    assert "Last &lt;Name&gt;" in page
+    assert "so heißt nichts in der API von Zoho" in faults_at(page, "f2.zoho")
+    assert "kein gültiges JSON" in faults_at(page, "ameise_rule")
+    page = await browser.post("/pipelines/1/edit", status=422, **(fields_of(page) | {"name": "N" * 81}))
+    assert fake_services.requests(UPDATE_PIPELINE) == []
+
+
+async def test_a_name_too_long_is_said_at_the_name(browser):
+    typed = fields_of(await browser.get("/pipelines/1/edit")) | {"name": "N" * 81}
+    page = await browser.post("/pipelines/1/edit", status=422, **typed)
+    assert "ist zu lang" in faults_at(page, "name")
+
+
+async def test_what_sync_refuses_is_said_at_its_field(browser, fake_services):
+    refused = "Fehlt trägt den Schlüssel: ihm muss; nachname: die Pipeline geht nur nach Zoho"
+    fake_services.answer(UPDATE_PIPELINE, Invalid(refused))
+    typed = fields_of(await browser.get("/pipelines/1/edit"))
+    page = await browser.post("/pipelines/1/edit", status=422, **typed)
+    assert "trägt den Schlüssel" in faults_at(page, "unique_field")
+    assert 'class="mapping wrong" open' in page
+    assert '<span class="fault" role="alert">die Pipeline geht nur nach Zoho</span></summary>' in page
+    fake_services.answer(
+        UPDATE_PIPELINE, Conflict("die Pipeline wurde inzwischen geändert", remedy="neu laden")
+    )
+    page = await browser.post("/pipelines/1/edit", status=422, **fields_of(page))
+    assert "Nicht gespeichert. die Pipeline wurde inzwischen geändert: neu laden" in page
+
+
+async def test_a_mapping_with_long_value_lists_gets_through(browser, fake_services):
+    typed = fields_of(await browser.get("/pipelines/1/edit"))
+    typed |= {"f2.converter": "picklist", "f2.values": "\n".join(f"{n} = Größe {n}" for n in range(8000))}
+    await browser.post("/pipelines/1/edit", **typed)
+    [asked] = fake_services.requests(UPDATE_PIPELINE)
+    assert len(asked.definition.fields[1].values) == 8000
+
+
+async def test_a_pipeline_is_made_from_a_template_switched_off(browser, fake_services, connections):
+    ameise, zoho = connections
+    assert "Kunde: Kunden ↔ Contacts" in await browser.get("/pipelines/new")
+    ends = {"ameise_connection": ameise.id, "zoho_connection": zoho.id}
+    page = await browser.post("/pipelines/new", template="0", name="", module="Leads", **ends)
+    assert "noch ausgeschaltet" in page
+    assert "Pipeline ändern: Kunden (natürlich)" in page
+    [asked] = fake_services.requests(CREATE_PIPELINE)
+    assert (asked.name, asked.module, asked.enabled) == ("Kunde", "Leads", False)
+    assert asked.definition == DEFINITION
+
+
+async def test_a_list_of_ameise_gets_a_pipeline_without_a_template(browser, fake_services, connections):
+    ameise, zoho = connections
+    await browser.get("/pipelines/new")
+    typed = {"template": "list:sparte", "ameise_connection": ameise.id, "zoho_connection": zoho.id}
+    page = await browser.post("/pipelines/new", status=422, **typed)
+    for name in ("module", "unique_field"):
+        assert "ohne Vorlage bitte angeben" in faults_at(page, name)
+    await browser.post("/pipelines/new", **typed, module="Sparten", unique_field="Schluessel")
+    [asked] = fake_services.requests(CREATE_PIPELINE)
+    assert (asked.table, asked.module, asked.name) == (Table.SPARTE, "Sparten", "Sparten")
+    [key] = asked.definition.fields
+    assert (key.ameise, key.zoho, key.way) == ("key", "Schluessel", Way.TO_ZOHO)
+
+
+@pytest.mark.parametrize(
+    ("typed", "place", "words"),
+    [
+        ({"template": "9"}, "template", "bitte wählen"),
+        ({"template": "list:kunde"}, "template", "bitte wählen"),
+        ({"module": "a b"}, "module", "so heißt nichts"),
+        ({"name": "N" * 81}, "name", "ist zu lang"),
+        ({"zoho_connection": ""}, "zoho_connection", "bitte wählen"),
+    ],
+)
+async def test_what_cannot_be_made_is_said_at_its_field(
+    browser, fake_services, connections, typed, place, words
+):
+    ameise, zoho = connections
+    await browser.get("/pipelines/new")
+    right = {"template": "0", "ameise_connection": ameise.id, "zoho_connection": zoho.id}
+    page = await browser.post("/pipelines/new", status=422, **(right | typed))
+    assert words in faults_at(page, place)
+    assert fake_services.requests(CREATE_PIPELINE) == []
+
+
+async def test_what_sync_does_not_make_is_said_at_its_field(browser, fake_services, connections):
+    ameise, zoho = connections
+    typed = {"template": "0", "ameise_connection": ameise.id, "zoho_connection": zoho.id}
+    await browser.get("/pipelines/new")
+    fake_services.answer(CREATE_PIPELINE, Conflict("gibt es schon", remedy="bitte diese ändern"))
+    page = await browser.post("/pipelines/new", status=422, **typed)
+    assert "gibt es schon: bitte diese ändern" in faults_at(page, "module")
+    fake_services.answer(CREATE_PIPELINE, NotConnected("die Verbindung „Produktion“ ist nicht aktiv"))
+    page = await browser.post("/pipelines/new", status=422, **typed)
+    assert "ist nicht aktiv" in faults_at(page, "ameise_connection")
+
+
+async def test_a_pipeline_goes_only_once_its_name_was_typed_again(browser, fake_services):
+    page = await browser.get("/pipelines/1/delete")
+    assert "1.000 Verknüpfungen, 3 wartende und 2 geparkte" in page
+    page = await browser.post("/pipelines/1/delete", status=422, confirmed="Kunden")
+    assert "genau so noch einmal eingeben" in page
+    assert fake_services.requests(DELETE_PIPELINE) == []
+    fake_services.answer(
+        DELETE_PIPELINE, Conflict("die Pipeline hat 1000 Verknüpfungen", remedy="bestätigen")
+    )
+    page = await browser.post("/pipelines/1/delete", status=422, confirmed="Kunden (natürlich)")
+    assert "hat 1000 Verknüpfungen: bestätigen" in page
+    fake_services.answer(DELETE_PIPELINE, PipelineGone(links=1000, works=5))
+    await browser.post("/pipelines/1/delete", confirmed="Kunden (natürlich)", links_too="ja")
+    assert [asked.links_too for asked in fake_services.requests(DELETE_PIPELINE)] == [False, True]
+
+
+@pytest.mark.parametrize("form", ["new", "1/edit", "1/delete"])
+async def test_every_form_needs_the_token_of_its_page(browser, fake_services, form):
+    await browser.get(f"/pipelines/{form}")
+    await browser.post(f"/pipelines/{form}", status=403, csrf="falsch", confirmed="Kunden (natürlich)")
+    assert fake_services.asked == [] or {rpc for rpc, _, _ in fake_services.asked} <= {
+        GET_PIPELINE.subject, LIST_TEMPLATES.subject, LIST_CONNECTIONS.subject,
+    }  # fmt: skip
