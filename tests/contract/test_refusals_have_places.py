@@ -36,6 +36,7 @@ def definition(*more: dict[str, Any], **changed: Any) -> Definition:
         (Table.KUNDE, definition({"ameise": "b", "zoho": "B", "converter": "picklist"}), {"f3"}),
         (Table.KUNDE, definition({**KEY, "ameise": "b", "zoho": "B", "converter": "lookup"}), {"f3"}),
         (Table.KUNDE, definition(vanished={"field": "Last_Name", "gone": "weg"}), {"vanished.field"}),
+        (Table.KUNDE, definition(deletion={}, direction="to_ameise"), {"direction"}),
         (Table.KUNDE, definition(ameise_rule={**RULE, "value": None}), {"ameise_rule"}),
         (Table.KUNDE, definition(zoho_rule={**RULE, "compare": "less"}), {"zoho_rule"}),
         (Table.KUNDE, definition(ameise_rule={**RULE, "type": "date"}), {"ameise_rule"}),

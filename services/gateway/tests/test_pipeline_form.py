@@ -10,6 +10,7 @@ from contracts.rpc.pipeline_definition import (
     Compare,
     Comparison,
     Converter,
+    Deletion,
     FieldMapping,
     Mark,
     Person,
@@ -39,6 +40,7 @@ definitions = st.builds(
     simplr=st.builds(SimplrMessages), matching=st.builds(MatchWeights), policy=st.sampled_from(Policy),
     ameise_rule=st.none() | st.just(Compare(field="plz", compare=Comparison.IS_KNOWN)), zoho_rule=st.none(),
     vanished=st.none() | st.just(Mark(field="Status", gone="weg")), recreate=st.booleans(),
+    deletion=st.none() | st.builds(Deletion, after_days=st.integers(1, 3650)),
     fields=st.lists(mappings, min_size=1, max_size=3).map(tuple),
 )  # fmt: skip
 
@@ -89,6 +91,7 @@ def test_what_the_form_does_not_show_stays():
         ({"matching.sure": "999"}, "matching.sure", "höchstens 300"),
         ({"layout": "x"}, "layout", "nicht nur Ziffern"),
         ({"vanished.gone": "weg"}, "vanished.field", "fehlt"),
+        ({"deletion.after_days": "0"}, "deletion.after_days", ""),
         ({"ameise_rule": "{"}, "ameise_rule", "kein gültiges JSON"),
         ({"new_kunde": "Land = DE"}, "new_kunde", "so heißt kein Feld in Ameise"),
     ],

@@ -16,6 +16,7 @@ _OF_A_COMPARISON = (
 _PLACES = (
     (re.compile(r"trägt den Schlüssel"), "unique_field"),
     (re.compile(r"nicht zugleich markiert"), "vanished.field"),
+    (re.compile(r"^was in Ameise entfällt"), "direction"),
     (re.compile(r"^Ameise lässt nur Kunden ändern"), "direction"),
     (re.compile(r"^Art der Person"), "person"),
     (re.compile(r"^Mitteilungen an neue Kunden"), "simplr.user_name"),

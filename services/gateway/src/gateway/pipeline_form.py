@@ -57,6 +57,8 @@ def values_of(definition: PipelineDefinition) -> dict[str, str]:
     }
     if definition.vanished:
         values |= {f"vanished.{k}": v for k, v in definition.vanished.model_dump().items() if v is not None}
+    if definition.deletion:
+        values["deletion.after_days"] = str(definition.deletion.after_days)
     values |= {f"simplr.{k}": _switch(v) for k, v in definition.simplr.model_dump().items()}
     values |= {f"matching.{k}": str(v) for k, v in definition.matching.model_dump().items()}
     for number, mapping in enumerate(definition.fields, 1):
@@ -125,6 +127,7 @@ def definition_of(values: Values, stored: PipelineDefinition) -> PipelineDefinit
         "zoho_rule": read("zoho_rule", rule_text.from_text),
         "new_kunde": read("new_kunde", pairs_text.from_text),
         "vanished": _vanished(values, stored),
+        "deletion": {"after_days": days} if (days := _typed(values, "deletion.after_days")) else None,
         "simplr": stored.simplr.model_dump()
         | {n: _SWITCHES.get(values[f"simplr.{n}"]) for n in _SIMPLR if f"simplr.{n}" in values},
         "matching": stored.matching.model_dump()
@@ -205,7 +208,7 @@ def _place(loc: tuple[int | str, ...], rows: Sequence[int]) -> str:
             return f"f{rows[index]}.{name}"
         case ("fields", int(index), *_):
             return f"f{rows[index]}"
-        case ("simplr" | "matching" | "vanished" as group, str(name), *_):
+        case ("simplr" | "matching" | "vanished" | "deletion" as group, str(name), *_):
             return f"{group}.{name}"
         case (first, *_):
             return str(first)

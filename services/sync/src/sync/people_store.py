@@ -174,6 +174,12 @@ async def erase(session: AsyncSession, traces: Traces) -> dict[str, int]:
         session, "UPDATE zoho_position SET links_after = '' WHERE links_after = ANY(CAST(:ids AS text[]))",
         ids=list(traces.zoho_ids),
     )  # fmt: skip
+    # A dry run that stands at him, or at what is his, counts from the beginning.
+    await run_sql(
+        session,
+        "UPDATE dry_run SET after = '', done = 0, counts = '{}' WHERE after = ANY(CAST(:keys AS text[]))",
+        keys=[traces.kunde, *(key for _, key in traces.judged)],
+    )  # fmt: skip
     for direction in ("to_ameise", "to_zoho"):
         await run_sql(session, f"NOTIFY {channel(direction)}")
     return erased
