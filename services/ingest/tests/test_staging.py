@@ -8,6 +8,10 @@ from contracts.names import Table
 from contracts.rpc.ingest import DeliveryState, DeliveryStatus
 
 KUNDEN = "DEMO01_20261124_kunden.csv"
+SPARTEN = "DEMO01_20261124_sparten.csv"
+VERTRAEGE = "DEMO01_20261124_vertraege.csv"
+WITHOUT_KEY = b"spalte\r\n"
+"""A file that is refused: its table does not come."""
 
 
 async def problems(ingest: Any, delivery: DeliveryStatus) -> list[tuple[str, int | None]]:
@@ -126,3 +130,59 @@ async def test_known_rows_count_as_filled(ingest: Any, kit: Any) -> None:
     assert (delivery.state, delivery.reason) == (
         DeliveryState.HELD, "kunde: Spalte plz ist in 50% der Zeilen gefüllt, zuvor in 100%",
     )  # fmt: skip
+
+
+async def dangling(ingest: Any, delivery: DeliveryStatus) -> int:
+    return [rule for rule, _ in await problems(ingest, delivery)].count("points_nowhere")
+
+
+async def test_a_target_that_goes_without_the_rows_that_point_to_it_is_missed_once_they_come(
+    ingest: Any, kit: Any
+) -> None:
+    book = kit.a_book(2)
+    await ingest.deliver(book.files())
+    del book.tables[Table.SPARTE][0]
+    await ingest.deliver(book.files() | {VERTRAEGE: WITHOUT_KEY})
+    for _ in range(2):
+        assert await dangling(ingest, await ingest.deliver(book.files())) == 2
+    book.tables[Table.SPARTE].insert(0, {"id": "050", "text": "Kfz"})
+    assert await dangling(ingest, await ingest.deliver(book.files())) == 0
+    assert None not in (await hashes(ingest, Table.VERTRAG)).values()
+
+
+async def test_a_target_that_comes_for_the_first_time_is_missed_by_rows_that_came_before(
+    ingest: Any, kit: Any
+) -> None:
+    book = kit.a_book(2)
+    del book.tables[Table.SPARTE][0]
+    assert await dangling(ingest, await ingest.deliver(book.files() | {SPARTEN: WITHOUT_KEY})) == 0
+    for _ in range(2):
+        assert await dangling(ingest, await ingest.deliver(book.files())) == 2
+
+
+async def test_a_target_that_was_rejected_and_does_not_come_again_is_missed(ingest: Any, kit: Any) -> None:
+    book = kit.a_book(2)
+    line = line_of_second_kunde(book)
+    files = book.files()
+    files[KUNDEN] = files[KUNDEN].replace(line, line[:-1].rsplit(b";", 1)[0] + b"\r\n")
+    assert await problems(ingest, await ingest.deliver(files)) == [("row_too_short", 3)]
+    files[KUNDEN] = book.files()[KUNDEN].replace(line, b"")
+    for _ in range(2):
+        assert await dangling(ingest, await ingest.deliver(files)) == 2  # a Kontaktdatum and a Vertrag
+
+
+def line_of_second_kunde(book: Any) -> bytes:
+    [_, _, line] = book.files()[KUNDEN].splitlines(keepends=True)
+    return line
+
+
+async def test_a_row_that_came_by_another_line_while_it_pointed_nowhere_is_read_again(
+    ingest: Any, kit: Any
+) -> None:
+    book = kit.a_book(2)
+    await ingest.deliver(book.files())
+    del book.tables[Table.SPARTE][0]
+    book.tables[Table.VERTRAG][0]["beitrag_netto"] = "1234,5"  # as it was, in another form
+    assert await dangling(ingest, await ingest.deliver(book.files())) == 2
+    book.tables[Table.VERTRAG][0]["beitrag_netto"] = "1.234,50"
+    assert await dangling(ingest, await ingest.deliver(book.files())) == 2

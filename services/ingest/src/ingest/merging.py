@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.database import fetch_all, run_sql
 from contracts.events import TableCounts
 from contracts.ids import TenantId, Uuid
+from contracts.names import Table
 from ingest.composing import OBJECT_TABLES, versioned_sql
 from ingest.history import remember_changes
 from ingest.table_format import Format, TableFormat
@@ -182,21 +183,25 @@ async def apply(
 
 
 async def remember_lines(session: AsyncSession, definition: TableFormat, *, tenant: TenantId) -> None:
-    """Rows that came by another line and say the same are known by it next time; those that now point
-    nowhere are read again, so that it is said again."""
-    table = definition.table
+    """Rows that came by another line and say the same are known by it next time; by none, if that line must
+    be read again."""
     await run_sql(
         session,
         f"""
-        UPDATE {table} s SET row_hash = i.row_hash FROM incoming_{table} i
-        WHERE s.tenant = :tenant AND s.key = i.key
-          AND i.row_hash IS NOT NULL AND s.row_hash IS DISTINCT FROM i.row_hash
+        UPDATE {definition.table} s SET row_hash = i.row_hash FROM incoming_{definition.table} i
+        WHERE s.tenant = :tenant AND s.key = i.key AND s.row_hash IS DISTINCT FROM i.row_hash
         """,
         tenant=tenant,
     )
+
+
+async def forget_lines(session: AsyncSession, table: Table, *, tenant: TenantId) -> None:
+    """Rows that now point nowhere are read again, so that it is said again."""
     await run_sql(
         session,
-        f"UPDATE {table} SET row_hash = NULL "
-        f"WHERE tenant = :tenant AND key IN (SELECT key FROM dangling_{table})",
+        f"""
+        UPDATE {table} SET row_hash = NULL WHERE tenant = :tenant AND row_hash IS NOT NULL
+          AND key IN (SELECT key FROM dangling WHERE table_name = '{table}')
+        """,
         tenant=tenant,
     )

@@ -243,6 +243,7 @@ class OneDelivery:
                 whole=table in whole, delivery=current.delivery, as_of=current.as_of,
             )  # fmt: skip
         for table in _IN_ORDER_OF_NEED:
+            await merging.forget_lines(session, table, tenant=current.tenant)
             if table in first:
                 await merging.write_first(
                     session, form, form[table], tenant=current.tenant, delivery=current.delivery, now=now

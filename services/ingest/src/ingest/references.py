@@ -2,10 +2,11 @@
 """References that point nowhere: a Vertrag without Kunde, an unknown Sparte. They are warnings.
 
 A key is somewhere if the delivery brings it, or if it is stored and the delivery does not remove it. A row
-that points nowhere keeps no hash of its line, so that each delivery reads it and says so again.
+keeps the hash of its line only while all that it points to is stored: so each delivery reads the others and
+says again which of them point nowhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -29,17 +30,44 @@ async def report_dangling(
     tenant: TenantId,
 ) -> None:
     """Add to `read` a problem for each row that points nowhere, and a note for each column with such rows;
-    fill `dangling_<table>` with stored rows that begin to. After all tables were compared, before the merge.
-    What points to a table that never came is not judged.
+    fill `dangling` (table_name, column_name, key) with stored rows that begin to, of whatever table: it need
+    not come in this delivery. After all tables were compared, before the merge. What points to a table that
+    never came is not judged.
     """
-    ever = {*read.tables, *await store.delivered_tables(session, tenant)}
+    before = await store.delivered_tables(session, tenant)
+    await run_sql(
+        session,
+        "CREATE TEMPORARY TABLE dangling (table_name text, column_name text, key text COLLATE "
+        '"C") ON COMMIT DROP',
+    )
+    for definition in form.tables:
+        for column in definition.columns:
+            if column.points_to in staged:
+                is_new = column.points_to not in before
+                await _note_stored(session, definition.table, column, tenant, target_is_new=is_new)
     for table in staged:
-        await run_sql(
-            session, f'CREATE TEMPORARY TABLE dangling_{table} (key text COLLATE "C") ON COMMIT DROP'
-        )
         for column in form[table].columns:
-            if column.points_to in ever and column.name in read.tables[table].delivered:
+            if column.points_to in {*read.tables, *before} and column.name in read.tables[table].delivered:
                 await _report(session, read, staged, table, column, tenant)
+
+
+async def _note_stored(
+    session: AsyncSession, table: Table, column: Column, tenant: TenantId, *, target_is_new: bool
+) -> None:
+    """Stored rows whose target goes with this delivery; or, where the table that they point to comes for the
+    first time, is not among its rows."""
+    target, name = column.points_to, column.name
+    nowhere = f"EXISTS (SELECT FROM delta_{target} d WHERE d.key = s.{name} AND d.action = 'gone')"
+    if target_is_new:
+        nowhere = (
+            f"s.{name} IS NOT NULL AND NOT EXISTS (SELECT FROM incoming_{target} i WHERE i.key = s.{name})"
+        )
+    await run_sql(
+        session,
+        f"INSERT INTO dangling SELECT '{table}', '{name}', s.key FROM {table} s "
+        f"WHERE s.tenant = :tenant AND s.gone_since IS NULL AND {nowhere}",
+        tenant=tenant,
+    )
 
 
 async def _report(
@@ -50,9 +78,10 @@ async def _report(
     column: Column,
     tenant: TenantId,
 ) -> None:
-    lines = await _of_incoming(session, read, table, column, tenant)
-    if column.points_to in staged:
-        lines += await _of_known(session, staged[table], table, column, tenant)
+    target = read.tables.get(column.points_to) if column.points_to else None
+    rejected = target.rejected_keys if target else ()
+    lines = await _of_incoming(session, table, column, tenant, target_comes=bool(target), rejected=rejected)
+    lines += await _of_known(session, staged[table], table, column, tenant, rejected=rejected)
     if lines:
         read.notes.append(f"{table}.{column.name} zeigt in {len(lines)} Zeilen ins Leere")
         file = read.tables[table].file
@@ -63,20 +92,24 @@ async def _report(
 
 
 async def _of_incoming(
-    session: AsyncSession, read: ReadDelivery, table: Table, column: Column, tenant: TenantId
+    session: AsyncSession,
+    table: Table,
+    column: Column,
+    tenant: TenantId,
+    *,
+    target_comes: bool,
+    rejected: Sequence[str],
 ) -> list[tuple[int | None, int]]:
-    """Row and line of the rows read that point nowhere; they lose the hash of their line."""
+    """Row and line of the rows read that point nowhere. They lose the hash of their line; so do those that
+    point to a `rejected` row, which may not come again."""
     target = column.points_to
     there = (
         f"EXISTS (SELECT FROM {target} s WHERE s.tenant = :tenant AND s.key = w.key AND s.gone_since IS NULL)"
     )
     brought = ""
-    if delivered := read.tables.get(target) if target else None:
+    if target_comes:
         there += f" AND NOT EXISTS (SELECT FROM delta_{target} d WHERE d.key = w.key AND d.action = 'gone')"
-        brought = (
-            f" AND NOT EXISTS (SELECT FROM incoming_{target} t WHERE t.key = w.key)"
-            " AND NOT w.key = ANY(CAST(:rejected AS text[]))"
-        )
+        brought = f" AND NOT EXISTS (SELECT FROM incoming_{target} t WHERE t.key = w.key)"
     rows = await fetch_all(
         session,
         f"""
@@ -84,32 +117,35 @@ async def _of_incoming(
                         WHERE {column.name} IS NOT NULL),
         nowhere AS MATERIALIZED (SELECT key FROM wanted w WHERE NOT ({there}){brought}),
         found AS (UPDATE incoming_{table} i SET row_hash = NULL FROM nowhere n WHERE i.{column.name} = n.key
-                  RETURNING i.row, i.line)
-        SELECT row, line FROM found ORDER BY row
+                  RETURNING i.row, i.line, n.key)
+        SELECT row, line FROM found WHERE NOT key = ANY(CAST(:rejected AS text[])) ORDER BY row
         """,
         tenant=tenant,
-        **({"rejected": list(delivered.rejected_keys)} if delivered else {}),
+        rejected=list(rejected),
     )
     return [(row["row"], row["line"]) for row in rows]
 
 
 async def _of_known(
-    session: AsyncSession, staged: Staged, table: Table, column: Column, tenant: TenantId
+    session: AsyncSession,
+    staged: Staged,
+    table: Table,
+    column: Column,
+    tenant: TenantId,
+    *,
+    rejected: Sequence[str],
 ) -> list[tuple[int | None, int]]:
-    """The same of rows whose lines are known: their target goes with this delivery."""
+    """The same of rows whose lines are known."""
     rows = await fetch_all(
         session,
         f"""
-        WITH found AS (
-            INSERT INTO dangling_{table}
-            SELECT s.key FROM {table} s JOIN delta_{column.points_to} d ON d.key = s.{column.name}
-            WHERE s.tenant = :tenant AND s.gone_since IS NULL AND d.action = 'gone'
-              AND NOT EXISTS (SELECT FROM unseen_{table} u WHERE u.key = s.key)
-            RETURNING key
-        )
         SELECT replace(CAST(s.row_hash AS text), '-', '') AS hash
-        FROM found JOIN {table} s ON s.tenant = :tenant AND s.key = found.key
+        FROM dangling d JOIN {table} s ON s.tenant = :tenant AND s.key = d.key
+        WHERE d.table_name = '{table}' AND d.column_name = '{column.name}'
+          AND NOT s.{column.name} = ANY(CAST(:rejected AS text[]))
+          AND NOT EXISTS (SELECT FROM unseen_{table} u WHERE u.key = s.key)
         """,
         tenant=tenant,
+        rejected=list(rejected),
     )
     return [(None, line) for line in sorted(staged.known.lines_of(row["hash"] for row in rows).values())]

@@ -21,7 +21,7 @@ from chassis.database import fetch_all, run_sql
 from contracts.ids import TenantId
 from contracts.names import Table
 from contracts.rpc.ingest_format import ColumnType
-from ingest.problems import Problem, Rule
+from ingest.problems import Problem, Rule, value_class
 from ingest.table_format import TableFormat
 
 if TYPE_CHECKING:
@@ -202,12 +202,12 @@ async def _twins_of_each_other(session: AsyncSession, file: "TableFile") -> list
             DELETE FROM incoming_{table} i
             USING (SELECT ctid, row_number() OVER (PARTITION BY key ORDER BY row DESC) AS place
                    FROM incoming_{table}) t
-            WHERE t.ctid = i.ctid AND t.place > 1 RETURNING i.row, i.line
+            WHERE t.ctid = i.ctid AND t.place > 1 RETURNING i.key, i.row, i.line
         )
-        SELECT row, line FROM twins ORDER BY row
+        SELECT key, row, line FROM twins ORDER BY row
         """,
     )
-    return [_twin(file, row["row"], row["line"]) for row in rows]
+    return [_twin(file, row["key"], row["row"], row["line"]) for row in rows]
 
 
 async def _twins_of_known(
@@ -235,16 +235,17 @@ async def _twins_of_known(
         session, f"INSERT INTO unseen_{table} SELECT unnest(CAST(:keys AS text[]))", keys=overtaking
     )
     return [
-        _twin(file, row["row"], row["line"])
+        _twin(file, row["key"], row["row"], row["line"])
         if row["key"] in overtaken
-        else _twin(file, None, lines[row["hash"]])
+        else _twin(file, row["key"], None, lines[row["hash"]])
         for row in rows
     ]
 
 
-def _twin(file: "TableFile", row: int | None, line: int) -> Problem:
+def _twin(file: "TableFile", key: str, row: int | None, line: int) -> Problem:
     [first, *others] = file.definition.key
-    return Problem(file.form.file, Rule.KEY_TWICE, row, None if others else first, line)
+    column, kind = (None, None) if others else (first, value_class(key))
+    return Problem(file.form.file, Rule.KEY_TWICE, row, column, line, kind)
 
 
 async def _filled_unseen(session: AsyncSession, file: "TableFile", tenant: TenantId) -> Mapping[str, int]:
