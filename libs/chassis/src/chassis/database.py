@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import psycopg
 import structlog
@@ -167,3 +167,10 @@ async def run_sql(session: AsyncSession, sql: str, **parameters: Any) -> int:
     """Run a textual statement; returns the number of rows it touched."""
     result = await (await session.connection()).execute(text(sql), parameters)
     return result.rowcount
+
+
+async def driver_connection(session: AsyncSession) -> "psycopg.AsyncConnection[Any]":
+    """psycopg's own connection, inside the session's transaction: for COPY, cursors on the server, and binary
+    results."""
+    raw = await (await session.connection()).get_raw_connection()
+    return cast("psycopg.AsyncConnection[Any]", raw.driver_connection)

@@ -9,17 +9,16 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
 import structlog
-from psycopg import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import objects
 from chassis.broker import Broker
 from chassis.cause import Cause
-from chassis.database import Database
+from chassis.database import Database, driver_connection
 from chassis.german_csv import BOM, csv_line
 from chassis.outbox import Outbox
 from contracts.events import TableDownloaded
@@ -96,8 +95,7 @@ class Downloads:
 async def _write_rows(
     session: AsyncSession, file: BinaryIO, header: Sequence[str], query: str, parameters: dict[str, Any]
 ) -> int:
-    raw = await (await session.connection()).get_raw_connection()
-    connection = cast("AsyncConnection[Any]", raw.driver_connection)
+    connection = await driver_connection(session)
     file.write(BOM + csv_line(header).encode())
     written = 0
     async with connection.cursor(name="download") as cursor:

@@ -12,12 +12,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database import fetch_all, run_sql
+from chassis.database import driver_connection, fetch_all, run_sql
 from contracts.ids import TenantId
 from contracts.names import Table
 from contracts.rpc.ingest_format import ColumnType
@@ -87,13 +87,13 @@ async def stage(
     if not is_first:
         await run_sql(session, f"ANALYZE incoming_{table}")
     twins = await _twins_of_each_other(session, file) if reader.may_have_twins() else []
-    read = reader.result().with_known(known.count, {})
-    if known.count and read.rows > known.count:
+    read = reader.result()
+    if known.count and read.rows:
         twins += await _twins_of_known(session, file, known, tenant)
     filled = {name: stored.filled[name] for name in file.delivered}
     for name, count in (await _filled_unseen(session, file, tenant)).items():
         filled[name] -= count
-    return read.with_known(0, filled).without_twins(twins), Staged(known, is_first)
+    return read.with_known(known.count, filled).without_twins(twins), Staged(known, is_first)
 
 
 async def _is_first(session: AsyncSession, table: Table, tenant: TenantId) -> bool:
@@ -109,7 +109,7 @@ async def _stored(session: AsyncSession, definition: TableFormat, tenant: Tenant
         f"SELECT count(*), string_agg(uuid_send(row_hash), ''::bytea), {counts} "
         f"FROM {definition.table} WHERE tenant = %s AND gone_since IS NULL"
     )
-    async with (await _connection(session)).cursor(binary=True) as cursor:
+    async with (await driver_connection(session)).cursor(binary=True) as cursor:
         await cursor.execute(query.encode(), (tenant,))
         row = await cursor.fetchone()
     assert row is not None
@@ -125,7 +125,7 @@ async def _note_unseen(
         return
     await run_sql(session, f"CREATE TEMPORARY TABLE missed_{table} (row_hash uuid) ON COMMIT DROP")
     into = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(f"missed_{table}"))
-    async with (await _connection(session)).cursor() as cursor, cursor.copy(into) as copy:
+    async with (await driver_connection(session)).cursor() as cursor, cursor.copy(into) as copy:
         await copy.write("".join(f"{hash_}\n" for hash_ in known.missed))
     await run_sql(session, f"ANALYZE missed_{table}")
     await run_sql(
@@ -158,7 +158,7 @@ async def _copy(
 ) -> None:
     rows = 0
     async with (
-        (await _connection(session)).cursor() as cursor,
+        (await driver_connection(session)).cursor() as cursor,
         aclosing(_ahead(reader.frames())) as frames,
     ):
         async for columns, height, body in frames:
@@ -184,7 +184,7 @@ async def _ahead(frames: Iterator["pl.DataFrame"]) -> AsyncGenerator[_Part]:
 
     upcoming = asyncio.create_task(asyncio.to_thread(following))
     try:
-        while part := await upcoming:
+        while part := await asyncio.shield(upcoming):
             upcoming = asyncio.create_task(asyncio.to_thread(following))
             yield part
     finally:
@@ -226,13 +226,13 @@ async def _twins_of_known(
         tenant=tenant,
     )
     lines = known.lines_of(row["hash"] for row in rows)
-    overtaken = [row["key"] for row in rows if lines[row["hash"]] > row["line"]]
-    overtaking = [row["key"] for row in rows if lines[row["hash"]] < row["line"]]
+    overtaken = {row["key"] for row in rows if lines[row["hash"]] > row["line"]}
+    overtaking = {row["key"] for row in rows} - overtaken
     await run_sql(
-        session, f"DELETE FROM incoming_{table} WHERE key = ANY(CAST(:keys AS text[]))", keys=overtaken
+        session, f"DELETE FROM incoming_{table} WHERE key = ANY(CAST(:keys AS text[]))", keys=list(overtaken)
     )
     await run_sql(
-        session, f"INSERT INTO unseen_{table} SELECT unnest(CAST(:keys AS text[]))", keys=overtaking
+        session, f"INSERT INTO unseen_{table} SELECT unnest(CAST(:keys AS text[]))", keys=list(overtaking)
     )
     return [
         _twin(file, row["key"], row["row"], row["line"])
@@ -258,8 +258,3 @@ async def _filled_unseen(session: AsyncSession, file: "TableFile", tenant: Tenan
         tenant=tenant,
     )
     return row
-
-
-async def _connection(session: AsyncSession) -> "AsyncConnection[Any]":
-    raw = await (await session.connection()).get_raw_connection()
-    return cast("AsyncConnection[Any]", raw.driver_connection)

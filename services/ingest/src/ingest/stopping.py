@@ -3,12 +3,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, cast
 
-from psycopg import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database import fetch_all, run_sql
+from chassis.database import driver_connection, fetch_all, run_sql
 from chassis.stop_list import StopList
 from contracts.ids import Kundennummer, TenantId
 from contracts.names import Table
@@ -70,8 +68,7 @@ async def _stopped_in(
     session: AsyncSession, query: str, stop_list: StopList, stopped: Collection[str], tenant: TenantId
 ) -> frozenset[Kundennummer]:
     """The key stays here: it must not travel to the database that the list shall outlive."""
-    raw = await (await session.connection()).get_raw_connection()
-    connection = cast("AsyncConnection[Any]", raw.driver_connection)
+    connection = await driver_connection(session)
     found: set[str] = set()
     async with connection.cursor(name="stopping") as cursor:
         await cursor.execute(query.encode())
