@@ -17,8 +17,11 @@ import nats
 import psycopg
 import pytest
 
+from chassis.database import Database
+from chassis.outbox import Outbox
 from chassis.process import Foundation
 from chassis.rpc import RpcClient
+from chassis.stop_list import StopList
 from contracts.actor import Actor, ActorKind, Role
 from contracts.events import Event
 from contracts.ids import TenantId
@@ -36,6 +39,8 @@ from contracts.rpc.ingest import (
 from contracts.work import ObjectsChanged
 from ingest import tls
 from ingest.app import running
+from ingest.format_overrides import Formats
+from ingest.importing import Importer
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
 from ingest.table_format import load_format
@@ -326,6 +331,17 @@ def lay_down(settings: IngestSettings) -> Callable[..., None]:
             (home / name).write_bytes(content)
 
     return lay
+
+
+@pytest.fixture
+def importer(settings: IngestSettings) -> Importer:
+    """The importer alone, without FTP and NATS: it imports when it is asked."""
+    database, outbox = Database(settings.database_url), Outbox(Service.INGEST)
+    base: Any = SimpleNamespace(
+        database=database, all_tenants=Database(settings.database_all_tenants_url), outbox=outbox
+    )
+    stop_list = StopList(settings.stop_list_folder, settings.stop_list_key)
+    return Importer(base, settings, Formats(FORMAT, database, outbox), Spool(settings.spool_dir), stop_list)
 
 
 @pytest.fixture

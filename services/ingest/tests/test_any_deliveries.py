@@ -9,24 +9,19 @@ import io
 import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from chassis.database import Database, fetch_all
-from chassis.outbox import Outbox
-from chassis.stop_list import StopList
 from contracts.ids import TenantId, Uuid, new_id
-from contracts.names import Service, Table
+from contracts.names import Table
 from contracts.rpc.ingest import DeliveryState
 from contracts.work import ObjectsChanged
 from ingest import store
-from ingest.format_overrides import Formats
 from ingest.importing import Importer
-from ingest.spool import Spool
 from ingest.table_format import load_format
 from ingest.tables import DeliveryRow
 
@@ -173,16 +168,8 @@ def canonical(cells: dict[str, str]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def teams(urls: Any, settings: Any, tmp_path: Any) -> Any:
+def teams(importer: Importer) -> Any:
     """`teams()` makes the next team."""
-    database, outbox = Database(settings.database_url), Outbox(Service.INGEST)
-    base = SimpleNamespace(
-        database=database, all_tenants=Database(settings.database_all_tenants_url), outbox=outbox
-    )
-    importer = Importer(
-        cast("Any", base), settings, Formats(FORMAT, database, outbox), Spool(tmp_path / "spool"),
-        StopList(settings.stop_list_folder, settings.stop_list_key),
-    )  # fmt: skip
     numbers = itertools.count(1)
     return lambda: Team(importer, TenantId(f"team-{next(numbers)}"))
 

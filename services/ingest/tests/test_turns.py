@@ -1,41 +1,20 @@
 """Whose delivery is imported next, and whose no more."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from chassis import leases
-from chassis.database import Database
-from chassis.outbox import Outbox
-from chassis.stop_list import StopList
 from contracts.ids import TenantId, new_id
-from contracts.names import Service
 from contracts.rpc.ingest import DeliveryState
 from ingest import importing, store
-from ingest.format_overrides import Formats
 from ingest.importing import Importer
-from ingest.spool import Spool
 from ingest.tables import DeliveryRow
 
 NOON = datetime(2020, 11, 24, 12, tzinfo=UTC)
 BERLIN, HAMBURG, KOELN = TenantId("berlin"), TenantId("hamburg"), TenantId("koeln")
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def importer(urls: Any, settings: Any, kit: Any, tmp_path: Path) -> Importer:
-    """Without NATS; it imports when it is asked."""
-    database, outbox = Database(settings.database_url), Outbox(Service.INGEST)
-    base = SimpleNamespace(
-        database=database, all_tenants=Database(settings.database_all_tenants_url), outbox=outbox
-    )
-    return Importer(
-        cast("Any", base), settings, Formats(kit.format, database, outbox),
-        Spool(tmp_path / "spool"), StopList(settings.stop_list_folder, settings.stop_list_key),
-    )  # fmt: skip
 
 
 async def a_delivery(
