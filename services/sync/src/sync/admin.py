@@ -36,11 +36,9 @@ class Admin:
         Pipelines that have judged nothing yet get what ingest has stored already. Should that fail
         (Unavailable), asking again does it.
         """
-        reply = await self.rpc.call(
-            LIST_CONNECTIONS, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
+        await check_connections(
+            self.rpc, caller, ameise=request.ameise_connection, zoho=request.zoho_connection
         )
-        check_connection(reply.connections, request.ameise_connection, System.AMEISE)
-        check_connection(reply.connections, request.zoho_connection, System.ZOHO)
         async with self.database.tenant(caller.tenant) as session:
             created = await pipeline_store.create_built_in(
                 session,
@@ -64,8 +62,16 @@ class Admin:
         return Pipelines(pipelines=tuple(summary(row) for row in rows))
 
 
-def check_connection(connections: tuple[Connection, ...], wanted: Uuid, system: System) -> None:
-    """Raise NotFound, NotConnected unless it is this tenant's and active."""
+async def check_connections(rpc: RpcClient, caller: Caller, *, ameise: Uuid, zoho: Uuid) -> None:
+    """Ask auth; raise NotFound, NotConnected unless both are this tenant's and active."""
+    reply = await rpc.call(
+        LIST_CONNECTIONS, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
+    )
+    _check_connection(reply.connections, ameise, System.AMEISE)
+    _check_connection(reply.connections, zoho, System.ZOHO)
+
+
+def _check_connection(connections: tuple[Connection, ...], wanted: Uuid, system: System) -> None:
     found = next((c for c in connections if c.id == wanted and c.system is system), None)
     if found is None:
         raise NotFound(f"es gibt keine {system}-Verbindung {wanted}")

@@ -15,10 +15,8 @@ from contracts.events import (
     PipelineUpdated,
 )
 from contracts.ids import PipelineId
-from contracts.names import System
 from contracts.problems import Conflict, NotFound
 from contracts.rpc import Empty
-from contracts.rpc.auth import LIST_CONNECTIONS
 from contracts.rpc.ingest import SEND_AGAIN, SendAgainRequest
 from contracts.rpc.sync_pipelines import (
     CreatePipeline,
@@ -33,7 +31,7 @@ from contracts.rpc.sync_pipelines import (
     UpdatePipeline,
 )
 from sync import pipeline_store
-from sync.admin import check_connection, summary
+from sync.admin import check_connections, summary
 from sync.definition_check import check_definition
 from sync.drift_store import told
 from sync.pipelines import Definition, Pipeline
@@ -52,11 +50,9 @@ class PipelineAdmin:
         """Raises Invalid, Conflict, and NotFound or NotConnected for the connections."""
         definition = Definition.model_validate(request.definition.model_dump())
         check_definition(request.table, definition)
-        reply = await self.rpc.call(
-            LIST_CONNECTIONS, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
+        await check_connections(
+            self.rpc, caller, ameise=request.ameise_connection, zoho=request.zoho_connection
         )
-        check_connection(reply.connections, request.ameise_connection, System.AMEISE)
-        check_connection(reply.connections, request.zoho_connection, System.ZOHO)
         async with self.database.tenant(caller.tenant) as session:
             number = await pipeline_store.create(
                 session,
