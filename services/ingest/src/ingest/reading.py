@@ -9,7 +9,7 @@ when there is something to read.
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,10 +23,12 @@ from ingest.parsing import Cells, FileForm, cells_of, form_of
 from ingest.problems import Problem, Rule, TableRejected
 from ingest.records import Block, records, wanted_lines
 from ingest.spool import UNFINISHED_SUFFIX
-from ingest.table_format import Format, TableFormat
+from ingest.table_format import Column, Format, TableFormat
 
 READER = 1
 """Counted up whenever a line may be read differently than before: then no line is known."""
+FEW_TARGETS = 10_000
+"""Keys of entries that a column points to: lists have fewer, tables of people more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class TableFile:
 class ReadTable:
     """What was read of one table. `rows`: good ones, known or new; `filled` and `unreadable` count cells of
     these rows per delivered column: those where something stands, and those of them that could not be
-    read."""
+    read. `targets`: the keys that a column's new rows point to, where they are few."""
 
     table: Table
     file: str
@@ -63,6 +65,7 @@ class ReadTable:
     rows: int
     filled: Mapping[str, int]
     unreadable: Mapping[str, int]
+    targets: Mapping[str, Sequence[str]]
     cut_off: bool
     rejected: int
     rejected_keys: tuple[str, ...]
@@ -160,6 +163,7 @@ class TableReader:
         self._file, self._is_known = file, is_known
         self._judge = Judge(file.form, file.definition, file.columns)
         self._key_hashes: list[pl.Series] = []
+        self._targets = {c.name: pl.Series(dtype=pl.String) for c in self._references()}
         self._breaks = 0
         self._bytes = 0
 
@@ -176,6 +180,7 @@ class TableReader:
             frame = self._frame(block)
             if frame.height:
                 self._key_hashes.append(frame["key"].hash())
+                self._note_targets(frame)
                 yield frame
 
     def _lines(self) -> Iterator[Lines]:
@@ -183,6 +188,18 @@ class TableReader:
             yield lines
             self._bytes += len(lines.text) + lines.ended
         self._bytes = self._file.bytes_
+
+    def _references(self) -> Iterator[Column]:
+        delivered = self._file.columns.values()
+        return (c for c in self._file.definition.columns if c.points_to and c.name in delivered)
+
+    def _note_targets(self, frame: pl.DataFrame) -> None:
+        for name, known in list(self._targets.items()):
+            targets = pl.concat([known, frame[name].drop_nulls().unique().alias("")]).unique()
+            if len(targets) <= FEW_TARGETS:
+                self._targets[name] = targets
+            else:
+                del self._targets[name]
 
     def may_have_twins(self) -> bool:
         """Whether two good rows may have the same key. (Two of one block cannot.)"""
@@ -200,6 +217,7 @@ class TableReader:
             rows=seen.rows,
             filled=dict(seen.filled),
             unreadable=dict(seen.unreadable),
+            targets={name: targets.to_list() for name, targets in self._targets.items()},
             cut_off=seen.cut_off,
             rejected=seen.rejected,
             rejected_keys=tuple(seen.rejected_keys),

@@ -16,7 +16,7 @@ from contracts.names import Table
 from ingest import store
 from ingest.judging import KEPT_PROBLEMS
 from ingest.problems import Problem, Rule
-from ingest.reading import ReadDelivery
+from ingest.reading import ReadDelivery, ReadTable
 from ingest.staging import Staged
 from ingest.table_format import Column, Format
 
@@ -80,7 +80,9 @@ async def _report(
 ) -> None:
     target = read.tables.get(column.points_to) if column.points_to else None
     rejected = target.rejected_keys if target else ()
-    lines = await _of_incoming(session, table, column, tenant, target_comes=bool(target), rejected=rejected)
+    lines = await _of_incoming(
+        session, read.tables[table], column, tenant, target_comes=bool(target), rejected=rejected
+    )
     lines += await _of_known(session, staged[table], table, column, tenant, rejected=rejected)
     if lines:
         read.notes.append(f"{table}.{column.name} zeigt in {len(lines)} Zeilen ins Leere")
@@ -93,7 +95,7 @@ async def _report(
 
 async def _of_incoming(
     session: AsyncSession,
-    table: Table,
+    read: ReadTable,
     column: Column,
     tenant: TenantId,
     *,
@@ -102,7 +104,13 @@ async def _of_incoming(
 ) -> list[tuple[int | None, int]]:
     """Row and line of the rows read that point nowhere. They lose the hash of their line; so do those that
     point to a `rejected` row, which may not come again."""
-    target = column.points_to
+    table, target = read.table, column.points_to
+    wanted = (
+        'SELECT unnest(CAST(:targets AS text[])) COLLATE "C" AS key'
+        if column.name in read.targets
+        else f'SELECT DISTINCT {column.name} COLLATE "C" AS key FROM incoming_{table} '
+        f"WHERE {column.name} IS NOT NULL"
+    )
     there = (
         f"EXISTS (SELECT FROM {target} s WHERE s.tenant = :tenant AND s.key = w.key AND s.gone_since IS NULL)"
     )
@@ -113,8 +121,7 @@ async def _of_incoming(
     rows = await fetch_all(
         session,
         f"""
-        WITH wanted AS (SELECT DISTINCT {column.name} COLLATE "C" AS key FROM incoming_{table}
-                        WHERE {column.name} IS NOT NULL),
+        WITH wanted AS ({wanted}),
         nowhere AS MATERIALIZED (SELECT key FROM wanted w WHERE NOT ({there}){brought}),
         found AS (UPDATE incoming_{table} i SET row_hash = NULL FROM nowhere n WHERE i.{column.name} = n.key
                   RETURNING i.row, i.line, n.key)
@@ -122,6 +129,7 @@ async def _of_incoming(
         """,
         tenant=tenant,
         rejected=list(rejected),
+        **({"targets": read.targets[column.name]} if column.name in read.targets else {}),
     )
     return [(row["row"], row["line"]) for row in rows]
 

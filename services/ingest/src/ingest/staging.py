@@ -9,10 +9,10 @@ One block of the file is read in a thread while PostgreSQL stores the one before
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from psycopg import sql
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -159,9 +159,9 @@ async def _copy(
     rows = 0
     async with (
         (await driver_connection(session)).cursor() as cursor,
-        aclosing(_ahead(reader.frames())) as frames,
+        aclosing(_as_csv(reader.frames())) as parts,
     ):
-        async for columns, height, body in frames:
+        async for columns, height, body in parts:
             into = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(
                 sql.Identifier(f"incoming_{table}"), sql.SQL(", ").join(map(sql.Identifier, columns))
             )
@@ -171,21 +171,34 @@ async def _copy(
             loaded(rows, reader.percent)
 
 
+T = TypeVar("T")
+
 _Part = tuple[list[str], int, str]
 """Columns, number of rows, and rows as CSV."""
 
 
-async def _ahead(frames: Iterator["pl.DataFrame"]) -> AsyncGenerator[_Part]:
-    """The frames as CSV, each made in a thread while the one before is in use."""
+async def _as_csv(frames: Iterator["pl.DataFrame"]) -> AsyncGenerator[_Part]:
+    """One frame is read, and the one before made CSV, each in a thread, while PostgreSQL stores a third."""
+    async with aclosing(_ahead(lambda: asyncio.to_thread(next, frames, None))) as read:
 
-    def following() -> _Part | None:
-        frame = next(frames, None)
-        return None if frame is None else (frame.columns, frame.height, frame.write_csv(include_header=False))
+        async def following() -> _Part | None:
+            frame = await anext(read, None)
+            if frame is None:
+                return None
+            body = await asyncio.to_thread(frame.write_csv, include_header=False)
+            return frame.columns, frame.height, body
 
-    upcoming = asyncio.create_task(asyncio.to_thread(following))
+        async with aclosing(_ahead(following)) as parts:
+            async for part in parts:
+                yield part
+
+
+async def _ahead(make: Callable[[], Awaitable[T | None]]) -> AsyncGenerator[T]:
+    """What `make` makes until it makes nothing, each while the one before is in use."""
+    upcoming = asyncio.ensure_future(make())
     try:
-        while part := await asyncio.shield(upcoming):
-            upcoming = asyncio.create_task(asyncio.to_thread(following))
+        while (part := await asyncio.shield(upcoming)) is not None:
+            upcoming = asyncio.ensure_future(make())
             yield part
     finally:
         # A thread cannot be stopped, and the file must not be closed under it.

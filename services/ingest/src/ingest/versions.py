@@ -162,48 +162,57 @@ _CHANGED_FIELDS = """
 
 async def tell(session: AsyncSession, outbox: Outbox, table: Table, current: Import, count: int) -> None:
     """Ask sync for the work and tell the events of the `count` rows of `told_<table>`."""
-    told = f"SELECT position, key, version, gone, action, fields FROM told_{table}"
-    await _tell(session, outbox, table, current, told, count)
+    change = f"""'{{"table":"{table}","key":"' || key || '","action":"' || action
+                 || '","fields":[' || {_FIELDS} || ']}}'"""
+    version = (
+        """'{"key":"' || key || '","version":"' || version || '","gone":' || CAST(gone AS text) || '}'"""
+    )
+    await _tell(session, outbox, current, _Told(table, f"told_{table}", count, change, version))
 
 
 async def tell_first(
     session: AsyncSession, outbox: Outbox, table: Table, current: Import, count: int
 ) -> None:
-    """The same of a table that got its first `count` rows."""
-    told = (
-        "SELECT row_number() OVER (ORDER BY key) AS position, key, version, false AS gone, "
-        f"'created' AS action, CAST('{{}}' AS text[]) AS fields FROM {table} WHERE tenant = :tenant"
+    """The same of a table that got its first `count` rows, which are all created."""
+    rows = (
+        "(SELECT row_number() OVER (ORDER BY key) AS position, key, version "
+        f"FROM {table} WHERE tenant = :tenant)"
     )
-    await _tell(session, outbox, table, current, told, count, tenant=current.tenant)
+    change = f"""'{{"table":"{table}","key":"' || key || '","action":"created"}}'"""
+    version = """'{"key":"' || key || '","version":"' || version || '"}'"""
+    told = _Told(table, rows, count, change, version)
+    await _tell(session, outbox, current, told, tenant=current.tenant)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Objects of a table to tell of. `rows` has a `position` (from 1) for each of the `count`; `change` and
+    `version` make JSON of a row: of ObjectChange and KeyVersion."""
+
+    table: Table
+    rows: str
+    count: int
+    change: str
+    version: str
 
 
 async def _tell(
-    session: AsyncSession,
-    outbox: Outbox,
-    table: Table,
-    current: Import,
-    told: str,
-    count: int,
-    **parameters: Any,
+    session: AsyncSession, outbox: Outbox, current: Import, told: _Told, **parameters: Any
 ) -> None:
-    """`told` is a SELECT of `position` (from 1), key, version, gone, action and fields.
-
-    PostgreSQL puts the messages together: row by row, a million objects take Python half a minute. A key
+    """PostgreSQL puts the messages together: row by row, a million objects take Python half a minute. A key
     needs no escaping in JSON by its form, nor do names of columns."""
     event = ObjectsCompared.model_validate({"delivery": current.delivery, "objects": [_SAMPLE_CHANGE]})
-    work = work_of([_SAMPLE_VERSION.model_dump()], table, current)
+    work = work_of([_SAMPLE_VERSION.model_dump()], told.table, current)
     chunks = f"""
         SELECT 1 + (position - 1) / {CHUNK_SIZE} AS chunk,
-               string_agg('{{"table":"{table}","key":"' || key || '","action":"' || action
-                          || '","fields":[' || {_FIELDS} || ']}}', ',' ORDER BY position) AS changes,
-               string_agg('{{"key":"' || key || '","version":"' || version
-                          || '","gone":' || CAST(gone AS text) || '}}', ',' ORDER BY position) AS versions
-        FROM ({told}) told GROUP BY 1
+               string_agg({told.change}, ',' ORDER BY position) AS changes,
+               string_agg({told.version}, ',' ORDER BY position) AS versions
+        FROM {told.rows} told GROUP BY 1
     """
     await outbox.put_chunks(
         session,
         chunks,
-        math.ceil(count / CHUNK_SIZE),
+        math.ceil(told.count / CHUNK_SIZE),
         Chunks(outbox.event(current.cause, event), _SAMPLE_CHANGE.model_dump_json(), "changes"),
         Chunks(work, _SAMPLE_VERSION.model_dump_json(), "versions"),
         **parameters,
@@ -212,7 +221,7 @@ async def _tell(
 
 _FIELDS = """CASE WHEN fields = '{}' THEN '' ELSE '"' || array_to_string(fields, '","') || '"' END"""
 _SAMPLE_CHANGE = ObjectChange(table=Table.KUNDE, key=AmeiseKey("0"), action=ObjectAction.CREATED)
-_SAMPLE_VERSION = KeyVersion(key=AmeiseKey("0"), version="0" * 32)
+_SAMPLE_VERSION = KeyVersion(key=AmeiseKey("0"), version="0" * 16)
 
 
 def work_of(objects: list[dict[str, Any]], table: Table, current: Import) -> ObjectsChanged:
