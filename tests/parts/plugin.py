@@ -84,7 +84,7 @@ def databases(postgres: str) -> Iterator["Databases"]:
 
     made = Databases(postgres)
     yield made
-    made.drop_templates()
+    made.close()
 
 
 @pytest.fixture
