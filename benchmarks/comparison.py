@@ -69,7 +69,7 @@ async def measure(folder: Path) -> list[Result]:
                 sync_service(folder, sync, nats_url, "http://127.0.0.1:1"),  # no outside system is asked
             ):
                 results = await _measured(nats_url, sync)
-        databases.drop_templates()
+        databases.close()
     return results
 
 

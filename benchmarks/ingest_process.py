@@ -146,7 +146,7 @@ def ground(folder: Path) -> Generator[Ground]:
         databases = Databases(superuser_url)
         with databases.of_one_test() as new_database:
             yield Ground(folder, new_database(Service.INGEST), nats_url)
-        databases.drop_templates()
+        databases.close()
 
 
 @contextmanager

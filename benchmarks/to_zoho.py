@@ -139,7 +139,7 @@ async def measure(folder: Path) -> list[Result]:
             with sync_service(folder, urls, nats_url, sandbox):
                 async with httpx.AsyncClient(timeout=60) as http:
                     results = await _measured(nats_url, sandbox, urls, http)
-        databases.drop_templates()
+        databases.close()
     return results
 
 

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 
 from mvp_connector import parts
@@ -11,6 +12,7 @@ from mvp_connector.ports import free_ports
 from mvp_connector.process import HttpReady, Launch, Tier
 
 SUPERUSER_PASSWORD = "test"
+_ACCOUNTS_A_SERVER = 50
 
 
 def environment_url(name: str) -> str | None:
@@ -21,13 +23,36 @@ def environment_url(name: str) -> str | None:
 @contextmanager
 def nats(folder: Path) -> Generator[str]:
     """A nats-server of its own; its client URL."""
+    with _nats(folder) as address:
+        yield f"nats://{address}"
 
+
+def nats_accounts(folder: Path) -> Generator[str]:
+    """Client URLs for ever, each with an account of its own: no account sees another's subjects and streams.
+
+    A server serves some of them and makes way for the next one, so that what is left behind stays small.
+    """
+    for number in count():
+        users = [f"test{user}" for user in range(_ACCOUNTS_A_SERVER)]
+        accounts = "\n".join(
+            f"  {user} {{ jetstream: enabled, users: [{{ user: {user}, password: test }}] }}"
+            for user in users
+        )
+        with _nats(folder / f"nats-{number}", f"accounts {{\n{accounts}\n}}\n") as address:
+            for user in users:
+                yield f"nats://{user}:test@{address}"
+
+
+@contextmanager
+def _nats(folder: Path, permissions: str | None = None) -> Generator[str]:
     def launch_on(ports: list[int]) -> Launch:
-        parts.write_nats_config(folder / "nats", port=ports[0], monitor_port=ports[1])
+        parts.write_nats_config(
+            folder / "nats", port=ports[0], monitor_port=ports[1], permissions=permissions
+        )
         return parts.nats_server(folder / "nats", monitor_port=ports[1])
 
     with _started(launch_on, log=folder / "nats.log") as ports:
-        yield f"nats://127.0.0.1:{ports[0]}"
+        yield f"127.0.0.1:{ports[0]}"
 
 
 @contextmanager

@@ -1,20 +1,38 @@
 """The parts that every suite gets: they answer, and each test has its own names."""
 
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import nats
 import psycopg
 import pytest
+from nats.js.errors import NotFoundError
 
 from contracts.names import Service
 from parts.databases import NewDatabase
+from parts.servers import environment_url
 
 
 async def test_nats_has_jetstream(nats_url: str) -> None:
     client = await nats.connect(nats_url)
     assert (await client.jetstream().account_info()).streams >= 0
     await client.close()
+
+
+@pytest.mark.skipif(environment_url("TEST_NATS_URL") is not None, reason="one account for all tests there")
+async def test_no_test_sees_anothers_subjects_and_streams(nats_urls: Iterator[str]) -> None:
+    one, other = [await nats.connect(next(nats_urls)) for _ in range(2)]
+    heard = await other.subscribe("event.>")
+    await other.flush()
+    await one.jetstream().add_stream(name="EVENTS", subjects=["event.>"])
+    await one.jetstream().publish("event.a", b"1")
+    with pytest.raises(NotFoundError):
+        await other.jetstream().stream_info("EVENTS")
+    await other.publish("event.b", b"2")
+    assert (await heard.next_msg()).subject == "event.b"
+    await one.close()
+    await other.close()
 
 
 def test_postgres_is_given_with_superuser_rights(postgres: str) -> None:

@@ -56,7 +56,8 @@ async def test_it_waits_after_a_failure(team: "Team", rows: "Rows", until: "Unti
 async def test_abandoned_sign_ins_are_forgotten(team: "Team", rows: "Rows", until: "Until", org: str) -> None:
     await team.start(System.AMEISE)
     kept = await team.connect(System.ZOHO, org)
-    await rows.change("UPDATE sign_in SET expires_at = expires_at - interval '2 days'")
     await rows.change("UPDATE connection SET created_at = created_at - interval '2 days'")
+    # Last: a connection stays while its sign-in does, so that both go in one transaction.
+    await rows.change("UPDATE sign_in SET expires_at = expires_at - interval '2 days'")
     await until(lambda: not rows.select("SELECT 1 FROM sign_in"))
     assert [shown.id for shown in await team.connections()] == [kept.id]

@@ -180,9 +180,10 @@ async def test_an_edit_after_the_decision_counts_again(team: "Team") -> None:
     due(team)
     [parked] = await team.idle()
     team.rows.change(
-        "UPDATE work SET parked = false, cause = NULL, due_at = now(), released = "
+        "UPDATE work SET parked = false, cause = NULL, released = "
         "jsonb_build_object('edited_before_deletion', now() - interval '1 hour')"
     )
+    due(team)
     assert [row["id"] for row in await team.idle()] == [parked["id"]]
     assert len(await team.world.records()) == 1
 

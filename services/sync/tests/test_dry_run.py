@@ -16,6 +16,7 @@ from contracts.problems import Unavailable as NoAnswer
 from contracts.rpc.sync_dry_run import DRY_RUN, GET_DRY_RUN, DryRun, DryRunState
 from contracts.rpc.sync_pipelines import DELETE_PIPELINE, DeletePipeline, PipelineRequest
 from contracts.rpc.sync_preview import Foreseen
+from sync import dry_run
 from sync.dry_run import after_error
 from vendor.errors import NotConnected, NotNow, Rejected, Unavailable, VendorError
 
@@ -31,6 +32,12 @@ def put(team: "Team", key: str, *, gone: bool = False, **fields: Any) -> None:
 
 def wanted(team: "Team", module: str = "Contacts") -> PipelineRequest:
     return PipelineRequest(pipeline=team.pipelines[module].id)
+
+
+@pytest.fixture
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody wakes a run for what a test changes behind its back."""
+    monkeypatch.setattr(dry_run, "POLL_SECONDS", 0.1)
 
 
 async def begin(team: "Team", module: str = "Contacts") -> DryRun:
@@ -163,6 +170,7 @@ async def test_zoho_away_makes_it_wait_and_a_new_one_takes_its_place(team: "Team
     assert run.counts.outcomes == {Foreseen.UPDATE: 1}
 
 
+@pytest.mark.usefixtures("looking_often")
 async def test_another_process_goes_on_where_one_was_killed(team: "Team") -> None:
     for number in range(7):
         put(team, f"{5000 + number}")
@@ -176,6 +184,7 @@ async def test_another_process_goes_on_where_one_was_killed(team: "Team") -> Non
     assert team.rows.select("SELECT after FROM dry_run") == [{"after": ""}]
 
 
+@pytest.mark.usefixtures("looking_often")
 async def test_a_definition_that_changed_ends_it(team: "Team") -> None:
     put(team, "5001")
     await tried(team)

@@ -9,15 +9,13 @@ import gc
 import logging
 import os
 import signal
-import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import psycopg
 import structlog
-import uvicorn
 import uvloop
 from nats.errors import Error as NatsError
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -34,6 +32,7 @@ from chassis.outbox import Outbox
 from chassis.parking import Parking
 from chassis.relay import Relay, forget_published
 from chassis.rpc import RpcClient
+from chassis.serving import serving
 from chassis.settings import ServiceSettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -189,40 +188,6 @@ async def _prepare_database(settings: ServiceSettings) -> None:
             await asyncio.sleep(RETRY_SECONDS)
         else:
             return
-
-
-@asynccontextmanager
-async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[None]:
-    """Serve an ASGI application inside this event loop while the block runs.
-
-    Raises SystemExit(1) after one line in the log if the port is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listening = socket.create_server((host, port), family=family)
-    except OSError as error:
-        log.error("http.cannot_listen", host=host, port=port, error=os.strerror(error.errno or 0))  # noqa: TRY400
-        raise SystemExit(1) from error
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-            lifespan="off",
-        )
-    )
-    server.capture_signals = nullcontext  # pyright: ignore[reportAttributeAccessIssue] (the process handles them)
-    task = asyncio.create_task(server.serve(sockets=[listening]), name="http")
-    while not server.started and not task.done():  # noqa: ASYNC110 (uvicorn offers no event for it)
-        await asyncio.sleep(0.005)
-    if task.done():
-        task.result()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
 
 
 def run(settings: S, running: Callable[[S], AbstractAsyncContextManager[Foundation]]) -> None:

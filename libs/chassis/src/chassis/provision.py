@@ -87,7 +87,19 @@ def provision(
             )
     inside = make_conninfo(**cast("dict[str, str]", conninfo_to_dict(superuser_url) | {"dbname": name}))
     with psycopg.connect(inside, autocommit=True) as connection:
-        _privileges(connection, service, name)
+        let_in(connection, service, name)
+        _privileges(connection, service)
+
+
+def let_in(connection: psycopg.Connection, service: Service, database: str) -> None:
+    """Only the service's roles may connect to a database: a right that a copy of it does not inherit."""
+    name = sql.Identifier(database)
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+    for role in (runtime_role(service), all_tenants_role(service)):
+        # TEMPORARY: COPY does not work into tables with row-level security, so it goes into temporary ones.
+        connection.execute(
+            sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(name, sql.Identifier(role))
+        )
 
 
 def _roles(connection: psycopg.Connection, service: Service, passwords: Passwords) -> None:
@@ -105,14 +117,10 @@ def _roles(connection: psycopg.Connection, service: Service, passwords: Password
         )
 
 
-def _privileges(connection: psycopg.Connection, service: Service, database: str) -> None:
+def _privileges(connection: psycopg.Connection, service: Service) -> None:
     owner, *others = (sql.Identifier(role(service)) for role in (owner_role, runtime_role, all_tenants_role))
-    name = sql.Identifier(database)
-    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
     connection.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(owner))
     for role in others:
-        # TEMPORARY: COPY does not work into tables with row-level security, so it goes into temporary ones.
-        connection.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(name, role))
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role))
         privileges: tuple[tuple[LiteralString, LiteralString], ...] = (
             ("TABLES", "SELECT, INSERT, UPDATE, DELETE"),
