@@ -88,6 +88,18 @@ def composed_sql(form: Format, table: Table, wanted: str) -> str:
     """
 
 
+def values_sql(form: Format, table: Table, wanted: str, *, versioned: bool) -> str:
+    """SELECT of `key`, `unknown`, the values `v0`, `v1`, ... of the fields (see `field_names`), and `version`
+    if so asked, of the same rows: to compare objects, which JSON makes slow. Of an unknown field the value
+    means nothing."""
+    values = "".join(f", v{place}" for place in range(len(field_names(form, table))))
+    version = f", {_VERSION} AS version" if versioned else ""
+    return f"""
+        {_built(form, table, wanted, with_values=True)}
+        SELECT key, unknown{values}{version} FROM built
+    """
+
+
 def versioned_sql(form: Format, table: Table, columns: Sequence[str]) -> str:
     """SELECT of `key`, these columns and `version` of all rows of `incoming_<table>`, which are not stored
     yet; what belongs to them is. Takes the parameter `tenant`."""
@@ -108,9 +120,11 @@ def _built(
     wanted: str | None,
     *,
     with_fields: bool = False,
+    with_values: bool = False,
     own_columns: Sequence[str] = (),
 ) -> str:
-    """WITH ... `built (key, state, unknown)`, and `fields` if wanted. `state` is the hash of all values.
+    """WITH ... `built (key, state, unknown)`, and if wanted `fields`, or the values as `v0`, `v1`, ...; the
+    hash of all of them is `state`.
 
     Of the stored rows that `wanted` selects; without it of all rows of `incoming_<table>`, with their
     `own_columns` as `own_<column>`.
@@ -119,14 +133,7 @@ def _built(
     empty, and would aggregate the Kontaktdaten anew for every single Kunde. OFFSET 0: else it would find out
     what is unknown wherever that is looked at, three times.
     """
-    definition = form[table]
-    fields = [_Field(c.name, _value(f"o.{c.name}", c.type)) for c in definition.columns]
-    joins: list[str] = []
-    for resolved in RESOLVED.get(table, ()):
-        field, join = _resolved(definition, resolved)
-        fields.append(field)
-        if join not in joins:
-            joins.append(join)
+    fields, joins = _fields_of(form, table)
     ctes: list[str] = []
     rows = f"incoming_{table} o"
     if wanted:
@@ -134,17 +141,15 @@ def _built(
         rows = f"wanted JOIN {table} o ON o.tenant = :tenant AND o.key = wanted.key AND o.gone_since IS NULL"
     if table is Table.KUNDE:
         ctes += [_kontaktdaten(only_wanted=bool(wanted)), _details(only_wanted=bool(wanted))]
-        joins += [
-            "LEFT JOIN kontakt ON kontakt.kunde_id = o.key",
-            "LEFT JOIN detail ON detail.kunde_id = o.key",
-        ]
-        fields += _of_children()
     values = ", ".join(field.value for field in fields)
     pairs = ", ".join(f"'{field.name}', {field.value}" for field in fields)
     unknown = _unknown([field for field in fields if field.unknown])
     more = [f"jsonb_build_object({pairs}) AS fields"] if with_fields else []
     more += [f"o.{name} AS own_{name}" for name in own_columns]
     names = ["fields"] if with_fields else []
+    if with_values:
+        more += [f"{field.value} AS v{place}" for place, field in enumerate(fields)]
+        names += [f"v{place}" for place in range(len(fields))]
     names += [f"own_{name}" for name in own_columns]
     return f"""
         WITH {"".join(f"{cte}, " for cte in ctes)}
@@ -160,6 +165,30 @@ def _built(
             FROM found
         )
     """
+
+
+def field_names(form: Format, table: Table) -> tuple[str, ...]:
+    """The fields of a table's objects, in their order."""
+    return tuple(field.name for field in _fields_of(form, table)[0])
+
+
+def _fields_of(form: Format, table: Table) -> tuple[list[_Field], list[str]]:
+    """The fields of the row `o`, and the joins that they need."""
+    definition = form[table]
+    fields = [_Field(c.name, _value(f"o.{c.name}", c.type)) for c in definition.columns]
+    joins: list[str] = []
+    for resolved in RESOLVED.get(table, ()):
+        field, join = _resolved(definition, resolved)
+        fields.append(field)
+        if join not in joins:
+            joins.append(join)
+    if table is Table.KUNDE:
+        fields += _of_children()
+        joins += [
+            "LEFT JOIN kontakt ON kontakt.kunde_id = o.key",
+            "LEFT JOIN detail ON detail.kunde_id = o.key",
+        ]
+    return fields, joins
 
 
 def _unknown(fields: Sequence[_Field]) -> str:

@@ -14,11 +14,11 @@ _JOINED_AT_ONCE = 1_000_000
 @dataclass(frozen=True, slots=True)
 class KnownLines:
     """`hashes` of all lines behind the heading; `is_known` of each, None if nothing was stored; `missed`:
-    hashes of stored rows (hex) that no line has."""
+    places among the stored rows of those that no known line stands for."""
 
     hashes: bytes
     is_known: pl.Series | None
-    missed: list[str]
+    missed: list[int]
 
     @property
     def count(self) -> int:
@@ -27,9 +27,9 @@ class KnownLines:
     def lines_of(self, hashes: Iterable[str]) -> dict[str, int]:
         """The numbers of the known lines with these hashes (hex), by hash; those that no known line has are
         left out."""
-        if self.is_known is None:
-            return {}
         wanted = list(dict.fromkeys(hashes))
+        if self.is_known is None or not wanted:
+            return {}
         pairs = _pairs(self.hashes, bytes.fromhex("".join(wanted)))
         known = pairs.filter(self.is_known.gather(pairs["at"]))
         return {wanted[place]: at + FIRST_LINE for at, place in known.select("at", "at_stored").iter_rows()}
@@ -51,8 +51,7 @@ def match(file: HashedLines, stored: bytes) -> KnownLines:
     if pairs["at_stored"].n_unique() < pairs.height:
         pairs = pairs.filter(~pl.col("at_stored").is_duplicated())
     found = _flags(rows, pairs["at_stored"])
-    missed = [_hex(stored, place) for place in (~found).arg_true()]
-    return KnownLines(file.hashes, _flags(lines, pairs["at"]), missed)
+    return KnownLines(file.hashes, _flags(lines, pairs["at"]), (~found).arg_true().to_list())
 
 
 def _of_broken_cells(lines: int, odd: Sequence[int]) -> pl.Series:
@@ -64,10 +63,6 @@ def _of_broken_cells(lines: int, odd: Sequence[int]) -> pl.Series:
 def _flags(height: int, places: pl.Series) -> pl.Series:
     """True at `places`."""
     return pl.repeat(value=False, n=height, dtype=pl.Boolean, eager=True).scatter(places, values=True)
-
-
-def _hex(hashes: bytes, place: int) -> str:
-    return hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES].hex()
 
 
 def _pairs(hashes: bytes, stored: bytes) -> pl.DataFrame:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 1 << 19
+"""What is read at once: larger blocks do not fit into a processor's caches, and take twice the time."""
 HASH_BYTES = 16
 FIRST_LINE = 2
 """Number of the first line behind the heading."""
@@ -34,15 +35,17 @@ def lines_of(source: Source) -> Iterator[Lines]:
     """All lines behind the heading."""
     with source() as file:
         file.readline()
-        number, begun = FIRST_LINE, b""
+        number, begun = FIRST_LINE, list[bytes]()
         while block := file.read(BLOCK_BYTES):
-            text, feed, begun = (begun + block).rpartition(b"\n")
+            text, feed, rest = block.rpartition(b"\n")
             if feed:
-                found = _lines(number, text, ended=True)
+                found = _lines(number, b"".join((*begun, text)), ended=True)
                 yield found
                 number += len(found.lines)
-        if begun:
-            yield _lines(number, begun, ended=False)
+                begun = []
+            begun.append(rest)
+        if last := b"".join(begun):
+            yield _lines(number, last, ended=False)
 
 
 def _lines(first: int, text: bytes, *, ended: bool) -> Lines:
@@ -50,10 +53,10 @@ def _lines(first: int, text: bytes, *, ended: bool) -> Lines:
 
 
 def hashes_of(lines: Sequence[bytes], mark: bytes) -> bytes:
-    """MD5 of each line, one behind the other; `mark` tells lines apart that mean different things in
-    different files."""
-    md5 = hashlib.md5
-    return b"".join([md5(mark + line, usedforsecurity=False).digest() for line in lines])
+    """SHA-256 of each line, cut off, one behind the other; `mark` tells lines apart that mean different
+    things in different files. (Processors help with SHA-256: MD5 takes longer.)"""
+    sha256 = hashlib.sha256
+    return b"".join([sha256(mark + line).digest()[:HASH_BYTES] for line in lines])
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,13 +183,15 @@ async def apply(
 
 
 async def remember_lines(session: AsyncSession, definition: TableFormat, *, tenant: TenantId) -> None:
-    """Rows that came by another line and say the same are known by it next time; by none, if that line must
-    be read again."""
+    """Rows that came by another line and say the same, so that they were not written, are known by it next
+    time; by none, if that line must be read again."""
+    table = definition.table
     await run_sql(
         session,
         f"""
-        UPDATE {definition.table} s SET row_hash = i.row_hash FROM incoming_{definition.table} i
+        UPDATE {table} s SET row_hash = i.row_hash FROM incoming_{table} i
         WHERE s.tenant = :tenant AND s.key = i.key AND s.row_hash IS DISTINCT FROM i.row_hash
+          AND NOT EXISTS (SELECT FROM delta_{table} d WHERE d.key = i.key)
         """,
         tenant=tenant,
     )

@@ -6,7 +6,9 @@ from itertools import chain, compress
 
 import polars as pl
 
-from ingest.lines import BLOCK_BYTES, FIRST_LINE, QUOTE, Lines
+from ingest.lines import FIRST_LINE, QUOTE, Lines
+
+BLOCK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,10 @@ def records(blocks: Iterable[Block]) -> Iterator[Block]:
     """The same lines in blocks of about BLOCK_BYTES, each cut between two records. Where a quote stays open
     over a whole block it was never meant to be one: then the cut is where it is."""
     waiting: list[Block] = []
+    size = 0
     for block in blocks:
         waiting.append(block)
-        size = sum(len(part.text) for part in waiting)
+        size += len(block.text)
         if size < BLOCK_BYTES / 2:
             continue
         gathered = _joined(waiting)
@@ -51,6 +54,7 @@ def records(blocks: Iterable[Block]) -> Iterator[Block]:
         if first.lines:
             yield first
         waiting = [rest] if rest.lines else []
+        size = len(rest.text)
     if waiting:
         yield _joined(waiting)
 

@@ -9,7 +9,9 @@ One block of the file is read in a thread while PostgreSQL stores the one before
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+import struct
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -38,6 +40,9 @@ SQL_TYPES: Mapping[ColumnType, str] = {
     ColumnType.TIMESTAMP: "timestamp",
 }
 
+_CTID = struct.Struct(">IH")
+"""Page, and place in it; as PostgreSQL sends them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Staged:
@@ -49,15 +54,21 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """The living rows of a table: how many, their hashes one behind the other, and filled cells."""
+    """The living rows of a table: how many, their hashes (zeros where there is none) and ctids in the same
+    order, each one behind the other, and filled cells."""
 
     rows: int
     hashes: bytes
+    ctids: bytes
     filled: Mapping[str, int]
 
     @classmethod
     def nothing(cls, definition: TableFormat) -> "_Stored":
-        return cls(0, b"", dict.fromkeys(definition.names, 0))
+        return cls(0, b"", b"", dict.fromkeys(definition.names, 0))
+
+    def ctids_of(self, places: Iterable[int]) -> list[str]:
+        ctids = (_CTID.unpack_from(self.ctids, place * _CTID.size) for place in places)
+        return [f"({page},{item})" for page, item in ctids]
 
 
 async def stage(
@@ -80,19 +91,18 @@ async def stage(
         finally:
             hashes = await hashing
         known = await asyncio.to_thread(match, hashes, stored.hashes)
-    await _note_unseen(session, table, stored, known, tenant)
+    filled = await _note_missed(session, file, stored, known, tenant)
     await _create_incoming(session, file)
     reader = TableReader(file, known.is_known if known.count else None)
     await _copy(session, table, reader, loaded)
     if not is_first:
-        await run_sql(session, f"ANALYZE incoming_{table}")
+        await run_sql(session, f"ANALYZE incoming_{table} (key)")
     twins = await _twins_of_each_other(session, file) if reader.may_have_twins() else []
     read = reader.result()
     if known.count and read.rows:
-        twins += await _twins_of_known(session, file, known, tenant)
-    filled = {name: stored.filled[name] for name in file.delivered}
-    for name, count in (await _filled_unseen(session, file, tenant)).items():
-        filled[name] -= count
+        of_known, of_these = await _twins_of_known(session, file, known, tenant)
+        twins += of_known
+        filled -= of_these
     return read.with_known(known.count, filled).without_twins(twins), Staged(known, is_first)
 
 
@@ -106,39 +116,52 @@ async def _is_first(session: AsyncSession, table: Table, tenant: TenantId) -> bo
 async def _stored(session: AsyncSession, definition: TableFormat, tenant: TenantId) -> _Stored:
     counts = ", ".join(f"count({name})" for name in definition.names)
     query = (
-        f"SELECT count(*), string_agg(uuid_send(row_hash), ''::bytea), {counts} "
+        "SELECT count(*), string_agg(uuid_send(coalesce(row_hash, '00000000-0000-0000-0000-000000000000')), "
+        f"''::bytea), string_agg(tidsend(ctid), ''::bytea), {counts} "
         f"FROM {definition.table} WHERE tenant = %s AND gone_since IS NULL"
     )
     async with (await driver_connection(session)).cursor(binary=True) as cursor:
         await cursor.execute(query.encode(), (tenant,))
         row = await cursor.fetchone()
     assert row is not None
-    rows, hashes, *filled = row
-    return _Stored(rows, hashes or b"", dict(zip(definition.names, filled, strict=True)))
+    rows, hashes, ctids, *filled = row
+    return _Stored(rows, hashes or b"", ctids or b"", dict(zip(definition.names, filled, strict=True)))
+
+
+async def _note_missed(
+    session: AsyncSession, file: "TableFile", stored: _Stored, known: "KnownLines", tenant: TenantId
+) -> Counter[str]:
+    """Returns in how many of the other living rows each delivered column is filled.
+
+    Nobody else writes the table under the tenant's lease, so the rows still are where they were."""
+    table = file.definition.table
+    await run_sql(session, f'CREATE TEMPORARY TABLE unseen_{table} (key text COLLATE "C") ON COMMIT DROP')
+    filled = Counter({name: stored.filled[name] for name in file.delivered})
+    if known.missed:
+        ctids = stored.ctids_of(known.missed)
+        filled -= await _note_unseen(session, file, "s.ctid = ANY(CAST(:these AS tid[]))", ctids, tenant)
+        await run_sql(session, f"ANALYZE unseen_{table}")
+    return filled
 
 
 async def _note_unseen(
-    session: AsyncSession, table: Table, stored: _Stored, known: "KnownLines", tenant: TenantId
-) -> None:
-    await run_sql(session, f'CREATE TEMPORARY TABLE unseen_{table} (key text COLLATE "C") ON COMMIT DROP')
-    if known.count == stored.rows:
-        return
-    await run_sql(session, f"CREATE TEMPORARY TABLE missed_{table} (row_hash uuid) ON COMMIT DROP")
-    into = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(f"missed_{table}"))
-    async with (await driver_connection(session)).cursor() as cursor, cursor.copy(into) as copy:
-        await copy.write("".join(f"{hash_}\n" for hash_ in known.missed))
-    await run_sql(session, f"ANALYZE missed_{table}")
-    await run_sql(
+    session: AsyncSession, file: "TableFile", which: str, these: Sequence[str], tenant: TenantId
+) -> Counter[str]:
+    """Fill `unseen_<table>`; returns in how many of these rows each delivered column is filled."""
+    table = file.definition.table
+    columns = ", ".join(("key", *file.delivered))
+    counts = ", ".join(f"count({name}) AS {name}" for name in file.delivered)
+    [row] = await fetch_all(
         session,
         f"""
-        INSERT INTO unseen_{table}
-        SELECT s.key FROM {table} s LEFT JOIN missed_{table} m ON m.row_hash = s.row_hash
-        WHERE s.tenant = :tenant AND s.gone_since IS NULL
-          AND (s.row_hash IS NULL OR m.row_hash IS NOT NULL)
+        WITH these AS MATERIALIZED (SELECT {columns} FROM {table} s WHERE s.tenant = :tenant AND {which}),
+        noted AS (INSERT INTO unseen_{table} SELECT key FROM these)
+        SELECT {counts} FROM these
         """,
         tenant=tenant,
+        these=these,
     )
-    await run_sql(session, f"ANALYZE unseen_{table}")
+    return Counter(row)
 
 
 async def _create_incoming(session: AsyncSession, file: "TableFile") -> None:
@@ -225,8 +248,9 @@ async def _twins_of_each_other(session: AsyncSession, file: "TableFile") -> list
 
 async def _twins_of_known(
     session: AsyncSession, file: "TableFile", known: "KnownLines", tenant: TenantId
-) -> list[Problem]:
-    """The same where one of the two lines is known."""
+) -> tuple[list[Problem], Counter[str]]:
+    """The same where one of the two lines is known; and in how many of the rows that were overtaken, and are
+    unseen now, each delivered column is filled."""
     table = file.definition.table
     rows = await fetch_all(
         session,
@@ -244,30 +268,18 @@ async def _twins_of_known(
     await run_sql(
         session, f"DELETE FROM incoming_{table} WHERE key = ANY(CAST(:keys AS text[]))", keys=list(overtaken)
     )
-    await run_sql(
-        session, f"INSERT INTO unseen_{table} SELECT unnest(CAST(:keys AS text[]))", keys=list(overtaking)
-    )
-    return [
+    which = "s.key = ANY(CAST(:these AS text[]))"
+    filled = await _note_unseen(session, file, which, list(overtaking), tenant)
+    twins = [
         _twin(file, row["key"], row["row"], row["line"])
         if row["key"] in overtaken
         else _twin(file, row["key"], None, lines[row["hash"]])
         for row in rows
     ]
+    return twins, filled
 
 
 def _twin(file: "TableFile", key: str, row: int | None, line: int) -> Problem:
     [first, *others] = file.definition.key
     column, kind = (None, None) if others else (first, value_class(key))
     return Problem(file.form.file, Rule.KEY_TWICE, row, column, line, kind)
-
-
-async def _filled_unseen(session: AsyncSession, file: "TableFile", tenant: TenantId) -> Mapping[str, int]:
-    """Cells that are filled in stored rows which no known line stands for."""
-    table = file.definition.table
-    counts = ", ".join(f"count(s.{name}) AS {name}" for name in file.delivered)
-    [row] = await fetch_all(
-        session,
-        f"SELECT {counts} FROM unseen_{table} u JOIN {table} s ON s.tenant = :tenant AND s.key = u.key",
-        tenant=tenant,
-    )
-    return row

@@ -24,7 +24,13 @@ from contracts.events import ObjectAction, ObjectChange, ObjectsCompared
 from contracts.ids import AmeiseKey, TenantId, Uuid, new_id
 from contracts.names import Table
 from contracts.work import CHUNK_SIZE, KeyVersion, ObjectsChanged
-from ingest.composing import CHILDREN_OF_KUNDE, GONE_VERSION, OBJECT_TABLES, composed_sql
+from ingest.composing import (
+    CHILDREN_OF_KUNDE,
+    GONE_VERSION,
+    OBJECT_TABLES,
+    field_names,
+    values_sql,
+)
 from ingest.table_format import Format
 
 
@@ -68,16 +74,11 @@ async def find_touched(
             **({"tenant": tenant} if ":tenant" in "".join(sources) else {}),
         )
         await run_sql(session, f"ANALYZE touched_{table}")
-        living = (
-            f"SELECT t.key FROM touched_{table} t JOIN {table} s ON s.tenant = :tenant AND s.key = t.key "
-            "WHERE s.version IS NOT NULL AND s.gone_since IS NULL"
-        )
+        before = values_sql(form, table, f"SELECT key FROM touched_{table}", versioned=False)
         await run_sql(
-            session,
-            f"CREATE TEMPORARY TABLE before_{table} ON COMMIT DROP AS {composed_sql(form, table, living)}",
-            tenant=tenant,
+            session, f"CREATE TEMPORARY TABLE before_{table} ON COMMIT DROP AS {before}", tenant=tenant
         )
-        await run_sql(session, f"ANALYZE before_{table}")
+        await run_sql(session, f"ANALYZE before_{table} (key)")
         found.append(table)
     return found
 
@@ -117,25 +118,21 @@ async def compare_versions(
     session: AsyncSession, form: Format, table: Table, current: Import, *, now: datetime
 ) -> int:
     """Fill `told_<table>` with what changed, store the new versions; returns how many."""
-    touched = f"SELECT key FROM touched_{table}"
-    await run_sql(
-        session,
-        f"CREATE TEMPORARY TABLE after_{table} ON COMMIT DROP AS {composed_sql(form, table, touched)}",
-        tenant=current.tenant,
-    )
-    await run_sql(session, f"ANALYZE after_{table}")
+    after = values_sql(form, table, f"SELECT key FROM touched_{table}", versioned=True)
     told = await run_sql(
         session,
         f"""
         CREATE TEMPORARY TABLE told_{table} ON COMMIT DROP AS
+        WITH after AS MATERIALIZED ({after})
         SELECT row_number() OVER (ORDER BY s.key) AS position, s.key,
                coalesce(a.version, {GONE_VERSION}) AS version, a.key IS NULL AS gone,
                CASE WHEN a.key IS NULL THEN 'gone'
                     WHEN s.version IS NULL OR s.version = {GONE_VERSION} THEN 'created'
                     ELSE 'updated' END AS action,
-               CASE WHEN b.key IS NULL OR a.key IS NULL THEN '{{}}' ELSE {_CHANGED_FIELDS} END AS fields
+               CASE WHEN s.version IS NULL OR b.key IS NULL OR a.key IS NULL THEN '{{}}'
+                    ELSE {_changed_fields(form, table)} END AS fields
         FROM touched_{table} t JOIN {table} s ON s.tenant = :tenant AND s.key = t.key
-        LEFT JOIN before_{table} b ON b.key = t.key LEFT JOIN after_{table} a ON a.key = t.key
+        LEFT JOIN before_{table} b ON b.key = t.key LEFT JOIN after a ON a.key = t.key
         WHERE coalesce(a.version, {GONE_VERSION}) IS DISTINCT FROM s.version
         """,
         tenant=current.tenant,
@@ -153,11 +150,17 @@ async def compare_versions(
     return told
 
 
-_CHANGED_FIELDS = """
-    ARRAY(SELECT name COLLATE "C"
-          FROM (SELECT jsonb_object_keys(b.fields) UNION SELECT jsonb_object_keys(a.fields)) n (name)
-          WHERE b.fields -> name IS DISTINCT FROM a.fields -> name ORDER BY 1)
-"""
+def _changed_fields(form: Format, table: Table) -> str:
+    """The names of the fields that differ between `b` and `a`; all that is unknown is alike. One expression:
+    to look through the fields of each object by a query of its own takes five times as long."""
+    place_of = {name: place for place, name in enumerate(field_names(form, table))}
+    cases = ", ".join(
+        f"CASE WHEN a.v{place_of[name]} IS DISTINCT FROM b.v{place_of[name]} "
+        f"THEN CASE WHEN NOT ('{name}' = ANY(a.unknown) AND '{name}' = ANY(b.unknown)) THEN '{name}' END "
+        f"WHEN ('{name}' = ANY(a.unknown)) <> ('{name}' = ANY(b.unknown)) THEN '{name}' END"
+        for name in sorted(place_of)
+    )
+    return f"array_remove(CAST(ARRAY[{cases}] AS text[]), NULL)"
 
 
 async def tell(session: AsyncSession, outbox: Outbox, table: Table, current: Import, count: int) -> None:
