@@ -262,13 +262,14 @@ def as_sent(pipeline: Pipeline, merging: Merging) -> Link:
 
 def conflicts_of(pipeline: Pipeline, merging: Merging) -> tuple[EventData, ...]:
     """The conflict event of an item, if both sides had changed a field."""
-    if not merging.merged.conflicts:
+    conflicts = merging.merged.conflicts
+    if not conflicts:
         return ()
     told = ConflictFound(
         pipeline=pipeline.id,
         module=pipeline.module,
         zoho_id=ZohoId(merging.link.zoho_id) if merging.link.zoho_id else None,
-        object=change_of(pipeline, merging.item, ObjectAction.UPDATED, merging.merged.conflicts),
+        object=change_of(pipeline, merging.item, ObjectAction.UPDATED, conflicts),
         reason=reason_of(merging.merged),
     )
     return (told,)

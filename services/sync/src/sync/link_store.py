@@ -20,6 +20,7 @@ from contracts.names import Table
 from sync.conflicts import Question, Questions
 from sync.pipelines import Pipeline
 from sync.values import Known
+from sync.work_store import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,19 @@ _ENSURE = {
 }
 
 
-# Joined id by id, so that PostgreSQL goes along the unique index of that very column, with and without
-# statistics: asked by `= ANY`, it may walk through all links of the module along the other one.
+# Looked up one by one (`OFFSET 0` keeps it so), along the unique index of that very column, with and without
+# statistics: a plan made while there were few links would walk through all of them later.
 _WANTED = """
-unnest(CAST(:ids AS text[])) AS wanted (id) JOIN link l
-ON l.zoho_connection = :zoho_connection AND l.module = :module AND l.table_name = :table_name
-AND l.{column} = wanted.id
+unnest(CAST(:ids AS text[])) AS wanted (id) CROSS JOIN LATERAL (
+    SELECT * FROM link
+    WHERE zoho_connection = :zoho_connection AND module = :module AND table_name = :table_name
+      AND {column} = wanted.id AND {more} OFFSET 0
+) l
 """
+
+
+def _wanted(column: str, more: str = "true") -> str:
+    return _WANTED.format(column=column, more=more)
 
 
 def _lease_sql(column: str) -> str:
@@ -103,8 +110,7 @@ def _lease_sql(column: str) -> str:
     UPDATE link
     SET lease_owner = :owner, lease_until = now() + make_interval(secs => :seconds), fence = fence + 1
     WHERE id IN (
-        SELECT l.id FROM {_WANTED.format(column=column)}
-          AND (l.lease_until IS NULL OR l.lease_until < now())
+        SELECT l.id FROM {_wanted(column, "(lease_until IS NULL OR lease_until < now())")}
         ORDER BY l.id FOR UPDATE OF l SKIP LOCKED
     )
     RETURNING {_COLUMNS}
@@ -163,7 +169,7 @@ ON l.id = o.id AND l.fence = o.fence
 
 
 _FOUND = {
-    column: f"SELECT {_COLUMNS} FROM link WHERE id IN (SELECT l.id FROM {_WANTED.format(column=column)})"  # noqa: S608
+    column: f"SELECT {_COLUMNS} FROM link WHERE id IN (SELECT l.id FROM {_wanted(column)})"  # noqa: S608
     for column in _ENSURE
 }
 
@@ -203,8 +209,36 @@ async def check(session: AsyncSession, links: Sequence[Link]) -> None:
         raise LeaseLost(f"{len(links) - len(rows)} of {len(links)} links")
 
 
+_BOTH_HELD = """
+SELECT
+    (SELECT count(*) FROM unnest(CAST(:works AS bigint[]), CAST(:work_fences AS bigint[])) AS o (id, fence)
+     CROSS JOIN LATERAL (
+        SELECT FROM work WHERE id = o.id AND fence = o.fence AND lease_until > now() OFFSET 0) held) AS works,
+    (SELECT count(*) FROM unnest(CAST(:links AS bigint[]), CAST(:link_fences AS bigint[])) AS o (id, fence)
+     CROSS JOIN LATERAL (
+        SELECT FROM link WHERE id = o.id AND fence = o.fence AND lease_until > now() OFFSET 0) held) AS links
+"""
+
+
+async def check_held(session: AsyncSession, works: Sequence[Work], links: Sequence[Link]) -> None:
+    """Make sure that we still hold both, right before an outside call. Raises LeaseLost.
+
+    Nothing is locked, since a lock would end with the transaction, before the call begins.
+    """
+    [held] = await fetch_all(
+        session, _BOTH_HELD,
+        works=[w.id for w in works], work_fences=[w.fence for w in works],
+        links=[link.id for link in links], link_fences=[link.fence for link in links],
+    )  # fmt: skip
+    lost = len(works) - held["works"], len(links) - held["links"]
+    if any(lost):
+        raise LeaseLost(f"{lost[0]} of {len(works)} rows of work, {lost[1]} of {len(links)} links")
+
+
 async def give_back(session: AsyncSession, links: Sequence[Link]) -> None:
     """End the leases that are still ours."""
+    if not links:
+        return
     await run_sql(
         session,
         "UPDATE link l SET lease_owner = NULL, lease_until = NULL "
@@ -330,15 +364,19 @@ _MAKE_WAY = """
 WITH o AS (
     SELECT mine.id, mine.tenant, mine.zoho_connection, mine.module, mine.table_name, o.zoho_id, o.ameise_key
     FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS o (id bigint, zoho_id text, ameise_key text)
-    JOIN link mine ON mine.id = o.id
+    CROSS JOIN LATERAL (SELECT * FROM link WHERE id = o.id OFFSET 0) mine
 )
-, in_the_way AS ( -- one question per unique index: with OR, or by more
-    -- columns than the index has, PostgreSQL without statistics walks through all links
-    SELECT other.id FROM o JOIN link other USING (tenant, zoho_connection, module, zoho_id)
-    WHERE other.id <> o.id
+, in_the_way AS ( -- row by row along each unique index, as in `_WANTED`
+    SELECT other.id FROM o CROSS JOIN LATERAL (
+        SELECT id FROM link l WHERE l.tenant = o.tenant AND l.zoho_connection = o.zoho_connection
+        AND l.module = o.module AND l.zoho_id = o.zoho_id AND l.id <> o.id OFFSET 0
+    ) other
     UNION
-    SELECT other.id FROM o JOIN link other USING (tenant, zoho_connection, module, table_name, ameise_key)
-    WHERE other.id <> o.id
+    SELECT other.id FROM o CROSS JOIN LATERAL (
+        SELECT id FROM link l WHERE l.tenant = o.tenant AND l.zoho_connection = o.zoho_connection
+        AND l.module = o.module AND l.table_name = o.table_name AND l.ameise_key = o.ameise_key
+        AND l.id <> o.id OFFSET 0
+    ) other
 )
 DELETE FROM link other WHERE id IN (SELECT id FROM in_the_way)
   AND (other.linked_at IS NULL OR other.gone_in_zoho)
@@ -347,8 +385,7 @@ DELETE FROM link other WHERE id IN (SELECT id FROM in_the_way)
 
 
 _ZOHO_IDS = f"""
-SELECT l.ameise_key, l.zoho_id FROM {_WANTED.format(column="ameise_key")}
-AND l.zoho_id IS NOT NULL AND NOT l.gone_in_zoho
+SELECT l.ameise_key, l.zoho_id FROM {_wanted("ameise_key", "zoho_id IS NOT NULL AND NOT gone_in_zoho")}
 """  # noqa: S608 (a constant)
 
 

@@ -44,12 +44,12 @@ def kept_form(pipeline: Pipeline, unread: Mapping[str, Any], record: Mapping[str
     """The fields that we wrote, as Zoho keeps them; none if somebody wrote after us."""
     if not _is_ours(unread, record):
         return {}
-    written = set(unread["fields"])
+    by_zoho = pipeline.definition.by_zoho
     base: dict[str, Known] = {}
-    for mapping in pipeline.definition.fields:
-        value = read_zoho(mapping, record)
-        if mapping.zoho in written and value is not UNKNOWN:
-            base[mapping.zoho] = value
+    for name in unread["fields"]:
+        value = read_zoho(by_zoho[name], record) if name in by_zoho else UNKNOWN
+        if value is not UNKNOWN:
+            base[name] = value
     return base
 
 
