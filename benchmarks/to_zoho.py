@@ -183,7 +183,7 @@ async def _by_hundreds(bench: Bench) -> list[Result]:
             f"{what}: time",
             f"{MOST_TIME} x calls x latency / {CALLS_OF_BATCHES}",
             f"{seconds:.1f} s, {seconds / least:.2f} x ({least:.1f} s); CPU: "
-            + ", ".join(f"{name} {spent:.0f} s" for name, spent in used.items()),
+            + ", ".join(f"{name} {spent:.1f} s" for name, spent in used.items()),
             seconds <= MOST_TIME * least,
         )
     ]

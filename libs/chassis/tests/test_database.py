@@ -73,7 +73,12 @@ async def test_a_list_arrives_as_it_is(
             "CAST(:bodies AS bytea[]) AS bodies, CAST(:yes AS boolean[]) AS yes",
             texts=texts, numbers=numbers, bodies=bodies, yes=[True, False],
         )  # fmt: skip
-    assert (row["texts"], row["numbers"], row["bodies"], row["yes"]) == (texts, numbers, bodies, [True, False])
+    assert (row["texts"], row["numbers"], row["bodies"], row["yes"]) == (
+        texts,
+        numbers,
+        bodies,
+        [True, False],
+    )
 
 
 @pytest.mark.usefixtures("both_tenants")

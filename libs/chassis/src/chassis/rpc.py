@@ -129,7 +129,7 @@ def check_role(actor: Actor, least: Role) -> None:
         raise Forbidden(f"role {actor.role} may not do this; it takes {least}")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _reply_of(body: type[RpcModel]) -> type[RpcReply]:
     """The envelope with this reply in it, so that an answer is read in one go."""
     return create_model(f"{body.__name__}Reply", __base__=RpcReply, body=(body | None, None))
