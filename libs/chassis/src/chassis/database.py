@@ -16,7 +16,9 @@ import psycopg
 import structlog
 from psycopg import sql
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 from pydantic import SecretStr
+from pydantic_core import from_json
 from sqlalchemy import event, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Connection, Engine
@@ -137,11 +139,13 @@ async def open_connection(url: SecretStr, **options: Any) -> psycopg.AsyncConnec
         )
     )
     try:
-        return await asyncio.shield(connecting)
+        connection = await asyncio.shield(connecting)
     except asyncio.CancelledError:
         with suppress(psycopg.Error, OSError):
             await (await connecting).close()
         raise
+    set_json_loads(from_json, connection)  # three times as fast as Python's own
+    return connection
 
 
 def _ping_idle_connections(engine: Engine) -> None:

@@ -210,7 +210,7 @@ def with_new_bases(pipeline: Pipeline, merging: Merging, *, zoho_read_back: Mapp
         settled=ameise_base,
         now=datetime.now(UTC),
     )
-    return replace(merging.link, asked=questions).with_bases(ameise=ameise_base, zoho=zoho_base)
+    return merging.link.with_bases(ameise=ameise_base, zoho=zoho_base, asked=questions)
 
 
 def _marked_as_gone(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
+from pydantic_core import to_json
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -45,10 +46,11 @@ class Link:
     own_write: Mapping[str, str] | None = None
     deleted_by_us: bool = False
 
-    def with_bases(self, *, ameise: Mapping[str, Known], zoho: Mapping[str, Known]) -> "Link":
-        """The link with the given fields' bases moved; other fields keep theirs."""
+    def with_bases(self, *, ameise: Mapping[str, Known], zoho: Mapping[str, Known], **more: Any) -> "Link":
+        """The link with the given fields' bases moved, other fields keep theirs; `more` is set as it is."""
         return replace(
             self,
+            **more,
             ameise_base={**(self.ameise_base or {}), **ameise},
             zoho_base={**(self.zoho_base or {}), **zoho},
         )
@@ -297,7 +299,7 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
         }
         for link in links
     ]
-    text = json.dumps(documents)
+    text = to_json(documents).decode()
     if any(not link.linked for link in links):
         await run_sql(session, _MAKE_WAY, links=text)
     stored = await run_sql(session, _SAVE, links=text)

@@ -10,7 +10,6 @@ Modified_Time has whole seconds: without Modified_By, an edit in the second of o
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -36,8 +35,7 @@ def having_read(pipeline: Pipeline, link: Link, record: Mapping[str, Any]) -> Li
     """The link that knows in which form Zoho keeps what we wrote."""
     if link.unread is None:
         return link
-    read = replace(link, unread=None)
-    return read.with_bases(ameise={}, zoho=kept_form(pipeline, link.unread, record))
+    return link.with_bases(ameise={}, zoho=kept_form(pipeline, link.unread, record), unread=None)
 
 
 def kept_form(pipeline: Pipeline, unread: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Known]:
