@@ -111,7 +111,7 @@ class Bench:
     async def _nothing_left(self) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await self._waits():  # noqa: ASYNC110 (the state is in PostgreSQL)
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
 
     async def _waits(self) -> bool:
         if (await self.client.jetstream().stream_info("TO_ZOHO")).state.messages:
@@ -246,7 +246,7 @@ async def _create_pipelines(client: nats.NATS, auth: PlayedAuth) -> None:
             try:
                 await RpcClient(client).call(CREATE_DEFAULT_PIPELINES, wanted, actor=ACTOR)
             except Unavailable:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
             else:
                 return
 

@@ -255,7 +255,8 @@ async def driver_connection(session: AsyncSession) -> "psycopg.AsyncConnection[A
     """psycopg's own connection, inside the session's transaction: for COPY, cursors on the server, and binary
     results."""
     kept = session.info.get(_DRIVER)
-    if kept is None or not session.in_transaction():
+    # A savepoint is only made when SQLAlchemy is asked for the connection.
+    if kept is None or not session.in_transaction() or session.in_nested_transaction():
         raw = await (await session.connection()).get_raw_connection()
         kept = session.info[_DRIVER] = cast("psycopg.AsyncConnection[Any]", raw.driver_connection)
     return kept

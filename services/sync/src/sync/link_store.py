@@ -77,49 +77,33 @@ class Link:
 _COLUMNS = """id, fence, zoho_id, ameise_key, ameise_base, zoho_base, written, gone_in_zoho, unread, asked,
 own_write, deleted_at IS NOT NULL AS deleted_by_us, linked_at IS NOT NULL AS linked"""
 
-_ENSURE = {
-    "zoho_id": """
-    INSERT INTO link (tenant, zoho_connection, module, ameise_connection, table_name, zoho_id)
-    SELECT :tenant, :zoho_connection, :module, :ameise_connection, :table_name, unnest(CAST(:ids AS text[]))
-    ON CONFLICT (tenant, zoho_connection, module, zoho_id) DO NOTHING
-    """,
-    "ameise_key": """
-    INSERT INTO link (tenant, zoho_connection, module, ameise_connection, table_name, ameise_key)
-    SELECT :tenant, :zoho_connection, :module, :ameise_connection, :table_name, unnest(CAST(:ids AS text[]))
-    ON CONFLICT (tenant, zoho_connection, module, table_name, ameise_key) DO NOTHING
-    """,
+# By ON CONFLICT, which always goes along the index that it names: a plan of an UPDATE, made while there were
+# few links or no statistics, walks through all links of the tenant, a hundred thousand for a hundred.
+_LEASE_BY = """
+INSERT INTO link AS l (tenant, zoho_connection, module, ameise_connection, table_name, {column},
+                       lease_owner, lease_until, fence)
+SELECT :tenant, :zoho_connection, :module, :ameise_connection, :table_name, wanted.id,
+       :owner, now() + make_interval(secs => :seconds), 1
+FROM unnest(CAST(:ids AS text[])) AS wanted (id)
+ON CONFLICT (tenant, zoho_connection, module, {key}) DO UPDATE SET
+    lease_owner = excluded.lease_owner, lease_until = excluded.lease_until, fence = l.fence + 1
+WHERE l.lease_until IS NULL OR l.lease_until < now()
+RETURNING {columns}
+"""
+
+_LEASE = {
+    column: _LEASE_BY.format(column=column, key=key, columns=_COLUMNS)
+    for column, key in (("zoho_id", "zoho_id"), ("ameise_key", "table_name, ameise_key"))
 }
 
 
-# Looked up one by one (`OFFSET 0` keeps it so), along the unique index of that very column, with and without
-# statistics: a plan made while there were few links would walk through all of them later.
+# Joined id by id, so that PostgreSQL goes along the unique index of that very column, with and without
+# statistics: asked by `= ANY`, it may walk through all links of the module along the other one.
 _WANTED = """
-unnest(CAST(:ids AS text[])) AS wanted (id) CROSS JOIN LATERAL (
-    SELECT * FROM link
-    WHERE zoho_connection = :zoho_connection AND module = :module AND table_name = :table_name
-      AND {column} = wanted.id AND {more} OFFSET 0
-) l
+unnest(CAST(:ids AS text[])) AS wanted (id) JOIN link l
+ON l.zoho_connection = :zoho_connection AND l.module = :module AND l.table_name = :table_name
+AND l.{column} = wanted.id
 """
-
-
-def _wanted(column: str, more: str = "true") -> str:
-    return _WANTED.format(column=column, more=more)
-
-
-def _lease_sql(column: str) -> str:
-    # In the order of ids, so that two batches that overlap cannot wait for each other in a circle.
-    return f"""
-    UPDATE link
-    SET lease_owner = :owner, lease_until = now() + make_interval(secs => :seconds), fence = fence + 1
-    WHERE id IN (
-        SELECT l.id FROM {_wanted(column, "(lease_until IS NULL OR lease_until < now())")}
-        ORDER BY l.id FOR UPDATE OF l SKIP LOCKED
-    )
-    RETURNING {_COLUMNS}
-    """  # noqa: S608 (constants)
-
-
-_LEASE = {column: _lease_sql(column) for column in _ENSURE}
 
 
 async def lease_by_zoho_ids(
@@ -141,14 +125,12 @@ async def lease_by_keys(
 async def _lease(
     session: AsyncSession, pipeline: Pipeline, column: str, ids: Sequence[str], owner: str, lasting: timedelta
 ) -> list[Link]:
-    place = _place(pipeline)
-    await run_sql(
-        session, _ENSURE[column],
-        tenant=pipeline.tenant, ameise_connection=pipeline.ameise_connection, ids=sorted(ids), **place,
-    )  # fmt: skip
     rows = await fetch_all(
-        session, _LEASE[column], ids=list(ids), owner=owner, seconds=lasting.total_seconds(), **place
-    )
+        session, _LEASE[column],
+        tenant=pipeline.tenant, ameise_connection=pipeline.ameise_connection,
+        # In one order, so that two that overlap cannot wait for each other in a circle.
+        ids=sorted(set(ids)), owner=owner, seconds=lasting.total_seconds(), **_place(pipeline),
+    )  # fmt: skip
     return [_link(row) for row in rows]
 
 
@@ -171,8 +153,8 @@ ON l.id = o.id AND l.fence = o.fence
 
 
 _FOUND = {
-    column: f"SELECT {_COLUMNS} FROM link WHERE id IN (SELECT l.id FROM {_wanted(column)})"  # noqa: S608
-    for column in _ENSURE
+    column: f"SELECT {_COLUMNS} FROM link WHERE id IN (SELECT l.id FROM {_WANTED.format(column=column)})"  # noqa: S608
+    for column in _LEASE
 }
 
 
@@ -260,20 +242,32 @@ async def give_back_all(session: AsyncSession, owners: Sequence[str]) -> None:
     )
 
 
+# By ON CONFLICT for the same reason as in `_LEASE_BY`; what would be inserted was not ours any more.
 _SAVE = """
-UPDATE link l SET
-    zoho_id = o.zoho_id, ameise_key = o.ameise_key, ameise_base = o.ameise_base, zoho_base = o.zoho_base,
-    written = o.written, gone_in_zoho = o.gone_in_zoho, unread = o.unread, asked = o.asked,
-    own_write = o.own_write, deleted_at = CASE WHEN o.gone_in_zoho THEN l.deleted_at END,
-    lease_owner = NULL, lease_until = NULL,
-    linked_at = CASE WHEN o.zoho_id IS NOT NULL AND o.ameise_key IS NOT NULL
-                     THEN coalesce(l.linked_at, now()) END
+INSERT INTO link AS l (id, tenant, zoho_connection, module, ameise_connection, table_name, fence,
+    zoho_id, ameise_key, ameise_base, zoho_base, written, gone_in_zoho, unread, asked, own_write)
+OVERRIDING SYSTEM VALUE
+SELECT o.id, app_tenant(), CAST(:nobody AS uuid), '', CAST(:nobody AS uuid), '', o.fence,
+    o.zoho_id, o.ameise_key, o.ameise_base, o.zoho_base, o.written, o.gone_in_zoho, o.unread, o.asked,
+    o.own_write
 FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS o (
     id bigint, fence bigint, zoho_id text, ameise_key text, ameise_base jsonb, zoho_base jsonb, written jsonb,
     gone_in_zoho boolean, unread jsonb, asked jsonb, own_write jsonb
 )
-WHERE l.id = o.id AND l.fence = o.fence AND l.lease_until > now()
+ON CONFLICT (id) DO UPDATE SET
+    zoho_id = excluded.zoho_id, ameise_key = excluded.ameise_key, ameise_base = excluded.ameise_base,
+    zoho_base = excluded.zoho_base, written = excluded.written, gone_in_zoho = excluded.gone_in_zoho,
+    unread = excluded.unread, asked = excluded.asked, own_write = excluded.own_write,
+    deleted_at = CASE WHEN excluded.gone_in_zoho THEN l.deleted_at END,
+    lease_owner = NULL, lease_until = NULL,
+    linked_at = CASE WHEN excluded.zoho_id IS NOT NULL AND excluded.ameise_key IS NOT NULL
+                     THEN coalesce(l.linked_at, now()) END
+WHERE l.fence = excluded.fence AND l.lease_until > now()
+RETURNING l.xmax = 0 AS inserted
 """
+
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 async def save(session: AsyncSession, links: Sequence[Link]) -> None:
@@ -300,11 +294,19 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
         for link in links
     ]
     text = to_json(documents).decode()
-    if any(not link.linked for link in links):
+    try:
+        async with session.begin_nested():
+            await _save(session, links, text)
+    except IntegrityError:
         await run_sql(session, _MAKE_WAY, links=text)
-    stored = await run_sql(session, _SAVE, links=text)
-    if stored != len(links):
-        raise LeaseLost(f"{len(links) - stored} of {len(links)} links")
+        await _save(session, links, text)
+
+
+async def _save(session: AsyncSession, links: Sequence[Link], text: str) -> None:
+    stored = await fetch_all(session, _SAVE, links=text, nobody=NOBODY)
+    kept = sum(not row["inserted"] for row in stored)
+    if kept != len(links):
+        raise LeaseLost(f"{len(links) - kept} of {len(links)} links")
 
 
 def own_write(unread: Mapping[str, Any] | None) -> Mapping[str, str] | None:
@@ -366,19 +368,15 @@ _MAKE_WAY = """
 WITH o AS (
     SELECT mine.id, mine.tenant, mine.zoho_connection, mine.module, mine.table_name, o.zoho_id, o.ameise_key
     FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS o (id bigint, zoho_id text, ameise_key text)
-    CROSS JOIN LATERAL (SELECT * FROM link WHERE id = o.id OFFSET 0) mine
+    JOIN link mine ON mine.id = o.id
 )
-, in_the_way AS ( -- row by row along each unique index, as in `_WANTED`
-    SELECT other.id FROM o CROSS JOIN LATERAL (
-        SELECT id FROM link l WHERE l.tenant = o.tenant AND l.zoho_connection = o.zoho_connection
-        AND l.module = o.module AND l.zoho_id = o.zoho_id AND l.id <> o.id OFFSET 0
-    ) other
+, in_the_way AS ( -- one question per unique index: with OR, or by more
+    -- columns than the index has, PostgreSQL without statistics walks through all links
+    SELECT other.id FROM o JOIN link other USING (tenant, zoho_connection, module, zoho_id)
+    WHERE other.id <> o.id
     UNION
-    SELECT other.id FROM o CROSS JOIN LATERAL (
-        SELECT id FROM link l WHERE l.tenant = o.tenant AND l.zoho_connection = o.zoho_connection
-        AND l.module = o.module AND l.table_name = o.table_name AND l.ameise_key = o.ameise_key
-        AND l.id <> o.id OFFSET 0
-    ) other
+    SELECT other.id FROM o JOIN link other USING (tenant, zoho_connection, module, table_name, ameise_key)
+    WHERE other.id <> o.id
 )
 DELETE FROM link other WHERE id IN (SELECT id FROM in_the_way)
   AND (other.linked_at IS NULL OR other.gone_in_zoho)
@@ -387,7 +385,8 @@ DELETE FROM link other WHERE id IN (SELECT id FROM in_the_way)
 
 
 _ZOHO_IDS = f"""
-SELECT l.ameise_key, l.zoho_id FROM {_wanted("ameise_key", "zoho_id IS NOT NULL AND NOT gone_in_zoho")}
+SELECT l.ameise_key, l.zoho_id FROM {_WANTED.format(column="ameise_key")}
+AND l.zoho_id IS NOT NULL AND NOT l.gone_in_zoho
 """  # noqa: S608 (a constant)
 
 
