@@ -227,14 +227,16 @@ def in_one_text(value: Any) -> Any:
     """
     if type(value) is not list:
         return value
-    elements = cast("list[Any]", value)
-    kinds = {type(element) for element in elements} - {type(None)}
+    elements = cast("list[object]", value)
+    kinds: set[type[object]] = {type(element) for element in elements} - {type(None)}
     if kinds == {int}:
         written = ("NULL" if element is None else str(element) for element in elements)
     elif kinds == {bytes}:
-        written = ("NULL" if element is None else f'"\\\\x{element.hex()}"' for element in elements)
+        written = (
+            "NULL" if element is None else f'"\\\\x{cast("bytes", element).hex()}"' for element in elements
+        )
     elif kinds and all(issubclass(kind, str) for kind in kinds):
-        written = ("NULL" if element is None else _quoted(element) for element in elements)
+        written = ("NULL" if element is None else _quoted(cast("str", element)) for element in elements)
     else:
         return elements
     return f"{{{','.join(written)}}}"

@@ -132,7 +132,8 @@ def check_role(actor: Actor, least: Role) -> None:
 @functools.cache
 def _reply_of(body: type[RpcModel]) -> type[RpcReply]:
     """The envelope with this reply in it, so that an answer is read in one go."""
-    return create_model(f"{body.__name__}Reply", __base__=RpcReply, body=(body | None, None))
+    fields: dict[str, Any] = {"body": (body | None, None)}
+    return create_model(f"{body.__name__}Reply", __base__=RpcReply, **fields)
 
 
 def _places(error: ValidationError) -> str:

@@ -34,7 +34,7 @@ class _Id(str):
 
         return core_schema.no_info_after_validator_function(
             checked,
-            core_schema.str_schema(pattern=f"^(?:{cls.pattern.pattern})$", strict=True),
+            core_schema.str_schema(pattern=f"^{cls.pattern.pattern}$", strict=True),
             serialization=core_schema.to_string_ser_schema(),
         )
 
