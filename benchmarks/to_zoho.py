@@ -111,7 +111,7 @@ class Bench:
     async def _nothing_left(self) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await self._waits():  # noqa: ASYNC110 (the state is in PostgreSQL)
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
 
     async def _waits(self) -> bool:
         if (await self.client.jetstream().stream_info("TO_ZOHO")).state.messages:
@@ -183,7 +183,7 @@ async def _by_hundreds(bench: Bench) -> list[Result]:
             f"{what}: time",
             f"{MOST_TIME} x calls x latency / {CALLS_OF_BATCHES}",
             f"{seconds:.1f} s, {seconds / least:.2f} x ({least:.1f} s); CPU: "
-            + ", ".join(f"{name} {spent:.0f} s" for name, spent in used.items()),
+            + ", ".join(f"{name} {spent:.1f} s" for name, spent in used.items()),
             seconds <= MOST_TIME * least,
         )
     ]
@@ -246,7 +246,7 @@ async def _create_pipelines(client: nats.NATS, auth: PlayedAuth) -> None:
             try:
                 await RpcClient(client).call(CREATE_DEFAULT_PIPELINES, wanted, actor=ACTOR)
             except Unavailable:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
             else:
                 return
 

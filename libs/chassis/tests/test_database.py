@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
@@ -52,6 +54,31 @@ async def test_raw_sql_sees_only_the_rows_of_its_tenant(database: Database) -> N
         assert await fetch_all(session, "SELECT 1 FROM looked WHERE tenant = 'hamburg'") == []
         assert await run_sql(session, "UPDATE looked SET zoho_id = '9' WHERE tenant = 'hamburg'") == 0
         assert await run_sql(session, "DELETE FROM looked WHERE tenant = 'hamburg'") == 0
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+@given(texts=st.lists(TEXTS | st.none()), numbers=st.lists(st.integers(-(2**63), 2**63 - 1) | st.none()))
+@example(texts=['"', "\\", "{,}", "NULL", "null", " ", "", None, 'a","b'], numbers=[None])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+async def test_a_list_arrives_as_it_is(
+    database: Database, texts: list[str | None], numbers: list[int | None]
+) -> None:
+    bodies = [None if text is None else text.encode() for text in texts]
+    async with database.tenant(BERLIN) as session:
+        [row] = await fetch_all(
+            session,
+            "SELECT CAST(:texts AS text[]) AS texts, CAST(:numbers AS bigint[]) AS numbers, "
+            "CAST(:bodies AS bytea[]) AS bodies, CAST(:yes AS boolean[]) AS yes",
+            texts=texts, numbers=numbers, bodies=bodies, yes=[True, False],
+        )  # fmt: skip
+    assert (row["texts"], row["numbers"], row["bodies"], row["yes"]) == (
+        texts,
+        numbers,
+        bodies,
+        [True, False],
+    )
 
 
 @pytest.mark.usefixtures("both_tenants")

@@ -41,23 +41,21 @@ async def team(
 
 
 async def allow(team: "Team") -> None:
-    """Bulk writes are allowed, and the next one is announced already: else 30 rows are done in no time."""
+    """An admin allows bulk writes."""
     request = SetConnectionLimits(connection=team.auth.zoho.id, bulk_write_allowed=True)
     await RpcClient(team.client).call(SET_CONNECTION_LIMITS, request, actor=team.actor())
-    team.rows.change(
-        "INSERT INTO bulk_job (id, tenant, pipeline, state, rows) "
-        "VALUES (gen_random_uuid(), 'berlin', %s, 'waiting', -1)",
-        int(team.pipelines["Contacts"].id),
-    )
 
 
-async def deliver(team: "Team", beruf: str | None, **special: dict[str, Any]) -> None:
-    """All Kunden with this Beruf; `special`: other fields of some, by key without its "k"."""
-    keys = [f"{5000000 + number}" for number in range(ROWS)]
+async def deliver(
+    team: "Team", beruf: str | None, *, rows: int = ROWS, chunk: int = ROWS, **special: dict[str, Any]
+) -> None:
+    """So many Kunden with this Beruf; `special`: other fields of some, by key without its "k"."""
+    keys = [f"{5000000 + number}" for number in range(rows)]
     for key in keys:
         fields: dict[str, Any] = {"nachname": f"N{key}", "beruf": beruf, "juristische_person": False}
         team.ingest.put(Table.KUNDE, key, fields | special.get(f"k{key}", {}))
-    await team.chunk(Table.KUNDE, keys)
+    for start in range(0, rows, chunk):
+        await team.chunk(Table.KUNDE, keys[start : start + chunk])
 
 
 async def jobs(team: "Team") -> int:
@@ -89,6 +87,38 @@ async def test_many_changes_are_one_job_and_the_rest_goes_the_ordinary_way(team:
     await deliver(team, "Ärztin")
     assert await team.idle() == []
     assert len(team.rows.events()) == told
+
+
+async def test_a_whole_delivery_becomes_as_few_jobs_as_its_rows_allow(
+    sync_with: SyncWith, team_of: Callable[[TenantId], Awaitable["Team"]]
+) -> None:
+    """As 100,000 rows become four jobs of 25,000: nothing is taken by hundreds before the first is made."""
+    async with sync_with(bulk_min_rows=5, bulk_max_rows=25, bulk_poll=timedelta(milliseconds=500)):
+        team = await team_of(TenantId("berlin"))
+        await team.create_pipelines()
+        for beruf in ("Tischler", "Ärztin"):
+            since = len(await team.world.calls("PUT", "/Contacts"))
+            await deliver(team, beruf, rows=100, chunk=10)
+            assert await team.idle() == []
+            await allow(team)
+        assert await jobs(team) == 4
+        assert len(await team.world.calls("PUT", "/Contacts")) == since
+        assert [event["data"]["written"] for event in team.rows.events("bulk_write_ended")] == [25] * 4
+        assert set((await berufe(team)).values()) == {"Ärztin"}
+
+
+async def test_a_delivery_that_stays_small_is_let_go(team: "Team") -> None:
+    await allow(team)
+    keys = [f"{5000000 + number}" for number in range(10)]
+    for key in keys:
+        team.ingest.put(
+            Table.KUNDE, key, {"nachname": f"N{key}", "beruf": "Ärztin", "juristische_person": False}
+        )
+    await team.chunk(Table.KUNDE, keys)
+    assert await team.idle() == []
+    assert await jobs(team) == 0
+    assert sorted((await berufe(team)).values(), key=str) == ["Tischler"] * 20 + ["Ärztin"] * 10
+    assert team.rows.select("SELECT * FROM bulk_job") == []
 
 
 async def test_a_row_that_zoho_skips_is_parked_with_its_words(team: "Team") -> None:

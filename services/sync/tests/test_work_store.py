@@ -145,9 +145,8 @@ async def test_postponed_rows_come_when_they_are_due(
         await work_store.postpone(session, [(works[0], counted), (works[1], uncounted)])
     assert await take(all_tenants) == []
     async with all_tenants.unbound() as session:
-        queue = await work_store.queue(session, "to_ameise")
-    assert queue.turns == ()
-    assert 25 < (queue.seconds_until_next or 0) <= 30
+        assert await work_store.turns(session, "to_ameise") == []
+        assert 25 < (await work_store.seconds_until_next(session, "to_ameise") or 0) <= 30
     assert [(row["attempts"], row["reason"]) for row in rows.work()] == [(1, "später"), (0, "pausiert")]
     assert [row["failing_since"] is None for row in rows.work()] == [False, True]
 
@@ -159,8 +158,8 @@ async def test_the_queue_says_who_waits_and_what_is_most_urgent(
     await ask(database, "2", lane=Lane.CHUNK)
     await ask(database, "3", tenant=WIEN)
     async with all_tenants.unbound() as session:
-        queue = await work_store.queue(session, "to_ameise")
-    assert set(queue.turns) == {Turn(BERLIN, ONE, Lane.CHUNK), Turn(WIEN, ONE, Lane.WEBHOOK)}
+        turns = await work_store.turns(session, "to_ameise")
+    assert set(turns) == {Turn(BERLIN, ONE, Lane.CHUNK), Turn(WIEN, ONE, Lane.WEBHOOK)}
     assert [work.object for work in await take(all_tenants, count=1)] == ["2"]
 
 

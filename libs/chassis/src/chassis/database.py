@@ -6,6 +6,7 @@ refuses everything where it is not set.
 """
 
 import asyncio
+import functools
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -13,14 +14,20 @@ from typing import Any, Literal, cast
 
 import psycopg
 import structlog
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 from pydantic import SecretStr
+from pydantic_core import from_json
 from sqlalchemy import event, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import SessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import await_only
 from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -43,9 +50,22 @@ class TenantSession(Session):
 
 
 @event.listens_for(TenantSession, "after_begin")
-def _set_tenant(session: Session, transaction: SessionTransaction, connection: Connection) -> None:  # noqa: ARG001 # pyright: ignore[reportUnusedFunction]
-    if tenant := session.info.get("tenant"):
-        connection.execute(text("SELECT set_config('app.tenant', :tenant, true)"), {"tenant": tenant})
+def _begin(session: Session, transaction: SessionTransaction, connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
+    """Begin, and set the tenant, in one message; psycopg would send another one just to begin."""
+    if transaction.nested:
+        return
+    tenant = session.info.get("tenant")
+    begin = sql.SQL("BEGIN")
+    if tenant:
+        begin = sql.SQL("BEGIN; SELECT set_config('app.tenant', {}, true)").format(sql.Literal(str(tenant)))
+    driver = cast("psycopg.AsyncConnection[Any]", connection.connection.driver_connection)
+    try:
+        # Two statements cannot be prepared.
+        await_only(driver.execute(begin, prepare=False))
+    except psycopg.Error as error:
+        if driver.closed:
+            connection.invalidate(error)
+        raise _as_sqlalchemy_raises("BEGIN", error, driver) from error
 
 
 class Database:
@@ -53,9 +73,7 @@ class Database:
 
     def __init__(self, url: SecretStr, *, pool_size: int = 8) -> None:
         self._engine = _engine(url, pool_size)
-        self._at_once = _engine(
-            url, AT_ONCE_POOL_SIZE, isolation_level="AUTOCOMMIT", cursor_factory=psycopg.AsyncClientCursor
-        )
+        self._at_once = _engine(url, AT_ONCE_POOL_SIZE, cursor_factory=psycopg.AsyncClientCursor)
         self._sessions = async_sessionmaker(
             self._engine, class_=AsyncSession, sync_session_class=TenantSession, expire_on_commit=False
         )
@@ -72,14 +90,16 @@ class Database:
         async with self._sessions() as session, session.begin():
             yield session
 
-    async def at_once(self, tenant: TenantId | Literal["_system"], sql: str, /, **parameters: Any) -> None:
+    async def at_once(
+        self, tenant: TenantId | Literal["_system"], statement: str, /, **parameters: Any
+    ) -> None:
         """One statement as a transaction of its own, in one round trip instead of four: begin, tenant,
         statement, commit. For what every webhook waits for.
 
         psycopg puts the parameters into the text, so that both statements travel together; what PostgreSQL
         gets in one message is one transaction.
         """
-        bound = text(f"SELECT set_config('app.tenant', :at_once_tenant, true); {sql}")
+        bound = text(f"SELECT set_config('app.tenant', :at_once_tenant, true); {statement}")
         async with self._at_once.connect() as connection:
             await connection.execute(bound, {"at_once_tenant": str(tenant), **parameters})
 
@@ -93,9 +113,8 @@ class Database:
         await self._at_once.dispose()
 
 
-def _engine(
-    url: SecretStr, pool_size: int, isolation_level: Literal["AUTOCOMMIT"] | None = None, **connection: Any
-) -> AsyncEngine:
+def _engine(url: SecretStr, pool_size: int, **connection: Any) -> AsyncEngine:
+    """Sessions begin their transactions themselves (`_begin`)."""
     engine = create_async_engine(
         sqlalchemy_url(url),
         pool_size=pool_size,
@@ -105,7 +124,7 @@ def _engine(
         async_creator=lambda: open_connection(
             url, options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC", **connection
         ),
-        **({"isolation_level": isolation_level} if isolation_level else {}),
+        isolation_level="AUTOCOMMIT",
     )
     _ping_idle_connections(engine.sync_engine)
     return engine
@@ -120,11 +139,13 @@ async def open_connection(url: SecretStr, **options: Any) -> psycopg.AsyncConnec
         )
     )
     try:
-        return await asyncio.shield(connecting)
+        connection = await asyncio.shield(connecting)
     except asyncio.CancelledError:
         with suppress(psycopg.Error, OSError):
             await (await connecting).close()
         raise
+    set_json_loads(from_json, connection)  # three times as fast as Python's own
+    return connection
 
 
 def _ping_idle_connections(engine: Engine) -> None:
@@ -156,21 +177,92 @@ def is_unreachable(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
-async def fetch_all(session: AsyncSession, sql: str, **parameters: Any) -> list[dict[str, Any]]:
-    """Rows of a textual query as dictionaries."""
-    # Through the connection: SQLModel's `execute` is deprecated in favour of `exec`, which is for models.
-    result = await (await session.connection()).execute(text(sql), parameters)
-    return [dict(row) for row in result.mappings()]
+async def fetch_all(session: AsyncSession, statement: str, /, **parameters: Any) -> list[dict[str, Any]]:
+    """Rows of a textual query as dictionaries. Raises SQLAlchemy's DBAPIError."""
+    cursor = await _execute(session, statement, parameters)
+    return await cursor.fetchall()
 
 
-async def run_sql(session: AsyncSession, sql: str, **parameters: Any) -> int:
-    """Run a textual statement; returns the number of rows it touched."""
-    result = await (await session.connection()).execute(text(sql), parameters)
-    return result.rowcount
+async def run_sql(session: AsyncSession, statement: str, /, **parameters: Any) -> int:
+    """Run a textual statement; returns the number of rows it touched. Raises SQLAlchemy's DBAPIError."""
+    return (await _execute(session, statement, parameters)).rowcount
+
+
+async def _execute(
+    session: AsyncSession, statement: str, parameters: dict[str, Any]
+) -> "psycopg.AsyncCursor[dict[str, Any]]":
+    """By psycopg itself, inside the session's transaction: SQLAlchemy's way there, through a greenlet, takes
+    three times as much CPU as the statement."""
+    connection = await driver_connection(session)
+    cursor = connection.cursor(row_factory=dict_row)
+    try:
+        return await cursor.execute(
+            _for_psycopg(statement), {name: in_one_text(value) for name, value in parameters.items()}
+        )
+    except psycopg.Error as error:
+        if connection.closed:
+            await (await session.connection()).invalidate(error)
+        raise _as_sqlalchemy_raises(statement, error, connection) from error
+
+
+def _as_sqlalchemy_raises(
+    statement: str, error: psycopg.Error, connection: "psycopg.AsyncConnection[Any]"
+) -> BaseException:
+    """So that nobody needs to know two kinds of errors. The parameters, which hold personal values, stay
+    out."""
+    return DBAPIError.instance(
+        statement, None, error, psycopg.Error, hide_parameters=True,
+        connection_invalidated=connection.closed, dialect=_DIALECT,
+    )  # fmt: skip
+
+
+_DIALECT = PGDialect_psycopg()
+
+
+def in_one_text(value: Any) -> Any:
+    """A list of texts, or of numbers, as the text of an array, for which the statement says of what it is.
+
+    psycopg looks at each element for itself, which takes longer than all else that it does. Anything but a
+    plain list goes as it is.
+    """
+    if type(value) is not list:
+        return value
+    elements = cast("list[object]", value)
+    kinds: set[type[object]] = {type(element) for element in elements} - {type(None)}
+    if kinds == {int}:
+        written = ("NULL" if element is None else str(element) for element in elements)
+    elif kinds == {bytes}:
+        written = (
+            "NULL" if element is None else f'"\\\\x{cast("bytes", element).hex()}"' for element in elements
+        )
+    elif kinds and all(issubclass(kind, str) for kind in kinds):
+        written = ("NULL" if element is None else _quoted(cast("str", element)) for element in elements)
+    else:
+        return elements
+    return f"{{{','.join(written)}}}"
+
+
+def _quoted(element: str) -> str:
+    escaped = element.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+@functools.lru_cache(maxsize=1024)
+def _for_psycopg(statement: str) -> bytes:
+    """A text with `:name` as psycopg wants it, as SQLAlchemy compiles it."""
+    return str(text(statement).compile(dialect=_DIALECT)).encode()
 
 
 async def driver_connection(session: AsyncSession) -> "psycopg.AsyncConnection[Any]":
     """psycopg's own connection, inside the session's transaction: for COPY, cursors on the server, and binary
     results."""
-    raw = await (await session.connection()).get_raw_connection()
-    return cast("psycopg.AsyncConnection[Any]", raw.driver_connection)
+    kept = session.info.get(_DRIVER)
+    # A savepoint is only made when SQLAlchemy is asked for the connection.
+    if kept is None or not session.in_transaction() or session.in_nested_transaction():
+        raw = await (await session.connection()).get_raw_connection()
+        kept = session.info[_DRIVER] = cast("psycopg.AsyncConnection[Any]", raw.driver_connection)
+    return kept
+
+
+_DRIVER = "psycopg"
+"""Where a session keeps its connection: to ask SQLAlchemy for it costs as much as a statement."""

@@ -8,6 +8,7 @@ Whoever handles a request checks that the things it names belong to `caller.tena
 tenant sees no others.
 """
 
+import functools
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -128,6 +129,13 @@ def check_role(actor: Actor, least: Role) -> None:
         raise Forbidden(f"role {actor.role} may not do this; it takes {least}")
 
 
+@functools.cache
+def _reply_of(body: type[RpcModel]) -> type[RpcReply]:
+    """The envelope with this reply in it, so that an answer is read in one go."""
+    fields: dict[str, Any] = {"body": (body | None, None)}
+    return create_model(f"{body.__name__}Reply", __base__=RpcReply, **fields)
+
+
 def _places(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:3])
 
@@ -170,9 +178,9 @@ class RpcClient:
                 remedy="try again in a moment",
             ) from error
         try:
-            reply = RpcReply.model_validate_json(answer.data)
+            reply = _reply_of(rpc.reply).model_validate_json(answer.data)
             if reply.problem is None:
-                return rpc.reply.model_validate(reply.body)
+                return rpc.reply.model_validate(reply.body)  # read already; refused where there is none
         except ValidationError as error:
             raise Internal(
                 f"{rpc.subject} answered what this release cannot read: {_places(error)}"

@@ -29,8 +29,11 @@ class _Id(str):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+        def checked(value: str) -> Self:
+            return str.__new__(cls, value)  # the schema has looked at it already
+
         return core_schema.no_info_after_validator_function(
-            cls,
+            checked,
             core_schema.str_schema(pattern=f"^{cls.pattern.pattern}$", strict=True),
             serialization=core_schema.to_string_ser_schema(),
         )

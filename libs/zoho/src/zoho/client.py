@@ -391,6 +391,8 @@ def _chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 
 def _ids_as_text(value: Any) -> Any:
     """Return the JSON value with every "id" as text, in lookups and subforms too."""
+    if type(value) is str:  # first, since nearly all values are
+        return value
     if isinstance(value, list):
         return [_ids_as_text(item) for item in cast("list[Any]", value)]
     if not isinstance(value, dict):

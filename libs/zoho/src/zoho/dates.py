@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 
 
+@functools.lru_cache(maxsize=1024)  # what is written together shares its moment
 def parse_moment(text: str) -> datetime:
     """Return "2023-05-10T01:10:47-07:00" in UTC; ValueError if it is no moment with an offset."""
     moment = datetime.fromisoformat(text)

@@ -59,9 +59,9 @@ def judge(status: int, code: str = "", words: str = "") -> Verdict:
 
 def assess(answer: Answer) -> Finding:
     """Return the verdict on an answer as a whole."""
-    body = _mapping(answer.json())
     if 200 <= answer.status < 300 or answer.status == 304:
         return Finding(Verdict.OK)
+    body = _mapping(answer.json())
     if not body:
         words = visible_text(answer.text)
         return Finding(judge(answer.status, words=words), words=words)

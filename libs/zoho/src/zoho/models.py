@@ -206,13 +206,12 @@ class RecordResult(ZohoModel):
     @property
     def succeeded(self) -> bool:
         """Whether this record was written."""
-        return self.finding.verdict is Verdict.OK
+        return self.status == "success" and self.code == "SUCCESS"
 
     @property
     def finding(self) -> Finding:
         """The verdict on this record, by its own code and not by the HTTP status of the call."""
-        success = self.status == "success" and self.code == "SUCCESS"
-        return Finding(Verdict.OK) if success else finding_of(400, self.model_dump())
+        return Finding(Verdict.OK) if self.succeeded else finding_of(400, self.model_dump())
 
     @property
     def id(self) -> str:

@@ -157,7 +157,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         schedule = schedule_of(settings, base, systems, stopping, owner)
         subscribers.register(
             base.broker.faststream,
-            intake=Intake(base.database, stopping),
+            intake=Intake(base.database, stopping, bulk_min_rows=settings.bulk_min_rows),
             admin=Admin(base.database, base.outbox, base.rpc),
             pipelines=PipelineAdmin(base.database, base.outbox, base.rpc),
             conflicts=ConflictAdmin(base.database, base.outbox, links),

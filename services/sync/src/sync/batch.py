@@ -210,7 +210,7 @@ def with_new_bases(pipeline: Pipeline, merging: Merging, *, zoho_read_back: Mapp
         settled=ameise_base,
         now=datetime.now(UTC),
     )
-    return replace(merging.link, asked=questions).with_bases(ameise=ameise_base, zoho=zoho_base)
+    return merging.link.with_bases(ameise=ameise_base, zoho=zoho_base, asked=questions)
 
 
 def _marked_as_gone(
@@ -262,13 +262,14 @@ def as_sent(pipeline: Pipeline, merging: Merging) -> Link:
 
 def conflicts_of(pipeline: Pipeline, merging: Merging) -> tuple[EventData, ...]:
     """The conflict event of an item, if both sides had changed a field."""
-    if not merging.merged.conflicts:
+    conflicts = merging.merged.conflicts
+    if not conflicts:
         return ()
     told = ConflictFound(
         pipeline=pipeline.id,
         module=pipeline.module,
         zoho_id=ZohoId(merging.link.zoho_id) if merging.link.zoho_id else None,
-        object=change_of(pipeline, merging.item, ObjectAction.UPDATED, merging.merged.conflicts),
+        object=change_of(pipeline, merging.item, ObjectAction.UPDATED, conflicts),
         reason=reason_of(merging.merged),
     )
     return (told,)

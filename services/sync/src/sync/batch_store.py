@@ -44,7 +44,9 @@ class BatchStore:
         try:
             async with self.database.tenant(pipeline.tenant) as session:
                 await self._store(session, pipeline, verdicts, duration_ms)
-                await link_store.give_back(session, leased)
+                # Whoever is stored is given back by that.
+                stored = {v.link.id for v in verdicts if isinstance(v, Settled) and v.link is not None}
+                await link_store.give_back(session, [link for link in leased if link.id not in stored])
             self._note(pipeline, verdicts)
         except DBAPIError as error:
             if not link_store.is_in_the_way(error):

@@ -58,6 +58,14 @@ direction = 'to_zoho' AND NOT parked AND NOT not_in_bulk AND lane >= {Lane.CHUNK
 AND due_at <= now() AND (lease_until IS NULL OR lease_until < now())
 """
 
+_NO_JOB_OF = """
+NOT EXISTS (
+    SELECT FROM bulk_job b WHERE (b.tenant, b.pipeline) = ({job})
+    AND (b.state <> 'ended' OR (b.failed AND b.ended_at > now() - make_interval(secs => :seconds)))
+)
+"""
+"""None is open, and none has failed a while ago."""
+
 _WORTH_IT = f"""
 SELECT w.tenant, w.pipeline, w.rows FROM (
     SELECT tenant, pipeline, count(*) AS rows FROM work WHERE {_WAITING} GROUP BY tenant, pipeline
@@ -65,11 +73,8 @@ SELECT w.tenant, w.pipeline, w.rows FROM (
 ) w
 JOIN pipeline p ON p.tenant = w.tenant AND p.id = w.pipeline AND p.enabled
 JOIN connection_limit l ON l.tenant = p.tenant AND l.connection = p.zoho_connection AND l.bulk_write_allowed
-WHERE NOT EXISTS (
-    SELECT FROM bulk_job b WHERE b.tenant = w.tenant AND b.pipeline = w.pipeline
-    AND (b.state <> 'ended' OR (b.failed AND b.ended_at > now() - make_interval(secs => :seconds)))
-)
-"""  # noqa: S608 (a constant)
+WHERE {_NO_JOB_OF.format(job="w.tenant, w.pipeline")}
+"""  # noqa: S608 (constants)
 
 
 async def open_jobs(session: AsyncSession) -> list[Job]:
@@ -116,6 +121,31 @@ async def announce(session: AsyncSession, tenant: TenantId, pipeline: PipelineId
         "ON CONFLICT (tenant, pipeline) WHERE state <> 'ended' DO NOTHING",
         id=new_id(), tenant=tenant, pipeline=int(pipeline), rows=rows,
     )  # fmt: skip
+
+
+_GATHER = f"""
+INSERT INTO bulk_job (id, tenant, pipeline, state, rows)
+SELECT :id, l.tenant, :pipeline, 'waiting', 0 FROM connection_limit l
+WHERE l.connection = :connection AND l.bulk_write_allowed
+  AND {_NO_JOB_OF.format(job="l.tenant, CAST(:pipeline AS integer)")}
+ON CONFLICT (tenant, pipeline) WHERE state <> 'ended' DO NOTHING
+"""  # noqa: S608 (constants)
+
+
+async def gather(session: AsyncSession, pipeline: Pipeline) -> None:
+    """Keep what a delivery brings from the first of its rows on, where a bulk write is allowed: taken by
+    hundreds as they come, so many would never wait at once. If they stay too few, `dismiss` lets them go."""
+    await run_sql(
+        session, _GATHER,
+        id=new_id(), pipeline=int(pipeline.id), connection=pipeline.zoho_connection,
+        seconds=AFTER_FAILURE.total_seconds(),
+    )  # fmt: skip
+
+
+async def dismiss(session: AsyncSession, job: Job) -> None:
+    """There are too few rows for the job: they go the ordinary way, and it never was."""
+    await run_sql(session, "DELETE FROM bulk_job WHERE id = :id AND state = 'waiting'", id=job.id)
+    await run_sql(session, "SELECT pg_notify('work_to_zoho', '')")
 
 
 async def move(session: AsyncSession, job: Job, state: str, *, rows: int) -> None:

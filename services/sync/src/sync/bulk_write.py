@@ -1,7 +1,8 @@
 """Very many waiting rows of one pipeline written by one job of Zoho, for a tenth of the credits.
 
 Only where an admin has allowed it, and only updates of linked records. While a job is open, the pipeline's
-rows of deliveries are kept for it. A job is waited for (until no more rows come, or there are enough),
+rows of deliveries are kept for it. A job begins with a chunk of a delivery that may be one of many, or with
+enough rows that wait; it is waited for (until no more rows come, or there are enough; too few are let go),
 filled (read, merged, and what is to be stored afterwards is remembered), created, and asked for until it is
 over. Its states are committed before each step, and any replica goes on with it, under a lease:
 
@@ -146,6 +147,9 @@ class BulkWriter:
             rows = await bulk_store.waiting_rows(session, job.pipeline)
             if is_still_growing(rows, before=job.rows, most=self.max_rows):
                 await bulk_store.move(session, job, "waiting", rows=rows)
+                return
+            if rows <= self.min_rows:
+                await bulk_store.dismiss(session, job)
                 return
             await bulk_store.move(session, job, "filling", rows=0)
         try:

@@ -44,6 +44,8 @@ def questions_after(
     Fields that are mapped no more are not asked about. `settled`: Ameise's names of the fields whose bases
     moved; a decision that is not carried out yet stays.
     """
+    if not before and Finding.ASKED not in merged.findings.values():
+        return {}  # by far the most
     gone = set(settled)
     questions: dict[str, Question] = {}
     for mapping in mappings:

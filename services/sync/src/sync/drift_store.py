@@ -1,7 +1,7 @@
 """Queries on what no longer fits: kept with the pipeline that it is about."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,14 +11,13 @@ from chassis.database import fetch_all, run_sql
 from contracts.rpc.sync_drift import DriftFinding, DriftState
 from sync.drift import NO_DRIFT, Drift
 from sync.pipelines import Pipeline
-from sync.tables import PipelineRow
 
 
-def drift_in(row: PipelineRow) -> Drift:
-    """What was found for the definition as it is; of an older one it says nothing."""
-    if row.drift_version != row.version:
+def drift_in(row: Mapping[str, Any]) -> Drift:
+    """What was found for the definition as it is, in a row of `pipeline`; of an older one it says nothing."""
+    if row["drift_version"] != row["version"]:
         return NO_DRIFT
-    return Drift(_findings(row.drift), row.drift_since, row.drift_read_at, row.drift_version)
+    return Drift(_findings(row["drift"]), row["drift_since"], row["drift_read_at"], row["drift_version"])
 
 
 def _findings(stored: Sequence[dict[str, Any]]) -> tuple[DriftFinding, ...]:

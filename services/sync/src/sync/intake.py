@@ -7,8 +7,8 @@ from chassis.subscriber import Received
 from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId
 from contracts.names import Table
-from contracts.work import LookAtZohoRecord, ObjectsChanged
-from sync import pipeline_store, work_store
+from contracts.work import CHUNK_SIZE, LookAtZohoRecord, ObjectsChanged
+from sync import bulk_store, pipeline_store, work_store
 from sync.stopping import Stopping, skipped_kunde, skipped_record
 from sync.work_store import Lane, lane_of
 
@@ -22,8 +22,10 @@ class Intake:
     What is on the stop list becomes no work, and is told. While the list cannot be used, messages come again.
     """
 
-    def __init__(self, database: Database, stopping: Stopping) -> None:
+    def __init__(self, database: Database, stopping: Stopping, *, bulk_min_rows: int) -> None:
         self._database = database
+        self._many = min(bulk_min_rows, CHUNK_SIZE)
+        """Objects of a chunk that may be one of so many that a bulk write is worth it."""
         self._stopping = stopping
         self._webhooks = Batcher(self._store_webhooks, size=MOST_AT_ONCE)
 
@@ -60,6 +62,8 @@ class Intake:
         async with self._database.tenant(work.tenant) as session:
             await self._stopping.tell(session, cause, *(skipped_kunde(None, key) for key in sorted(stopped)))
             for pipeline in await pipeline_store.fed_by(session, work.table):
+                if len(objects) >= self._many:
+                    await bulk_store.gather(session, pipeline)
                 await work_store.intake(
                     session,
                     work.tenant,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
+from pydantic_core import to_json
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,6 +21,7 @@ from contracts.names import Table
 from sync.conflicts import Question, Questions
 from sync.pipelines import Pipeline
 from sync.values import Known
+from sync.work_store import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,11 @@ class Link:
     own_write: Mapping[str, str] | None = None
     deleted_by_us: bool = False
 
-    def with_bases(self, *, ameise: Mapping[str, Known], zoho: Mapping[str, Known]) -> "Link":
-        """The link with the given fields' bases moved; other fields keep theirs."""
+    def with_bases(self, *, ameise: Mapping[str, Known], zoho: Mapping[str, Known], **more: Any) -> "Link":
+        """The link with the given fields' bases moved, other fields keep theirs; `more` is set as it is."""
         return replace(
             self,
+            **more,
             ameise_base={**(self.ameise_base or {}), **ameise},
             zoho_base={**(self.zoho_base or {}), **zoho},
         )
@@ -74,17 +77,23 @@ class Link:
 _COLUMNS = """id, fence, zoho_id, ameise_key, ameise_base, zoho_base, written, gone_in_zoho, unread, asked,
 own_write, deleted_at IS NOT NULL AS deleted_by_us, linked_at IS NOT NULL AS linked"""
 
-_ENSURE = {
-    "zoho_id": """
-    INSERT INTO link (tenant, zoho_connection, module, ameise_connection, table_name, zoho_id)
-    SELECT :tenant, :zoho_connection, :module, :ameise_connection, :table_name, unnest(CAST(:ids AS text[]))
-    ON CONFLICT (tenant, zoho_connection, module, zoho_id) DO NOTHING
-    """,
-    "ameise_key": """
-    INSERT INTO link (tenant, zoho_connection, module, ameise_connection, table_name, ameise_key)
-    SELECT :tenant, :zoho_connection, :module, :ameise_connection, :table_name, unnest(CAST(:ids AS text[]))
-    ON CONFLICT (tenant, zoho_connection, module, table_name, ameise_key) DO NOTHING
-    """,
+# By ON CONFLICT, which always goes along the index that it names: a plan of an UPDATE, made while there were
+# few links or no statistics, walks through all links of the tenant, a hundred thousand for a hundred.
+_LEASE_BY = """
+INSERT INTO link AS l (tenant, zoho_connection, module, ameise_connection, table_name, {column},
+                       lease_owner, lease_until, fence)
+SELECT :tenant, :zoho_connection, :module, :ameise_connection, :table_name, wanted.id,
+       :owner, now() + make_interval(secs => :seconds), 1
+FROM unnest(CAST(:ids AS text[])) AS wanted (id)
+ON CONFLICT (tenant, zoho_connection, module, {key}) DO UPDATE SET
+    lease_owner = excluded.lease_owner, lease_until = excluded.lease_until, fence = l.fence + 1
+WHERE l.lease_until IS NULL OR l.lease_until < now()
+RETURNING {columns}
+"""
+
+_LEASE = {
+    column: _LEASE_BY.format(column=column, key=key, columns=_COLUMNS)
+    for column, key in (("zoho_id", "zoho_id"), ("ameise_key", "table_name, ameise_key"))
 }
 
 
@@ -95,23 +104,6 @@ unnest(CAST(:ids AS text[])) AS wanted (id) JOIN link l
 ON l.zoho_connection = :zoho_connection AND l.module = :module AND l.table_name = :table_name
 AND l.{column} = wanted.id
 """
-
-
-def _lease_sql(column: str) -> str:
-    # In the order of ids, so that two batches that overlap cannot wait for each other in a circle.
-    return f"""
-    UPDATE link
-    SET lease_owner = :owner, lease_until = now() + make_interval(secs => :seconds), fence = fence + 1
-    WHERE id IN (
-        SELECT l.id FROM {_WANTED.format(column=column)}
-          AND (l.lease_until IS NULL OR l.lease_until < now())
-        ORDER BY l.id FOR UPDATE OF l SKIP LOCKED
-    )
-    RETURNING {_COLUMNS}
-    """  # noqa: S608 (constants)
-
-
-_LEASE = {column: _lease_sql(column) for column in _ENSURE}
 
 
 async def lease_by_zoho_ids(
@@ -133,14 +125,12 @@ async def lease_by_keys(
 async def _lease(
     session: AsyncSession, pipeline: Pipeline, column: str, ids: Sequence[str], owner: str, lasting: timedelta
 ) -> list[Link]:
-    place = _place(pipeline)
-    await run_sql(
-        session, _ENSURE[column],
-        tenant=pipeline.tenant, ameise_connection=pipeline.ameise_connection, ids=sorted(ids), **place,
-    )  # fmt: skip
     rows = await fetch_all(
-        session, _LEASE[column], ids=list(ids), owner=owner, seconds=lasting.total_seconds(), **place
-    )
+        session, _LEASE[column],
+        tenant=pipeline.tenant, ameise_connection=pipeline.ameise_connection,
+        # In one order, so that two that overlap cannot wait for each other in a circle.
+        ids=sorted(set(ids)), owner=owner, seconds=lasting.total_seconds(), **_place(pipeline),
+    )  # fmt: skip
     return [_link(row) for row in rows]
 
 
@@ -164,7 +154,7 @@ ON l.id = o.id AND l.fence = o.fence
 
 _FOUND = {
     column: f"SELECT {_COLUMNS} FROM link WHERE id IN (SELECT l.id FROM {_WANTED.format(column=column)})"  # noqa: S608
-    for column in _ENSURE
+    for column in _LEASE
 }
 
 
@@ -203,8 +193,36 @@ async def check(session: AsyncSession, links: Sequence[Link]) -> None:
         raise LeaseLost(f"{len(links) - len(rows)} of {len(links)} links")
 
 
+_BOTH_HELD = """
+SELECT
+    (SELECT count(*) FROM unnest(CAST(:works AS bigint[]), CAST(:work_fences AS bigint[])) AS o (id, fence)
+     CROSS JOIN LATERAL (
+        SELECT FROM work WHERE id = o.id AND fence = o.fence AND lease_until > now() OFFSET 0) held) AS works,
+    (SELECT count(*) FROM unnest(CAST(:links AS bigint[]), CAST(:link_fences AS bigint[])) AS o (id, fence)
+     CROSS JOIN LATERAL (
+        SELECT FROM link WHERE id = o.id AND fence = o.fence AND lease_until > now() OFFSET 0) held) AS links
+"""
+
+
+async def check_held(session: AsyncSession, works: Sequence[Work], links: Sequence[Link]) -> None:
+    """Make sure that we still hold both, right before an outside call. Raises LeaseLost.
+
+    Nothing is locked, since a lock would end with the transaction, before the call begins.
+    """
+    [held] = await fetch_all(
+        session, _BOTH_HELD,
+        works=[w.id for w in works], work_fences=[w.fence for w in works],
+        links=[link.id for link in links], link_fences=[link.fence for link in links],
+    )  # fmt: skip
+    lost = len(works) - held["works"], len(links) - held["links"]
+    if any(lost):
+        raise LeaseLost(f"{lost[0]} of {len(works)} rows of work, {lost[1]} of {len(links)} links")
+
+
 async def give_back(session: AsyncSession, links: Sequence[Link]) -> None:
     """End the leases that are still ours."""
+    if not links:
+        return
     await run_sql(
         session,
         "UPDATE link l SET lease_owner = NULL, lease_until = NULL "
@@ -224,20 +242,32 @@ async def give_back_all(session: AsyncSession, owners: Sequence[str]) -> None:
     )
 
 
+# By ON CONFLICT for the same reason as in `_LEASE_BY`; what would be inserted was not ours any more.
 _SAVE = """
-UPDATE link l SET
-    zoho_id = o.zoho_id, ameise_key = o.ameise_key, ameise_base = o.ameise_base, zoho_base = o.zoho_base,
-    written = o.written, gone_in_zoho = o.gone_in_zoho, unread = o.unread, asked = o.asked,
-    own_write = o.own_write, deleted_at = CASE WHEN o.gone_in_zoho THEN l.deleted_at END,
-    lease_owner = NULL, lease_until = NULL,
-    linked_at = CASE WHEN o.zoho_id IS NOT NULL AND o.ameise_key IS NOT NULL
-                     THEN coalesce(l.linked_at, now()) END
+INSERT INTO link AS l (id, tenant, zoho_connection, module, ameise_connection, table_name, fence,
+    zoho_id, ameise_key, ameise_base, zoho_base, written, gone_in_zoho, unread, asked, own_write)
+OVERRIDING SYSTEM VALUE
+SELECT o.id, app_tenant(), CAST(:nobody AS uuid), '', CAST(:nobody AS uuid), '', o.fence,
+    o.zoho_id, o.ameise_key, o.ameise_base, o.zoho_base, o.written, o.gone_in_zoho, o.unread, o.asked,
+    o.own_write
 FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS o (
     id bigint, fence bigint, zoho_id text, ameise_key text, ameise_base jsonb, zoho_base jsonb, written jsonb,
     gone_in_zoho boolean, unread jsonb, asked jsonb, own_write jsonb
 )
-WHERE l.id = o.id AND l.fence = o.fence AND l.lease_until > now()
+ON CONFLICT (id) DO UPDATE SET
+    zoho_id = excluded.zoho_id, ameise_key = excluded.ameise_key, ameise_base = excluded.ameise_base,
+    zoho_base = excluded.zoho_base, written = excluded.written, gone_in_zoho = excluded.gone_in_zoho,
+    unread = excluded.unread, asked = excluded.asked, own_write = excluded.own_write,
+    deleted_at = CASE WHEN excluded.gone_in_zoho THEN l.deleted_at END,
+    lease_owner = NULL, lease_until = NULL,
+    linked_at = CASE WHEN excluded.zoho_id IS NOT NULL AND excluded.ameise_key IS NOT NULL
+                     THEN coalesce(l.linked_at, now()) END
+WHERE l.fence = excluded.fence AND l.lease_until > now()
+RETURNING l.xmax = 0 AS inserted
 """
+
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 async def save(session: AsyncSession, links: Sequence[Link]) -> None:
@@ -263,12 +293,20 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
         }
         for link in links
     ]
-    text = json.dumps(documents)
-    if any(not link.linked for link in links):
+    text = to_json(documents).decode()
+    try:
+        async with session.begin_nested():
+            await _save(session, links, text)
+    except IntegrityError:
         await run_sql(session, _MAKE_WAY, links=text)
-    stored = await run_sql(session, _SAVE, links=text)
-    if stored != len(links):
-        raise LeaseLost(f"{len(links) - stored} of {len(links)} links")
+        await _save(session, links, text)
+
+
+async def _save(session: AsyncSession, links: Sequence[Link], text: str) -> None:
+    stored = await fetch_all(session, _SAVE, links=text, nobody=NOBODY)
+    kept = sum(not row["inserted"] for row in stored)
+    if kept != len(links):
+        raise LeaseLost(f"{len(links) - kept} of {len(links)} links")
 
 
 def own_write(unread: Mapping[str, Any] | None) -> Mapping[str, str] | None:

@@ -5,6 +5,7 @@ canonical Zoho value; only ever run on a side that changed), *agree* (whether a 
 other side has), *check* (right before writing), *send* (canonical into what the side's API takes). Pure.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, assert_never
@@ -162,6 +163,7 @@ def _is_number(text: str) -> bool:
     return text.lstrip("+-")[:1].isdigit() or text.lstrip("+-")[:1] == "."
 
 
+@functools.cache
 def reader(converter: Converter) -> Callable[[Any], Known]:
     """What brings a raw value of either side into canonical form."""
     match converter:

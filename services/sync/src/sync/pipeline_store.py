@@ -17,28 +17,29 @@ from sync.templates import BUILT_IN
 
 async def load(session: AsyncSession, pipeline: PipelineId) -> Pipeline | None:
     """A pipeline of the session's tenant."""
-    row = (await session.exec(select(PipelineRow).where(PipelineRow.id == int(pipeline)))).first()
-    return _pipeline(row) if row else None
+    rows = await fetch_all(session, "SELECT * FROM pipeline WHERE id = :id", id=int(pipeline))
+    return _pipeline(rows[0]) if rows else None
 
 
 async def fed_by(session: AsyncSession, table: Table) -> list[Pipeline]:
     """The enabled pipelines that bring objects of a table to Zoho."""
-    chosen = select(PipelineRow).where(PipelineRow.table_name == table.value, PipelineRow.enabled)
-    found = (await session.exec(chosen.order_by(PipelineRow.id))).all()  # pyright: ignore[reportArgumentType]
-    return [made for row in found if (made := _pipeline(row)).definition.takes_deliveries]
+    rows = await fetch_all(
+        session, "SELECT * FROM pipeline WHERE table_name = :table AND enabled ORDER BY id", table=table.value
+    )
+    return [made for row in rows if (made := _pipeline(row)).definition.takes_deliveries]
 
 
-def _pipeline(row: PipelineRow) -> Pipeline:
+def _pipeline(row: dict[str, Any]) -> Pipeline:
     return Pipeline(
-        tenant=TenantId(row.tenant),
-        id=PipelineId(str(row.id)),
-        name=row.name,
-        table=Table(row.table_name),
-        module=row.module,
-        ameise_connection=Uuid(row.ameise_connection),
-        zoho_connection=Uuid(row.zoho_connection),
-        enabled=row.enabled,
-        version=row.version,
+        tenant=TenantId(row["tenant"]),
+        id=PipelineId(str(row["id"])),
+        name=row["name"],
+        table=Table(row["table_name"]),
+        module=row["module"],
+        ameise_connection=Uuid(str(row["ameise_connection"])),
+        zoho_connection=Uuid(str(row["zoho_connection"])),
+        enabled=row["enabled"],
+        version=row["version"],
         definition=_definition(row),
         drift=drift_in(row),
     )
@@ -48,10 +49,10 @@ _definitions: dict[str, Definition] = {}
 """By version, which is the hash of its content: reading one anew for every record takes milliseconds."""
 
 
-def _definition(row: PipelineRow) -> Definition:
-    if row.version not in _definitions:
-        _definitions[row.version] = Definition.model_validate(row.definition)
-    return _definitions[row.version]
+def _definition(row: dict[str, Any]) -> Definition:
+    if row["version"] not in _definitions:
+        _definitions[row["version"]] = Definition.model_validate(row["definition"])
+    return _definitions[row["version"]]
 
 
 async def create_built_in(
@@ -317,5 +318,5 @@ async def enabled_over(session: AsyncSession, zoho_connection: Uuid) -> list[Pip
 
 async def enabled(session: AsyncSession) -> list[Pipeline]:
     """The enabled pipelines of the session's tenant."""
-    chosen = select(PipelineRow).where(PipelineRow.enabled).order_by(PipelineRow.id)  # pyright: ignore[reportArgumentType]
-    return [_pipeline(row) for row in (await session.exec(chosen)).all()]
+    rows = await fetch_all(session, "SELECT * FROM pipeline WHERE enabled ORDER BY id")
+    return [_pipeline(row) for row in rows]

@@ -55,6 +55,11 @@ class Definition(PipelineDefinition):
         return list(dict.fromkeys([*always, *mapped, *fields_of(self.zoho_rule), *mark]))
 
     @cached_property
+    def by_zoho(self) -> Mapping[str, FieldMapping]:
+        """The mappings by Zoho's names of their fields."""
+        return {m.zoho: m for m in self.fields}
+
+    @cached_property
     def zoho_readers(self) -> tuple[tuple[str, Read], ...]:
         return tuple((m.zoho, reader(m.converter)) for m in self.fields)
 

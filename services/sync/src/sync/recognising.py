@@ -10,7 +10,6 @@ Modified_Time has whole seconds: without Modified_By, an edit in the second of o
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -36,20 +35,19 @@ def having_read(pipeline: Pipeline, link: Link, record: Mapping[str, Any]) -> Li
     """The link that knows in which form Zoho keeps what we wrote."""
     if link.unread is None:
         return link
-    read = replace(link, unread=None)
-    return read.with_bases(ameise={}, zoho=kept_form(pipeline, link.unread, record))
+    return link.with_bases(ameise={}, zoho=kept_form(pipeline, link.unread, record), unread=None)
 
 
 def kept_form(pipeline: Pipeline, unread: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Known]:
     """The fields that we wrote, as Zoho keeps them; none if somebody wrote after us."""
     if not _is_ours(unread, record):
         return {}
-    written = set(unread["fields"])
+    by_zoho = pipeline.definition.by_zoho
     base: dict[str, Known] = {}
-    for mapping in pipeline.definition.fields:
-        value = read_zoho(mapping, record)
-        if mapping.zoho in written and value is not UNKNOWN:
-            base[mapping.zoho] = value
+    for name in unread["fields"]:
+        value = read_zoho(by_zoho[name], record) if name in by_zoho else UNKNOWN
+        if value is not UNKNOWN:
+            base[name] = value
     return base
 
 

@@ -63,6 +63,8 @@ BLOCKED_DELAY = timedelta(minutes=1)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Every record was modified after it."""
 FULL_CALL = 100
+FULL_ENOUGH = 97
+"""Worth a call: three rows more would cost as much again to take and to fetch."""
 MOST_ROWS = 1_000
 """Rows that one batch looks through for a full call."""
 
@@ -221,7 +223,12 @@ class ToZoho:
         objects = await self._objects(pipeline, pipeline.table, keys)
         async with self.database.tenant(pipeline.tenant) as session:
             judged = await pipeline_store.judged_versions(session, pipeline, keys)
-            linked = await link_store.zoho_ids_of(session, pipeline, pipeline.module, pipeline.table, keys)
+            gone = [key for key, found in objects.items() if found.gone]
+            linked = (
+                await link_store.zoho_ids_of(session, pipeline, pipeline.module, pipeline.table, gone)
+                if gone
+                else {}
+            )
         verdicts: list[Verdict] = []
         items: list[Item] = []
         for work in works:
@@ -322,8 +329,7 @@ class ToZoho:
         linked = [m for m in merging if not m.is_new]
         new = [m for m in merging if m.is_new]
         async with self.database.tenant(pipeline.tenant) as session:
-            await work_store.check(session, [m.item.work for m in merging])
-            await link_store.check(session, [m.link for m in merging])
+            await link_store.check_held(session, [m.item.work for m in merging], [m.link for m in merging])
             if new:
                 await link_store.remember_sent(session, [as_sent(pipeline, m) for m in new])
         return [
@@ -429,9 +435,9 @@ def keys_looked_up(mapping: FieldMapping, items: Sequence[Item]) -> list[AmeiseK
 
 def rows_to_add(found: int, *, looked_through: int) -> int:
     """How many further rows to take for a full call, when `found` of those looked through need one."""
-    missing = min(FULL_CALL - found, MOST_ROWS - looked_through)
-    if missing <= 0:
+    left = MOST_ROWS - looked_through
+    if found >= FULL_ENOUGH or left <= 0:
         return 0
-    # A little less than expected: what is too much is put back, and fetched twice.
-    expected = missing * looked_through * 9 // (10 * max(1, found))
-    return max(1, min(expected, CHUNK_SIZE, MOST_ROWS - looked_through))
+    # A little less than a full call needs: what is too much is put back, and fetched twice.
+    expected = (FULL_CALL - 1 - found) * looked_through // max(1, found)
+    return max(1, min(expected, CHUNK_SIZE, left))

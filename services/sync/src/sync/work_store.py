@@ -5,6 +5,7 @@ Everything else runs inside the tenant's own transaction. A row is finished only
 lease (`fence`), and only goes if nobody asked again (`asked`) since it was taken.
 """
 
+import functools
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -156,14 +157,22 @@ SELECT place.tenant, place.pipeline, first.lane FROM place, LATERAL (
 ) AS first
 """  # noqa: S608 (a constant)
 
-_UNTIL_NEXT = """
+_UNTIL_DUE = """
 SELECT CAST(extract(epoch FROM least(
-    (SELECT min(due_at) FROM work WHERE direction = :direction AND NOT parked AND due_at > now()),
-    (SELECT min(lease_until) FROM work
-     WHERE direction = :direction AND lease_owner IS NOT NULL AND lease_until > now())
+    (SELECT due_at FROM work WHERE direction = :direction AND NOT parked AND due_at > now()
+     ORDER BY due_at LIMIT 1),
+    {lease}
 ) - now()) AS float) AS seconds
 """
 """A row that is both held and not due yet may wake somebody too early: it is looked at again."""
+
+_UNTIL_NEXT = {
+    False: _UNTIL_DUE.format(lease="NULL"),
+    True: _UNTIL_DUE.format(
+        lease="(SELECT min(lease_until) FROM work "
+        "WHERE direction = :direction AND lease_owner IS NOT NULL AND lease_until > now())"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,20 +184,21 @@ class Turn:
     lane: int
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """Who waits now, and in how many seconds the next row will (None: none does)."""
-
-    turns: tuple[Turn, ...]
-    seconds_until_next: float | None
-
-
-async def queue(session: AsyncSession, direction: WorkDirection) -> Queue:
-    """Everything that is not parked, by tenant and pipeline."""
+async def turns(session: AsyncSession, direction: WorkDirection) -> list[Turn]:
+    """Everything that may be taken now, by tenant and pipeline."""
     rows = await fetch_all(session, _QUEUE, direction=direction)
-    [until] = await fetch_all(session, _UNTIL_NEXT, direction=direction)
-    turns = (Turn(TenantId(row["tenant"]), PipelineId(str(row["pipeline"])), row["lane"]) for row in rows)
-    return Queue(tuple(turns), until["seconds"])
+    return [Turn(TenantId(row["tenant"]), PipelineId(str(row["pipeline"])), row["lane"]) for row in rows]
+
+
+async def seconds_until_next(
+    session: AsyncSession, direction: WorkDirection, *, leases: bool = True
+) -> float | None:
+    """When the next row will be due, or, if `leases`, free; None if there is none.
+
+    To look at all leases costs as much as taking a batch.
+    """
+    [until] = await fetch_all(session, _UNTIL_NEXT[leases], direction=direction)
+    return until["seconds"]
 
 
 _TAKE = f"""
@@ -233,6 +243,10 @@ async def take(
     return [work_of(row, safe_until) for row in rows]
 
 
+_uuid = functools.lru_cache(maxsize=1024)(Uuid)
+"""Rows of one chunk share both of theirs."""
+
+
 def work_of(row: dict[str, Any], safe_until: float) -> Work:
     """The work of a row that was taken."""
     return Work(
@@ -246,8 +260,8 @@ def work_of(row: dict[str, Any], safe_until: float) -> Work:
         safe_until=safe_until,
         attempts=row["attempts"],
         failing_since=row["failing_since"],
-        correlationid=Uuid(row["correlationid"]),
-        causationid=Uuid(row["causationid"]) if row["causationid"] else None,
+        correlationid=_uuid(row["correlationid"]),
+        causationid=_uuid(row["causationid"]) if row["causationid"] else None,
         lane=row["lane"],
     )
 

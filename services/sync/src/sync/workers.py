@@ -98,8 +98,7 @@ class Dispatcher:
 
     async def _take_in_turns(self) -> float:
         async with self.all_tenants.unbound() as session:
-            queue = await work_store.queue(session, self.direction)
-        turns = list(queue.turns)
+            turns = await work_store.turns(session, self.direction)
         self._left_out = False
         while turns and (free := self.workers - len(self._running)) > 0:
             turn = min(turns, key=self._rank)
@@ -113,7 +112,11 @@ class Dispatcher:
             if batches <= 0:
                 self._left_out = True
         self._left_out = self._left_out or bool(turns)
-        return min(POLL_SECONDS, max(queue.seconds_until_next or POLL_SECONDS, 0.01))
+        async with self.all_tenants.unbound() as session:
+            # Leases end late enough to be met by the next look, if there is one soon: when a batch is done.
+            leases = not self._running
+            seconds = await work_store.seconds_until_next(session, self.direction, leases=leases)
+        return min(POLL_SECONDS, max(seconds or POLL_SECONDS, 0.01))
 
     @property
     def _share(self) -> int:

@@ -13,7 +13,7 @@ from zoho.dates import parse_moment
 
 def sent_to_zoho(pipeline: Pipeline, merged: Merged) -> dict[str, Any]:
     """The fields to write, as Zoho's API takes them; a mark is no mapped field and is text."""
-    by_name = {m.zoho: m for m in pipeline.definition.fields}
+    by_name = pipeline.definition.by_zoho
     return {
         name: send_to_zoho(by_name[name], value) if name in by_name else value
         for name, value in merged.to_zoho.items()
@@ -44,7 +44,8 @@ def read_back(
     If somebody changed the record since our write, what we sent is the base: the difference is an edit then,
     and not Zoho's normalisation. Modified_Time tells it by whole seconds, so Modified_By must be us as well.
     """
-    by_name = {m.zoho: m for m in pipeline.definition.fields if m.zoho in merged.to_zoho}
+    by_zoho = pipeline.definition.by_zoho
+    by_name = {name: by_zoho[name] for name in merged.to_zoho if name in by_zoho}
     ours = record is not None and written_at is not None and modified_time(record) == written_at
     if record is not None and ours and modified_by(record) == author:
         return {name: read_zoho(mapping, record) for name, mapping in by_name.items()}
