@@ -109,19 +109,18 @@ class Ending:
             "vanished": kundennummer in stage.left_out and self._vanishing_told(kundennummer),
             "renumbered": person.renumbered,
         }
-        if kundennummer is None or place is None or zoho_id is None:
-            return FieldStory(**excuses)
-        module = place[0]
-        in_ameise = stage.versions(f"ameise:{stage.world.haupt}", "kunde", kundennummer)
-        in_zoho = stage.versions(self._org_world(), module, zoho_id)
-        return FieldStory(
-            seen_values([(at, of_kunde(kunde, edit.field)) for at, kunde in in_ameise]),
-            seen_values([(at, record.get(FIELDS[edit.field][module])) for at, record in in_zoho]),
-            conflicts=self._conflicts_told(kundennummer, edit.field),
-            blind_in_ameise=self._blind_in_ameise(kundennummer),
-            blind_in_zoho=self._blind_in_zoho(module),
-            **excuses,
-        )
+        known: dict[str, Any] = {}
+        if kundennummer is not None:
+            in_ameise = stage.versions(f"ameise:{stage.world.haupt}", "kunde", kundennummer)
+            known["ameise"] = seen_values([(at, of_kunde(kunde, edit.field)) for at, kunde in in_ameise])
+            known["blind_in_ameise"] = self._blind_in_ameise(kundennummer)
+            known["conflicts"] = self._conflicts_told(kundennummer, edit.field)
+        if place is not None and zoho_id is not None:
+            name = FIELDS[edit.field][place[0]]
+            in_zoho = stage.versions(self._org_world(), place[0], zoho_id)
+            known["zoho"] = seen_values([(at, record.get(name)) for at, record in in_zoho])
+            known["blind_in_zoho"] = self._blind_in_zoho(place[0])
+        return FieldStory(**known, **excuses)
 
     def _org_world(self) -> str:
         return org_named(self.stage.store, self.stage.world.org).world
