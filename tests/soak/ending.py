@@ -49,7 +49,9 @@ class Ending:
         self.parked = [
             _Row(**r) for r in stage.select("SELECT object, direction, reason FROM work WHERE parked")
         ]
-        linked = stage.select("SELECT zoho_id, ameise_key FROM link WHERE ameise_key IS NOT NULL")
+        linked = stage.select(
+            "SELECT zoho_id, ameise_key FROM link WHERE ameise_key IS NOT NULL AND zoho_id IS NOT NULL"
+        )
         self.linked = {row["zoho_id"] for row in linked}
         self.linked_kunden = {row["ameise_key"] for row in linked}
         self.events = list(stage.events_seen.values())

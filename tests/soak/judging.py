@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
-_OURS = re.compile(r"(?:beruf|titel|ort|030|\+49 30) (\d+)")
+_OURS = re.compile(r"(?:beruf|titel|ort|030|\+49 30) (\d{1,4})")
+"""Telephone numbers of invented people are longer."""
 
 
 def number_of(value: str | None) -> int:
     """The number that a value carries, 0 for none; a phone number may be as Ameise normalises it.
 
-    >>> number_of("ort 17"), number_of("+49 30 17"), number_of("Hamburg"), number_of(None)
+    >>> number_of("ort 17"), number_of("+49 30 17"), number_of("030 9552586"), number_of(None)
     (17, 17, 0, 0)
     """
     found = _OURS.fullmatch(value or "")

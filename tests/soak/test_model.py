@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from soak.chances import STREAMS, happenings
+from soak.chances import STREAMS, examples, happenings
 from soak.ending import Ending, come_to_rest
 from soak.judging import AMEISE, Edit, Judgement
 from soak.people import FIELDS, IN_AMEISE, People
@@ -40,15 +40,16 @@ class Life(RuleBasedStateMachine):
     kinds: Counter[str]
     """How often each step was taken, in all examples."""
 
+    played: set[tuple[int, int]]
+    """The examples so far."""
+    opened: bool = False
+    stage: Stage
+
     def __init__(self) -> None:
         super().__init__()
-        if not self.verdicts:
-            self.stage = Stage(self.parts)
-            self.people = People(self.stage)
         self.steps: list[str] = []
         self.edits: list[Edit] = []
         self.delayed: deque[Callable[[], None]] = deque()
-        self.began = datetime.now(UTC)
         self.last_number = 0
 
     @rule(happening=happenings)
@@ -57,8 +58,8 @@ class Life(RuleBasedStateMachine):
         self._take(*happening)
 
     def _take(self, step: str, how: dict[str, Any]) -> None:
-        if self.verdicts:  # a failed example is not played again: the machine would not do the same again
-            return
+        if self.verdicts or not self.opened:
+            return  # a failed example is not played again: the machine would not do the same again
         self.steps.append(f"{step}({', '.join(f'{name}={value!r}' for name, value in how.items())})")
         self.kinds[step] += 1
         try:
@@ -68,8 +69,15 @@ class Life(RuleBasedStateMachine):
 
     # -- people work on both sides --------------------------------------------------------------------------
 
-    @initialize()
-    def some_are_there_already(self) -> None:
+    @initialize(example=examples)
+    def some_are_there_already(self, example: tuple[int, int]) -> None:
+        if example in self.played or len(self.played) == EXAMPLES or self.verdicts:
+            return
+        self.played.add(example)
+        self.stage = Stage(self.parts)
+        self.people = People(self.stage)
+        self.began = datetime.now(UTC)
+        self.opened = True
         self._take("some_came_before", {})
 
     def some_came_before(self) -> None:
@@ -218,10 +226,10 @@ class Life(RuleBasedStateMachine):
     # -- the end --------------------------------------------------------------------------------------------
 
     def teardown(self) -> None:
-        if not hasattr(self, "stage"):  # an earlier example failed
+        if not self.opened:
             return
         try:
-            if self.edits and not self.verdicts:  # hypothesis begins with examples in which nothing happens
+            if not self.verdicts:
                 self._end()
         finally:
             self.stage.close()
@@ -283,13 +291,13 @@ def test_every_edit_is_accounted_for(parts: Parts) -> None:
     class Played(Life):
         pass
 
-    Played.parts, Played.verdicts, Played.kinds = parts, [], Counter()
+    Played.parts, Played.verdicts, Played.kinds, Played.played = parts, [], Counter(), set()
     print(f"soak: SOAK_SEED={SEED} SOAK_STEPS={STEPS} SOAK_EXAMPLES={EXAMPLES}")  # noqa: T201
     play = seed(SEED)(
         lambda: run_state_machine_as_test(
             Played,
             settings=settings(
-                max_examples=2 + EXAMPLES,  # the first two are the simplest ones
+                max_examples=20 * EXAMPLES,
                 stateful_step_count=STEPS,
                 deadline=None,
                 database=None,
@@ -301,4 +309,5 @@ def test_every_edit_is_accounted_for(parts: Parts) -> None:
     )
     play()
     print("soak:", dict(sorted(Played.kinds.items())))  # noqa: T201
+    assert len(Played.played) == EXAMPLES or Played.verdicts
     assert not Played.verdicts, "\n".join([f"SOAK_SEED={SEED} SOAK_STEPS={STEPS}", *Played.verdicts])
