@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from mvp_connector import demo
 from mvp_connector.demo.world import main_address, send_webhook, until
+from parts.stack import RunningStack
 
 from .conftest import Broker
 
@@ -154,6 +156,14 @@ async def test_the_log_shows_one_record_and_counts_and_keeps_tenants_apart(broke
     assert {e["tenant"] for e in of_one} == {broker.admin.tenant}
     assert {"objects_compared", "written_to_zoho"} <= {e["type"] for e in of_one}
     assert (await broker.admin.counts("type"))["connected"] == 2
+
+
+async def test_the_demo_sees_every_step_although_webhooks_are_lost_and_doubled(
+    installation: RunningStack,
+) -> None:
+    small = demo.Size(kunden=30, vertraege=60, new=3, changed=4, gone=2)
+
+    assert await demo.play(installation.stack, small, lossy=True)
 
 
 async def _person_edits(broker: Broker, zoho_id: str, change: dict[str, Any]) -> None:

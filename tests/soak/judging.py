@@ -2,6 +2,8 @@
 
 Each edit writes a value that carries a number of its own; numbers grow with time, on both sides alike. So
 the values that a field had say which edits it saw, and a number that falls says that an older value won.
+Whatever excuses an edit that did not get through must be about that very edit: a conflict told before it was
+made, or work parked in the other direction, excuses nothing.
 """
 
 import re
@@ -11,13 +13,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
-_OURS = re.compile(r"(?:beruf|titel|ort|030|\+49 30) (\d+)")
+_OURS = re.compile(r"(?:beruf|titel|ort|030|\+49 30) (\d{1,4})")
+"""Telephone numbers of invented people are longer."""
 
 
 def number_of(value: str | None) -> int:
     """The number that a value carries, 0 for none; a phone number may be as Ameise normalises it.
 
-    >>> number_of("ort 17"), number_of("+49 30 17"), number_of("Hamburg"), number_of(None)
+    >>> number_of("ort 17"), number_of("+49 30 17"), number_of("030 9552586"), number_of(None)
     (17, 17, 0, 0)
     """
     found = _OURS.fullmatch(value or "")
@@ -35,14 +38,25 @@ class Fate(StrEnum):
     SUPERSEDED = "superseded"
     """Both sides show a later one."""
     OVERRULED = "overruled"
-    """An earlier one won, and an event says so: the policy decided a conflict."""
+    """It was made in Zoho, Ameise's value won, and an event told since says so."""
     PARKED = "parked"
-    """A person is asked about its record."""
+    """A person is asked about its record, in the direction in which it would go."""
+    DELETED = "deleted"
+    """Somebody deleted its record in Zoho, and an event says so."""
+    VANISHED = "vanished"
+    """It was made in Ameise, or got there, and the deliveries stopped showing its Kunde; an event says so."""
+    RENUMBERED = "renumbered"
+    """Somebody merged records in Zoho so that one holds the other's number: whose edits these are, no machine
+    can know."""
     OVERLAPPED = "overlapped"
     """It was made between sync's reading and writing of that very field, where the outside system offers no
     condition that would tell (Ameise none at all, Zoho by whole seconds): the limit that
     docs/architecture.md names."""
     LOST = "lost"
+
+
+EXCUSED = frozenset({Fate.PARKED, Fate.DELETED, Fate.VANISHED, Fate.RENUMBERED})
+"""Fates with which the two sides may show different values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +84,30 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Blind:
+    """A change of that side from `read` to `until` could not be noticed by the write that took effect
+    between `began` and `ended`. Unix seconds."""
+
+    read: float
+    until: float
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
 class FieldStory:
-    """All that is known of one field of one person at the end.
+    """All that is known of one field of one person at the end. `conflicts`: when they were told."""
 
-    `reads`: spans (read, written) of sync in which a change of that side could not be noticed.
-    """
-
-    ameise: Sequence[Seen]
-    zoho: Sequence[Seen]
-    told_as_conflict: bool
-    parked: bool
-    blind_in_ameise: Sequence[tuple[float, float]] = ()
-    blind_in_zoho: Sequence[tuple[float, float]] = ()
+    ameise: Sequence[Seen] = ()
+    zoho: Sequence[Seen] = ()
+    conflicts: Sequence[float] = ()
+    parked_to_ameise: bool = False
+    parked_to_zoho: bool = False
+    deleted: bool = False
+    vanished: bool = False
+    renumbered: bool = False
+    blind_in_ameise: Sequence[Blind] = ()
+    blind_in_zoho: Sequence[Blind] = ()
 
     def shown(self) -> tuple[int, int]:
         """(in Ameise, in Zoho) now."""
@@ -99,49 +125,78 @@ class Judgement:
 def judge(edits: Sequence[Edit], stories: Mapping[tuple[int, str, str], FieldStory]) -> Judgement:
     """Judge all edits; `stories` by what they are about."""
     result = Judgement()
+    excused: set[tuple[int, str, str]] = set()
     for edit in edits:
         fate = fate_of(edit, stories[edit.about])
         result.fates[fate] += 1
         if fate is Fate.LOST:
             result.wrong.append(f"{edit} is lost: {stories[edit.about]}")
-    for (person, name, _), story in stories.items():
+        if fate in EXCUSED:
+            excused.add(edit.about)
+    for about, story in stories.items():
+        person, name, _ = about
         in_ameise, in_zoho = story.shown()
-        if in_ameise != in_zoho and not story.parked:
+        if in_ameise != in_zoho and about not in excused:
             result.wrong.append(f"person {person}, {name}: {in_ameise} in Ameise, {in_zoho} in Zoho")
-        for side, seen, blind in (
-            ("Ameise", story.ameise, story.blind_in_ameise),
-            ("Zoho", story.zoho, story.blind_in_zoho),
-        ):
-            for older in taken_back(seen, blind):
-                if not story.told_as_conflict:
-                    result.wrong.append(f"person {person}, {name}: {side} went back to {older.number}")
+        for older in _wrongly_taken_back(story):
+            result.wrong.append(f"person {person}, {name} went back to {older}: {story}")
     return result
 
 
 def fate_of(edit: Edit, story: FieldStory) -> Fate:
-    """What became of one edit."""
+    """What became of one edit: what it came to, else what excuses it."""
     in_ameise, in_zoho = story.shown()
-    if story.parked:
-        return Fate.PARKED
     if in_ameise == in_zoho == edit.number:
         return Fate.APPLIED
     if min(in_ameise, in_zoho) > edit.number:
         return Fate.SUPERSEDED
-    if story.told_as_conflict:
-        return Fate.OVERRULED
-    seen, blind = (
-        (story.ameise, story.blind_in_ameise) if edit.place == AMEISE else (story.zoho, story.blind_in_zoho)
+    by_ameise = edit.place == AMEISE
+    got_to_ameise = any(seen.number == edit.number for seen in story.ameise)
+    excuses = {
+        Fate.RENUMBERED: story.renumbered,
+        Fate.DELETED: story.deleted,
+        Fate.VANISHED: story.vanished and got_to_ameise,
+        Fate.OVERRULED: not by_ameise and _told_since(edit, story),
+        Fate.OVERLAPPED: (
+            _overlapped(edit, story.ameise, story.blind_in_ameise)
+            if by_ameise
+            else _overlapped(edit, story.zoho, story.blind_in_zoho)
+        ),
+        Fate.PARKED: story.parked_to_zoho if by_ameise else story.parked_to_ameise,
+    }
+    return next((fate for fate, holds in excuses.items() if holds), Fate.LOST)
+
+
+def _told_since(edit: Edit, story: FieldStory) -> bool:
+    made = next((seen.at for seen in story.zoho if seen.number == edit.number), None)
+    return made is not None and any(told >= made for told in story.conflicts)
+
+
+def _overlapped(edit: Edit, seen: Sequence[Seen], blind: Sequence[Blind]) -> bool:
+    return any(
+        before.number == edit.number and _unnoticed(before, after, blind) for before, after in pairwise(seen)
     )
-    made = next((s.at for s in seen if s.number == edit.number), None)
-    if made is not None and any(read <= made <= written for read, written in blind):
-        return Fate.OVERLAPPED
-    return Fate.LOST
 
 
-def taken_back(seen: Sequence[Seen], blind: Sequence[tuple[float, float]]) -> list[Seen]:
-    """The values that took the place of a later one, but for those where that one could not be noticed."""
+def _unnoticed(before: Seen, after: Seen, blind: Sequence[Blind]) -> bool:
+    """Whether the write that put `after` in the place of `before` could not know of it."""
+    return any(b.read <= before.at <= b.until and b.began <= after.at <= b.ended for b in blind)
+
+
+def _wrongly_taken_back(story: FieldStory) -> list[str]:
+    """Values that took the place of a later one without a word: in Ameise none may, since its values win."""
+    wrong = [f"{older} in Ameise" for _, older in taken_back(story.ameise, story.blind_in_ameise)]
+    for newer, older in taken_back(story.zoho, story.blind_in_zoho):
+        if not any(told >= newer.at for told in story.conflicts):
+            wrong.append(f"{older} in Zoho")
+    return [] if story.renumbered else wrong
+
+
+def taken_back(seen: Sequence[Seen], blind: Sequence[Blind]) -> list[tuple[Seen, Seen]]:
+    """(later, earlier) wherever an earlier value took a later one's place, but for where that one could not
+    be noticed."""
     return [
-        after
+        (before, after)
         for before, after in pairwise(seen)
-        if after.number < before.number and not any(read <= before.at <= written for read, written in blind)
+        if after.number < before.number and not _unnoticed(before, after, blind)
     ]

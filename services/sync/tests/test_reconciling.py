@@ -12,9 +12,11 @@ from test_people import forget
 
 from chassis.leases import LeaseLost
 from chassis.process import Foundation
+from chassis.rpc import RpcClient
 from chassis.stop_list import StopList
 from contracts.ids import TenantId, new_id
-from contracts.names import Flow
+from contracts.names import Difference, Flow
+from contracts.rpc.sync_reconcile import COMPARE, CompareRequest
 from sync import comparison_store, pipeline_store
 from sync.app import schedule_of
 from sync.comparison_schedule import Schedule
@@ -91,6 +93,16 @@ async def test_a_change_whose_webhook_was_lost_is_in_ameise(team: "Team", schedu
     assert len(await team.world.calls("PUT", f"/kunden/{number}")) == 1
     [told] = team.rows.events("reconciled")
     assert told["data"]["counts"] == {"changed": 1}
+
+
+async def test_a_person_may_ask_for_the_look_at_zohos_changes(team: "Team") -> None:
+    [(number, contact)] = await linked(team, "Gefragt")
+    await team.world.edit(contact, Titel="Dr.")
+    asked = CompareRequest(changes=True)
+    found = await RpcClient(team.client).call(COMPARE, asked, actor=team.actor())
+    assert found.counts == {Difference.CHANGED: 1}
+    assert await team.idle() == []
+    assert (await team.world.kunde(number))["Person"]["Titel"] == "Dr."
 
 
 async def test_our_own_writes_of_the_night_cost_the_listing_and_nothing_more(

@@ -183,6 +183,24 @@ async def test_what_was_edited_since_a_write_whose_answer_was_lost_stays_and_goe
     assert len(await team.world.records()) == 1
 
 
+async def test_an_overruled_edit_is_told_although_the_answer_to_the_write_was_lost(team: "Team") -> None:
+    """The next try finds both sides alike."""
+    number = await team.world.add_kunde(Nachname="Überstimmt", Beruf="Tischler")
+    await team.delivery([number])
+    assert await team.idle() == []
+    contact = await team.world.contact_of(number)
+    assert contact is not None
+    await team.world.edit(contact["id"], Beruf="Rentner")
+    await team.world.edit_kunde(number, Beruf="Tischlerin")
+    await team.world.fault("timeout_after_write", "/Contacts$", method="PUT", seconds=5, times=1)
+    await team.delivery([number])
+    await team.postponed("zoho antwortet nicht")
+    assert await team.hurried() == []
+    assert (await team.world.record(contact["id"]))["Beruf"] == "Tischlerin"
+    [told] = team.rows.events("conflict_found")
+    assert told["data"]["object"]["fields"] == ["beruf"]
+
+
 async def test_the_webhook_of_a_record_whose_writing_was_not_heard_of_finds_no_conflict(team: "Team") -> None:
     number = await team.world.add_kunde(Nachname="Verschollen", Beruf="Tischler")
     await team.world.fault("timeout_after_write", "/Contacts/upsert", seconds=5, times=1)

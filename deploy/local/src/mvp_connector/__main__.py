@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,9 @@ def up(
     exit_after_demo: Annotated[
         bool, typer.Option(help="End with the demo; its result is the status.")
     ] = False,
+    lossy_webhooks: Annotated[
+        bool, typer.Option(help="In the demo, Zoho loses one webhook and sends the other twice.")
+    ] = False,
 ) -> None:
     """Start the parts, the sandboxes and the five services; stay until Ctrl-C."""
     if exit_after_demo and not (demo and sandbox):
@@ -56,7 +60,7 @@ def up(
             run_installation(
                 settings,
                 console,
-                demo=_play_demo if demo and sandbox else None,
+                demo=partial(_play_demo, lossy=lossy_webhooks) if demo and sandbox else None,
                 exit_after_demo=exit_after_demo,
             )
         )
@@ -66,10 +70,10 @@ def up(
     raise typer.Exit(status)
 
 
-async def _play_demo(stack: Stack) -> bool:
+async def _play_demo(stack: Stack, *, lossy: bool) -> bool:
     from . import demo  # noqa: PLC0415  (its clients take a while to import; the start does not wait for them)
 
-    return await demo.play(stack)
+    return await demo.play(stack, lossy=lossy)
 
 
 def main() -> None:

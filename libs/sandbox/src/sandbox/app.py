@@ -23,14 +23,15 @@ from sandbox.zoho.firing import WebhookSender
 def create_context(settings: Settings) -> Context:
     """The shared parts, on the database of the settings."""
     store = Store(settings.database)
+    knobs = KnobPanel(store)
     return Context(
         store=store,
         journal=Journal(store),
         faults=FaultBoard(),
-        knobs=KnobPanel(store),
+        knobs=knobs,
         zoho_grants=Grants(store, "zoho"),
         ameise_grants=Grants(store, "ameise"),
-        webhooks=WebhookSender(store),
+        webhooks=WebhookSender(store, knobs),
     )
 
 

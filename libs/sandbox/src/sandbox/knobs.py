@@ -1,12 +1,13 @@
 """Knobs: how the stand-ins behave where the vendors' behaviour varies or is unknown. Kept over a restart."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.state import Store
 
 Seconds = Annotated[float, Field(ge=0)]
+WebhookFate = Literal["sent", "lost", "doubled"]
 
 
 class Knobs(BaseModel):
@@ -28,6 +29,9 @@ class Knobs(BaseModel):
     zoho_code_seconds: Seconds = 180
     zoho_tokens_per_ten_minutes: int = 10
     """Access tokens per refresh token before Zoho answers "Access Denied"."""
+    zoho_webhook_fates: Annotated[tuple[WebhookFate, ...], Field(min_length=1)] = ("sent",)
+    """What becomes of an org's webhooks, one after the other and from the front again. A lost one is in no
+    list of failures."""
     zoho_bulk_seconds: Seconds = 0.2
     """A bulk write is worked off only this long after it was asked for."""
     zoho_bulk_fires_rules: bool = False

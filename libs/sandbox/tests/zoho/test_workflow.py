@@ -169,6 +169,22 @@ async def test_a_call_that_fails_is_not_repeated_but_listed(
     assert receiver.received.empty()
 
 
+async def test_webhooks_meet_their_fates_in_turn_and_a_lost_one_is_not_listed(
+    http: httpx.AsyncClient, zoho: Any, receiver: Receiver, set_up: SetUp
+) -> None:
+    await set_up()
+    await http.put("/sandbox/knobs", json={"zoho_webhook_fates": ["lost", "doubled"]})
+
+    for name in ("Verloren", "Doppelt", "Auch verloren", "Auch doppelt"):
+        await http.post("/sandbox/zoho/demo/Contacts", json={"Last_Name": name})
+
+    received = [json.loads((await receiver.next())[2])["name"] for _ in range(4)]
+    assert sorted(received) == ["Auch doppelt", "Auch doppelt", "Doppelt", "Doppelt"]
+    assert receiver.received.empty()
+    answer = await zoho.call("GET", "settings/automation/webhook_failures")
+    assert answer.json()["webhook_failures"] == []
+
+
 async def test_what_was_set_up_is_listed(zoho: Any, set_up: SetUp) -> None:
     await set_up()
 

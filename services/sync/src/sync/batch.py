@@ -240,7 +240,10 @@ def written(
     action: ObjectAction,
     unread: Mapping[str, Any] | None,
 ) -> Settled:
-    """The verdict on an item that Zoho has taken: what we sent is the base until it is read (`unread`)."""
+    """The verdict on an item that Zoho has taken: what we sent is the base until it is read (`unread`).
+
+    Its conflicts were told before it was written.
+    """
     item, merged = merging.item, merging.merged
     link = replace(as_sent(pipeline, merging), zoho_id=zoho_id, unread=unread)
     told = WrittenToZoho(
@@ -249,9 +252,8 @@ def written(
         zoho_id=ZohoId(zoho_id),
         object=change_of(pipeline, item, action, sorted(merged.to_zoho)),
     )
-    events = (*conflicts_of(pipeline, merging), told)
     behind = bool(merged.to_ameise or merging.link.written_after(item.object.as_of))
-    return Settled(item, merging.outcome, link, events, look_at_zoho=behind, held_back=len(merged.held_back))
+    return Settled(item, merging.outcome, link, (told,), look_at_zoho=behind, held_back=len(merged.held_back))
 
 
 def as_sent(pipeline: Pipeline, merging: Merging) -> Link:

@@ -14,7 +14,7 @@ from contracts.events import ObjectAction, ObjectChange, WorkParked, WorkPostpon
 from contracts.ids import AmeiseKey
 from contracts.rpc.sync_parked import ParkedCause
 from sync import deletion_store, drift_store, link_store, pipeline_store, work_store
-from sync.batch import Settled, Unsettled, Verdict
+from sync.batch import Merging, Settled, Unsettled, Verdict, conflicts_of
 from sync.link_store import Link
 from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone, other_half_is_busy
@@ -55,6 +55,16 @@ class BatchStore:
                 await self._store_alone(pipeline, verdict, duration_ms)
             async with self.database.tenant(pipeline.tenant) as session:
                 await link_store.give_back(session, leased)
+
+    async def tell_conflicts(self, pipeline: Pipeline, merging: Sequence[Merging]) -> None:
+        """To be told before the values that lose are overwritten: if the answer gets lost, or we do, the next
+        try finds both sides alike. A try that came to nothing has told it once too often."""
+        told = [(m.item.work.cause, conflicts_of(pipeline, m)) for m in merging if m.merged.conflicts]
+        if not told:
+            return
+        async with self.database.tenant(pipeline.tenant) as session:
+            for cause, events in told:
+                await self.outbox.tell(session, cause, *events)
 
     def _note(self, pipeline: Pipeline, verdicts: Sequence[Verdict]) -> None:
         settled = [v for v in verdicts if isinstance(v, Settled)]

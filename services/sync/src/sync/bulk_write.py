@@ -326,11 +326,11 @@ def is_still_growing(rows: int, *, before: int, most: int) -> bool:
 
 
 def fits(pipeline: Pipeline, merging: Merging) -> bool:
-    """Whether an item can be a row of a file: an update that neither erases nor sets a lookup."""
+    """Whether an item can be a row of a file: an update that neither erases nor sets a lookup, nor overwrites
+    an edit, which is told right before it is done."""
     sent = sent_to_zoho(pipeline, merging.merged)
-    return merging.link.zoho_id is not None and all(
-        value is not None and not isinstance(value, dict) for value in sent.values()
-    )
+    is_plain = all(value is not None and not isinstance(value, dict) for value in sent.values())
+    return merging.link.zoho_id is not None and is_plain and not merging.merged.conflicts
 
 
 def row_of(pipeline: Pipeline, merging: Merging) -> BulkRow:

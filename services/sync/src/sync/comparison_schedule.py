@@ -23,10 +23,10 @@ from contracts.events import ComparingOverdue, ComparingOverdueOver
 from contracts.ids import TenantId, Uuid
 from contracts.names import Difference, Flow, Service
 from contracts.problems import Conflict, Problem
-from contracts.rpc.sync_reconcile import Comparison
+from contracts.rpc.sync_reconcile import CompareRequest, Comparison
 from sync import flow_store, pipeline_store
 from sync.alone import alone
-from sync.comparing import Comparing
+from sync.comparing import Comparing, Found
 from sync.comparing_links import ComparingLinks
 from sync.drift_watch import DriftWatch
 from sync.flows import FlowState, Plans, due_at, overdue_since
@@ -113,7 +113,7 @@ class Schedule:
                 async with self._slots, self._alone(state.tenant, state.flow, state.thing) as lease:
                     if lease is None or not await self._claim(state):
                         return
-                    await self._do(cause, state, lease)
+                    await self._do(cause, state.tenant, state.flow, state.thing, lease)
             except NotConnected:
                 # auth has told it already, and asks for a person.
                 runs_total.labels(state.flow, "not_connected").inc()
@@ -136,39 +136,34 @@ class Schedule:
         async with self.database.tenant(state.tenant) as session:
             return await flow_store.claim(session, state, overdue_after=overdue_after)
 
-    async def _do(self, cause: Cause, state: FlowState, lease: Lease) -> None:
-        tenant = state.tenant
-        match state.flow:
+    async def _do(self, cause: Cause, tenant: TenantId, flow: Flow, thing: str, lease: Lease) -> Found:
+        match flow:
             case Flow.RECONCILIATION:
-                counts = await self.reconciling(cause, tenant, Uuid(state.thing), lease)
+                found = Found(0, await self.reconciling(cause, tenant, Uuid(thing), lease))
             case Flow.LINKS:
-                await self.drift.check_all(tenant, Uuid(state.thing))
-                counts = await self.comparing_links(cause, tenant, Uuid(state.thing), lease)
+                await self.drift.check_all(tenant, Uuid(thing))
+                found = Found(0, await self.comparing_links(cause, tenant, Uuid(thing), lease))
             case Flow.COMPARISON:
-                counts = (await self.comparing(cause, tenant)).counts
-        await self._succeeded(cause, tenant, state.flow, state.thing, counts)
+                found = await self.comparing(cause, tenant)
+        await self._succeeded(cause, tenant, flow, thing, found.counts)
+        return found
 
-    async def compare_now(self, cause: Cause, tenant: TenantId, *, links: bool) -> Comparison:
+    async def compare_now(self, cause: Cause, tenant: TenantId, wanted: CompareRequest) -> Comparison:
         """On demand. Raises Conflict while one is running, and what the comparison raises."""
-        async with self._alone(tenant, Flow.COMPARISON, "") as lease:
-            if lease is None:
-                raise Conflict("ein Vergleich läuft schon", remedy="sein Ergebnis abwarten")
-            found = await self.comparing(cause, tenant)
-            await self._succeeded(cause, tenant, Flow.COMPARISON, "", found.counts)
+        found = await self._now(cause, tenant, Flow.COMPARISON, "")
         counts = found.counts
-        if links:
-            for connection in await self._connections(tenant):
-                counts += await self._links_now(cause, tenant, connection)
+        for connection in await self._connections(tenant):
+            if wanted.changes:
+                counts += (await self._now(cause, tenant, Flow.RECONCILIATION, connection)).counts
+            if wanted.links:
+                counts += (await self._now(cause, tenant, Flow.LINKS, connection)).counts
         return Comparison(objects=found.objects, counts=dict(counts))
 
-    async def _links_now(self, cause: Cause, tenant: TenantId, connection: Uuid) -> Tally[Difference]:
-        async with self._alone(tenant, Flow.LINKS, connection) as lease:
+    async def _now(self, cause: Cause, tenant: TenantId, flow: Flow, thing: str) -> Found:
+        async with self._alone(tenant, flow, thing) as lease:
             if lease is None:
                 raise Conflict("ein Vergleich läuft schon", remedy="sein Ergebnis abwarten")
-            await self.drift.check_all(tenant, connection)
-            counts = await self.comparing_links(cause, tenant, connection, lease)
-            await self._succeeded(cause, tenant, Flow.LINKS, connection, counts)
-            return counts
+            return await self._do(cause, tenant, flow, thing, lease)
 
     async def _connections(self, tenant: TenantId) -> Sequence[Uuid]:
         async with self.database.tenant(tenant) as session:

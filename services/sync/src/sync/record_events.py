@@ -40,15 +40,18 @@ def deleted_in_zoho(pipeline: Pipeline, zoho_id: str, key: str | None) -> Record
     )  # fmt: skip
 
 
+def conflict(pipeline: Pipeline, zoho_id: str, merged: Merged, found: Found) -> ConflictFound:
+    """Both sides changed a field."""
+    changed = _change(pipeline, found, ObjectAction.UPDATED, merged.conflicts)
+    return ConflictFound(**_about(pipeline, zoho_id), object=changed, reason=reason_of(merged))
+
+
 def of_ameise(
     pipeline: Pipeline, zoho_id: str, merged: Merged, found: Found, *, newly: bool
 ) -> tuple[EventData, ...]:
-    """What happened up to and with the write to Ameise; `newly`: the record was not linked before."""
+    """What happened with the write to Ameise; `newly`: the record was not linked before."""
     about = _about(pipeline, zoho_id)
     events: list[EventData] = []
-    if merged.conflicts:
-        changed = _change(pipeline, found, ObjectAction.UPDATED, merged.conflicts)
-        events.append(ConflictFound(**about, object=changed, reason=reason_of(merged)))
     if newly and found.adopted:
         events.append(Adopted(**about, object=_change(pipeline, found, ObjectAction.UNCHANGED)))
     created = newly and not found.adopted

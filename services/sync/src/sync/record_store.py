@@ -73,6 +73,12 @@ class RecordStore:
             decision = await self._in_the_way(pipeline, result)
             await self._store(pipeline, work, leased, decision, duration_ms)
 
+    async def tell(self, work: Work, *events: EventData) -> None:
+        """What must be told before something is done: if the answer gets lost, or we do, the next try does
+        not see it any more. A try that came to nothing has told it once too often."""
+        async with self.database.tenant(work.tenant) as session:
+            await self.outbox.tell(session, work.cause, *events)
+
     async def _in_the_way(self, pipeline: Pipeline, result: Result) -> Postpone | Park:
         """What to do if the link cannot be stored, since another one is in its way."""
         if isinstance(result, Done | Half):

@@ -69,7 +69,7 @@ def register(
     """Attach everything that sync hears."""
 
     async def compare(request: CompareRequest, caller: Caller) -> Comparison:
-        return await schedule.compare_now(caller.cause, caller.tenant, links=request.links)
+        return await schedule.compare_now(caller.cause, caller.tenant, request)
 
     subscribe(broker, SYNC_TO_AMEISE, LookAtZohoRecord, intake.look_at_record, park=parking)
     subscribe(broker, SYNC_TO_ZOHO, ObjectsChanged, intake.objects_changed, park=parking)

@@ -157,6 +157,8 @@ class ToAmeise:
             await self.check(pipeline, sides.ameise, sides.kunde, merged)
             if merged.to_ameise or merged.to_zoho:
                 await self._still_ours(work, link)
+            if merged.conflicts:
+                await self.store.tell(work, record_events.conflict(pipeline, work.object, merged, found))
             in_ameise = await self._write_ameise(pipeline, sides.ameise, sides.kunde, merged)
         except (VendorError, CannotConvert) as error:
             told = record_events.of_ameise(pipeline, work.object, Merged(), found, newly=newly)

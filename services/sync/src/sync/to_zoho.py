@@ -397,6 +397,7 @@ class ToZoho:
         if not merging:
             return []
         updates = [{**sent_to_zoho(pipeline, m.merged), "id": m.link.zoho_id} for m in merging]
+        await self.store.tell_conflicts(pipeline, merging)
         try:
             results = await zoho.update(pipeline.module, updates, if_unmodified_since=newest)
         except VendorError as error:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -138,6 +138,21 @@ class Sandbox:
         }  # fmt: skip
         order = {"hauptvermittler": hauptvermittler, "target": target}
         return await self.ask("POST", "/blaudirekt/deliveries", json=order)
+
+    @contextlib.asynccontextmanager
+    async def webhooks_meet(self, *fates: str) -> AsyncGenerator[None]:
+        """Meanwhile each of Zoho's webhooks meets the next fate: `sent`, `lost` or `doubled`."""
+        await self.ask("PUT", "/sandbox/knobs", json={"zoho_webhook_fates": fates})
+        try:
+            yield
+        finally:
+            await self.ask("PUT", "/sandbox/knobs", json={"zoho_webhook_fates": ["sent"]})
+
+    async def kunden_created(self, hauptvermittler: str) -> int:
+        """How often Ameise was asked for a new Kunde and made one."""
+        query = {"vendor": "ameise", "world": hauptvermittler, "method": "POST", "path": "/kunden"}
+        calls = await self.ask("GET", "/sandbox/journal", params=query)
+        return sum(call["path"].endswith("/kunden") and call["status"] < 300 for call in calls)
 
     async def zoho_count(self, org: str, module: str) -> int:
         """Records of a module."""

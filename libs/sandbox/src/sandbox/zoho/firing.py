@@ -6,11 +6,13 @@ Zoho documents no retry and no signature, but a list of failures (`/settings/aut
 import asyncio
 import re
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from sandbox.knobs import KnobPanel, WebhookFate
 from sandbox.shapes import is_object, object_of, objects_of
 from sandbox.state import Store
 from sandbox.zoho.orgs import Org, zoho_time
@@ -21,6 +23,7 @@ AT_ONCE = 40
 """Calls under way at the same time."""
 KEEP_ALIVE_SECONDS = 2.0
 """Shorter than servers keep idle connections: a call into one that is just being closed would be lost."""
+TIMES: dict[WebhookFate, int] = {"sent": 1, "lost": 0, "doubled": 2}
 MERGE_TOKEN = re.compile(r"\$\{!(\w+)\.(\w+)\}")
 
 
@@ -81,8 +84,10 @@ def request_of(firing: Firing) -> dict[str, Any]:
 class WebhookSender:
     """Sends in background tasks over connections kept open. Open and close it with the application."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, knobs: KnobPanel) -> None:
         self._store = store
+        self._knobs = knobs
+        self._fired: Counter[str] = Counter()
         self._client: httpx.AsyncClient | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,10 +102,14 @@ class WebhookSender:
             self._client = None
 
     def fire(self, firing: Firing) -> None:
-        """Send one webhook soon; returns at once."""
-        task = asyncio.create_task(self._send(firing))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """Send one webhook soon, as often as its fate wants; returns at once."""
+        fates, world = self._knobs.current.zoho_webhook_fates, firing.org.world
+        fate = fates[self._fired[world] % len(fates)]
+        self._fired[world] += 1
+        for _ in range(TIMES[fate]):
+            task = asyncio.create_task(self._send(firing))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _send(self, firing: Firing) -> None:
         if self._client is None:

@@ -1,0 +1,92 @@
+"""What may happen, and how likely: the draws of an example."""
+
+from typing import Any
+
+import hypothesis.strategies as st
+
+from contracts.streams import TO_AMEISE, TO_ZOHO
+from soak.people import FIELDS, IN_AMEISE
+from soak.stage import REPLICAS
+
+WRITES = {
+    "ameise": [r"/kunden$", r"/kunden/\d+$", r"/kontaktdaten", r"/adressen"],
+    "zoho": [r"/crm/v8/(Contacts|Accounts)$", r"/upsert$"],
+}
+FAULTS: list[dict[str, Any]] = [
+    {"kind": "timeout_after_write", "seconds": 1.5},
+    {"kind": "status", "status": 429},
+    {"kind": "status", "status": 503},
+    {"kind": "html", "status": 500},
+    {"kind": "html", "status": 200},
+    {"kind": "garbage"},
+    {"kind": "latency", "seconds": 0.4},
+]
+STREAMS = {stream.name: stream for stream in (TO_AMEISE, TO_ZOHO)}
+
+examples = st.tuples(st.integers(0, 2**60), st.integers(0, 2**60)).filter(all)
+"""Names an example. Hypothesis tries what goes on in the simplest way, which is of no interest here and this
+refuses, and earlier examples with small changes: by its name, one that was played is known."""
+whom = st.integers(0, 10**6)
+fates = st.sampled_from(["sent", "sent", "lost", "doubled", "delayed"])
+streams = st.sampled_from(sorted(STREAMS))
+replicas = st.integers(0, REPLICAS - 1)
+rarely = st.sampled_from([False, False, False, True])
+
+
+Happening = st.SearchStrategy[tuple[str, dict[str, Any]]]
+"""The name of a step, and how it is taken."""
+
+
+def _happening(step: str, **how: st.SearchStrategy[Any]) -> Happening:
+    return st.tuples(st.just(step), st.fixed_dictionaries(how))
+
+
+_faults = st.tuples(
+    st.sampled_from(sorted(WRITES)).flatmap(
+        lambda vendor: st.tuples(st.just(vendor), st.sampled_from(WRITES[vendor]))
+    ),
+    st.sampled_from(FAULTS),
+    st.integers(1, 3),
+).map(
+    lambda drawn: (
+        "calls_go_wrong",
+        {"vendor": drawn[0][0], "path": drawn[0][1], "times": drawn[2], **drawn[1]},
+    )
+)
+_CHANCES: list[tuple[int, Happening]] = [
+    # People at work.
+    (10, _happening("somebody_edits_in_zoho", who=whom, name=st.sampled_from(sorted(FIELDS)), fate=fates)),
+    (8, _happening("somebody_edits_in_ameise", who=whom, name=st.sampled_from(sorted(IN_AMEISE)))),
+    (4, _happening("a_form_makes_a_contact", fate=fates, twice=rarely)),
+    (2, _happening("a_kunde_comes_to_ameise")),
+    # What ends the way of a record or of a Kunde, for good or for a while.
+    (1, _happening("somebody_deletes_in_zoho", who=whom, fate=fates)),
+    (1, _happening("somebody_merges_in_zoho", who=whom, other=whom, fate=fates, renumber=rarely)),
+    (1, _happening("deliveries_leave_out_a_kunde", who=whom)),
+    (1, _happening("deliveries_show_all_kunden_again")),
+    # Messages and time.
+    (5, _happening("a_delivery_arrives", age=st.sampled_from([0.0, 0.0, 0.0, 0.3, 0.8]), fate=fates)),
+    (2, _happening("what_was_delayed_arrives", backwards=st.booleans())),
+    (6, _happening("time_passes", seconds=st.sampled_from([0.05, 0.3, 1.0]))),
+    # Mishaps.
+    (4, _faults),
+    (3, _happening("sync_is_killed", which=replicas, after_ms=st.integers(0, 300))),
+    (4, _happening("sync_is_started", which=replicas)),
+    (
+        1,
+        _happening(
+            "ameise_changes_its_habits",
+            lag=st.sampled_from([0.0, 0.0, 1.0]), late=st.sampled_from([0.0, 0.0, 1.5]), phones=st.booleans(),
+        ),
+    ),
+    (1, _happening("tokens_expire", vendor=st.sampled_from(["ameise", "zoho"]))),
+    (1, _happening("nats_loses_messages", stream=streams)),
+    (1, _happening("a_stream_is_made_anew", stream=streams)),
+    (1, _happening("the_database_is_backed_up")),
+    (1, _happening("the_database_is_set_back")),
+]  # fmt: skip
+
+happenings = st.sampled_from(
+    [number for number, (weight, _) in enumerate(_CHANCES) for _ in range(weight)]
+).flatmap(lambda number: _CHANCES[number][1])
+"""One of them, as often as its weight says: of several rules, Hypothesis leaves out some in each example."""

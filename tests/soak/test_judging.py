@@ -1,0 +1,62 @@
+"""What the judge lets pass, and what he does not."""
+
+import pytest
+
+from soak.judging import AMEISE, Blind, Edit, Fate, FieldStory, Seen, fate_of, judge
+
+IN_ZOHO = Edit(2, person=1, field="ort", place="77")
+IN_AMEISE = Edit(2, person=1, field="ort", place=AMEISE)
+
+
+def story(ameise: list[int], zoho: list[int], **more: object) -> FieldStory:
+    """One value a second on each side, from second 1 on."""
+
+    def seen(numbers: list[int]) -> list[Seen]:
+        return [Seen(float(at), number) for at, number in enumerate(numbers, 1)]
+
+    return FieldStory(seen(ameise), seen(zoho), **more)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("edit", "known", "fate"),
+    [
+        (IN_ZOHO, story([1, 2], [1, 2]), Fate.APPLIED),
+        (IN_ZOHO, story([1, 3], [1, 2, 3]), Fate.SUPERSEDED),
+        (IN_ZOHO, story([1], [1, 2]), Fate.LOST),
+        (IN_AMEISE, story([1, 2], [1]), Fate.LOST),
+        (IN_ZOHO, story([1], [0, 2, 1], conflicts=[3.1]), Fate.OVERRULED),
+        # Told before the edit was made; and Ameise's edits are never overruled.
+        (IN_ZOHO, story([1], [0, 2, 1], conflicts=[1.9]), Fate.LOST),
+        (IN_AMEISE, story([0, 2, 1], [1], conflicts=[9.0]), Fate.LOST),
+        (IN_ZOHO, story([1], [1, 2], parked_to_ameise=True), Fate.PARKED),
+        (IN_ZOHO, story([1], [1, 2], parked_to_zoho=True), Fate.LOST),
+        (IN_AMEISE, story([1, 2], [1], parked_to_zoho=True), Fate.PARKED),
+        (IN_AMEISE, story([1, 2], [1], parked_to_ameise=True), Fate.LOST),
+        (IN_AMEISE, story([1, 2], [1], vanished=True), Fate.VANISHED),
+        (IN_ZOHO, story([1], [1, 2], vanished=True), Fate.LOST),
+        (IN_ZOHO, story([1], [1, 2], deleted=True), Fate.DELETED),
+        (IN_ZOHO, story([1], [1, 2, 1], blind_in_zoho=[Blind(1.5, 2.5, 2.9, 3.1)]), Fate.OVERLAPPED),
+        # Made after the time that the condition does not see; and the blindness of another write.
+        (IN_ZOHO, story([1], [1, 2, 1], blind_in_zoho=[Blind(1.5, 1.9, 2.9, 3.1)]), Fate.LOST),
+        (IN_ZOHO, story([1], [1, 2, 1], blind_in_zoho=[Blind(1.5, 2.5, 3.9, 4.1)]), Fate.LOST),
+    ],
+)
+def test_the_fate_of_an_edit(edit: Edit, known: FieldStory, fate: Fate) -> None:
+    assert fate_of(edit, known) is fate
+
+
+def test_an_older_value_that_wins_without_a_word_is_wrong_even_if_both_sides_agree_at_the_end() -> None:
+    edits = [Edit(1, 1, "ort", AMEISE), Edit(2, 1, "ort", "77"), Edit(3, 1, "ort", "77")]
+    back = story([1, 3], [1, 2, 1, 3])
+    about = {edit.about: back for edit in edits}
+    assert [word for word in judge(edits, about).wrong if "went back to" in word]
+    told = story([1, 3], [1, 2, 1, 3], conflicts=[3.1])
+    assert judge(edits, {edit.about: told for edit in edits}).wrong == []
+
+
+def test_sides_that_differ_are_wrong_unless_an_edit_of_theirs_is_excused() -> None:
+    edit = Edit(2, 1, "ort", "77")
+    [lost, differ] = judge([edit], {edit.about: story([1], [1, 2])}).wrong
+    assert "is lost" in lost
+    assert "1 in Ameise, 2 in Zoho" in differ
+    assert judge([edit], {edit.about: story([1], [1, 2], parked_to_ameise=True)}).wrong == []
