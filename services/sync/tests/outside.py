@@ -112,6 +112,14 @@ class World:
         """The Kundennummern of all Kunden of a name."""
         return [k["Id"] for k in await self._rest("GET", "/kunden/_search", params={"q": nachname})]
 
+    async def vertraege_of(self, kunde: str) -> list[dict[str, Any]]:
+        """The Verträge of a Kunde, as Ameise's API gives them."""
+        return await self._rest("GET", f"/kunden/{kunde}/vertraege")
+
+    async def add_vertrag(self, kunde: str, **values: Any) -> str:
+        """A Vertrag by Ameise's own API; the Vertragsnummer."""
+        return (await self._rest("POST", "/vertraege", json={"Kunde": kunde} | values))["Id"]
+
     async def _rest(self, method: str, path: str, **more: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.ameise_token}"}
         return await self._ok(method, f"{REST}/{self.mitarbeiter}{path}", headers=headers, **more)
@@ -158,7 +166,7 @@ class World:
     async def well_again(self) -> None:
         await self._ok("DELETE", "/sandbox/faults")
         knobs = {"ameise_late_post_seconds": 0, "ameise_search_lag_seconds": 0}
-        await self.knobs(**knobs, ameise_normalise_phones=False)
+        await self.knobs(**knobs, ameise_normalise_phones=False, ameise_changes_vertraege=False)
 
     async def calls(self, method: str, path: str) -> list[dict[str, Any]]:
         """The vendors' journal: calls of this team whose path holds `path`."""
@@ -397,6 +405,7 @@ def vertrag_fields(vertrag: dict[str, Any]) -> dict[str, Any]:
         "ameise_id": vertrag["Id"],
         "kunde_id": vertrag["Kunde"],
         "vermittler_id": vertrag["Vermittler"],
+        "sparte_id": vertrag["Sparte"],
         "sparte": f"Sparte {vertrag['Sparte']}",
         "gesellschaft": f"Gesellschaft {vertrag['Gesellschaft']}",
         "status": vertrag["Status"],

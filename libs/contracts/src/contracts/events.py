@@ -423,6 +423,14 @@ class LimitsChanged(SystemData):
     bulk_write_allowed: bool
 
 
+class CapabilitiesChanged(SystemData):
+    """An admin decided what may be done with Verträge over an Ameise connection."""
+
+    service, event_name = Service.SYNC, "capabilities_changed"
+    creates_vertraege: bool
+    changes_vertraege: bool
+
+
 class SystemUnreachable(SystemData):
     """No answer for a long time: the work waits. Told once."""
 
@@ -646,6 +654,7 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     WorkParked,
     WorkRetried,
     LimitsChanged,
+    CapabilitiesChanged,
     SystemUnreachable,
     SystemReachable,
     BulkWriteStarted,

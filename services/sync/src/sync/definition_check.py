@@ -11,6 +11,8 @@ from contracts.names import Table
 from contracts.problems import Invalid
 from contracts.rpc.pipeline_definition import Compare, Comparison, Converter, FieldMapping, ValueType, Way
 from contracts.rpc.pipeline_switches import MatchWeights, SimplrMessages
+from sync import vertrag
+from sync.kunde import ADDRESS, CONTACT, PERSON
 from sync.mapping import ONE_WAY, sources_of
 from sync.pipelines import Definition
 from sync.rules import as_typed, comparisons_of
@@ -21,6 +23,10 @@ MOST_READ = 50
 """Fields that one call of Zoho reads."""
 
 _USUAL = (SimplrMessages(), MatchWeights())
+_WRITABLE = {
+    Table.KUNDE: frozenset([*PERSON, *ADDRESS, *CONTACT, "vermittler_id"]),
+    Table.VERTRAG: vertrag.WRITABLE,
+}
 PARTS_OF_KUNDE = frozenset({Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL})
 
 
@@ -34,8 +40,12 @@ def check_definition(table: Table, definition: Definition) -> None:
 def _ends(table: Table, definition: Definition) -> Iterable[str]:
     if table in PARTS_OF_KUNDE:
         yield f"{table} ist ein Teil des Kunden und hat keine eigene Pipeline"
-    if table is not Table.KUNDE and definition.takes_webhooks:
-        yield f"Ameise lässt nur Kunden ändern: eine Pipeline für {table} geht nach Zoho"
+    if table not in _WRITABLE and definition.takes_webhooks:
+        yield f"Ameise nimmt nur Kunden und Verträge an: eine Pipeline für {table} geht nach Zoho"
+    if table in _WRITABLE and definition.takes_webhooks:
+        wanted = (m.ameise for m in definition.fields if m.way is not Way.TO_ZOHO)
+        refused = (name for name in wanted if name not in _WRITABLE[table])
+        yield from (f"{name}: das nimmt Ameise nicht an, es geht nur nach Zoho" for name in refused)
     if table is not Table.KUNDE and (definition.person or definition.new_kunde):
         yield "Art der Person und Vorgaben für neue Kunden gibt es nur für Kunden"
     if table is not Table.KUNDE and (definition.simplr, definition.matching) != _USUAL:

@@ -28,10 +28,20 @@ CONTACT = ("email", "telefon", "mobil", "website", "fax")
 
 @dataclass(frozen=True, slots=True)
 class KundeInAmeise:
-    """A Kunde as read: the parts, and all as flat fields. `kontaktdaten` are None if they were not read."""
+    """A Kunde as read (a `sync.in_ameise.InAmeise`): the parts, and all as flat fields. `kontaktdaten` are
+    None if they were not read."""
 
     kunde: Kunde
     kontaktdaten: tuple[Kontaktdatum, ...] | None
+
+    @property
+    def key(self) -> str:
+        return self.kunde.id
+
+    async def changed(self, ameise: AmeiseClient, changes: Mapping[str, Known]) -> "KundeInAmeise":
+        """Write `changes`; the Kunde as read again."""
+        await write_kunde(ameise, self, changes)
+        return await read_again(ameise, self, changes)
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from contracts.events import Excluded
 from contracts.ids import ZohoId
+from contracts.names import Table
 from contracts.rpc.sync_preview import FieldPreview, Finding, Foreseen, ObjectPreview
 from contracts.rpc.sync_state import SeenValue
 from sync.batch import Merging, Settled, Unsettled, Verdict
@@ -81,8 +82,8 @@ def of_merged(pipeline: Pipeline, link: Link, merged: Merged, ameise: Fields, zo
     return foreseen(link, what, fields=fields, besides=besides)
 
 
-def of_new_kunde(pipeline: Pipeline, link: Link, wanted: Mapping[str, Known], zoho: Fields) -> ObjectPreview:
-    """An Erstanlage. What Ameise will give the Kunde (his number above all) is unknown yet."""
+def of_new_object(pipeline: Pipeline, link: Link, wanted: Mapping[str, Known], zoho: Fields) -> ObjectPreview:
+    """A creation in Ameise. What it will be given there (its number above all) is unknown yet."""
     filled = {name: value for name, value in wanted.items() if value is not None}
     mapped = {m.ameise for m in pipeline.definition.fields}
     findings = dict.fromkeys(filled, Finding.ZOHO_CHANGED)
@@ -91,7 +92,8 @@ def of_new_kunde(pipeline: Pipeline, link: Link, wanted: Mapping[str, Known], zo
         for m in pipeline.definition.fields
     )
     besides = {name: value for name, value in filled.items() if name not in mapped}
-    return foreseen(link, Foreseen.CREATE_KUNDE, fields=fields, besides=besides)
+    made = Foreseen.CREATE_VERTRAG if pipeline.table is Table.VERTRAG else Foreseen.CREATE_KUNDE
+    return foreseen(link, made, fields=fields, besides=besides)
 
 
 def _field(mapping: FieldMapping, merged: Merged, ameise: Fields, zoho: Fields) -> FieldPreview:

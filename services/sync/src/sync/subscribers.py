@@ -6,6 +6,7 @@ from chassis.parking import Parking
 from chassis.rpc import Caller, serve
 from chassis.subscriber import subscribe
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES
+from contracts.rpc.sync_capabilities import CAPABILITIES, SET_CAPABILITIES
 from contracts.rpc.sync_dry_run import DRY_RUN, GET_DRY_RUN
 from contracts.rpc.sync_limits import CONNECTION_LIMITS, SET_CONNECTION_LIMITS
 from contracts.rpc.sync_parked import (
@@ -35,6 +36,7 @@ from contracts.streams import SYNC_TO_AMEISE, SYNC_TO_ZOHO
 from contracts.work import LookAtZohoRecord, ObjectsChanged
 from sync.admin import Admin
 from sync.adopting import Adopting
+from sync.capability_admin import CapabilityAdmin
 from sync.comparison_schedule import Schedule
 from sync.conflict_admin import ConflictAdmin
 from sync.dry_run import DryRunning
@@ -58,6 +60,7 @@ def register(
     previewing: Previewing,
     dry_running: DryRunning,
     limit_admin: LimitAdmin,
+    capability_admin: CapabilityAdmin,
     parked: Parked,
     adopting: Adopting,
     people: People,
@@ -88,6 +91,8 @@ def register(
     serve(broker, GET_DRY_RUN, dry_running.get)
     serve(broker, CONNECTION_LIMITS, limit_admin.connection_limits)
     serve(broker, SET_CONNECTION_LIMITS, limit_admin.set_connection_limits)
+    serve(broker, CAPABILITIES, capability_admin.capabilities)
+    serve(broker, SET_CAPABILITIES, capability_admin.set_capabilities)
     serve(broker, LIST_PARKED, parked.list_parked)
     serve(broker, GROUP_PARKED, parked.group_parked)
     serve(broker, RETRY_PARKED, parked.retry_parked)

@@ -152,6 +152,25 @@ class IntentRow(Base, table=True):
     created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
 
 
+class VertragIntentRow(Base, table=True):
+    """What we were about to create as a Vertrag of this Kunde, committed before the POST: as `IntentRow`.
+    `match_key` is a hash of its Versicherungsscheinnummer."""
+
+    __tablename__ = "vertrag_intent"  # pyright: ignore[reportAssignmentType]
+
+    id: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    tenant: str
+    ameise_connection: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
+    module: str
+    zoho_id: str
+    kunde: str
+    match_key: str
+    found_before: list[str] = Field(sa_column=Column(JSONB, nullable=False))
+    outcome: str = "open"
+    vertragsnummer: str | None = None
+    created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
 class JudgedRow(Base, table=True):
     """The version of an object that a pipeline last judged, and how: the complete comparison reads this.
 
@@ -194,6 +213,8 @@ class ConnectionLimitRow(Base, table=True):
     share_percent: int | None = None
     simultaneous_calls: int | None = None
     bulk_write_allowed: bool = False
+    creates_vertraege: bool | None = None
+    changes_vertraege: bool | None = None
     remaining: int | None = None
     remaining_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     disconnected_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
