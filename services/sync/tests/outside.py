@@ -51,6 +51,9 @@ CLIENT, SECRET = "sync-tests", "geheim"
 KONTAKT_TYPEN = ("email", "telefon", "mobil", "website", "fax")
 
 
+DETAILFELDER = {"1": "Hobby", "3": "Kundenklasse", "4": "Kinder"}
+"""Of the stand-in's individual fields, those that are used here: id → Bezeichnung."""
+
 PAGE = 3
 """Objects of one answer of the played ingest: few, so that there are pages."""
 
@@ -107,6 +110,10 @@ class World:
     async def edit_kunde(self, number: str, **person: Any) -> None:
         """Somebody changes the Kunde in Ameise's own screens."""
         await self._ok("PUT", f"/sandbox/ameise/kunden/{number}", json={"Person": person})
+
+    async def edit_detail(self, number: str, feld: str, value: str | None) -> None:
+        """Somebody fills or empties an individual field."""
+        await self._rest("PUT", f"/kunden/{number}/details/{feld}", json={"Value": value})
 
     async def named(self, nachname: str) -> list[str]:
         """The Kundennummern of all Kunden of a name."""
@@ -395,6 +402,7 @@ def kunde_fields(kunde: dict[str, Any]) -> dict[str, Any]:
         "plz": wohnsitz.get("Postleitzahl"),
         "ort": wohnsitz.get("Ort"),
         "land_id": wohnsitz.get("Land"),
+        "details": {DETAILFELDER[feld]: value for feld, value in kunde["Details"].items()},
         **kontakt,
     }
 

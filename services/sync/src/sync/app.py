@@ -93,7 +93,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             store=RecordStore(base.database, base.outbox, throughput),
             systems=systems,
             objects={
-                Table.KUNDE: Kunden(create_once, knowledge),
+                Table.KUNDE: Kunden(create_once, knowledge, settings.ameise_detail_property),
                 Table.VERTRAG: Vertraege(vertrag_once, settings.kunde_awaited),
             },
             link_base=settings.ameise_link_base,

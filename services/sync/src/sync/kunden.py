@@ -10,7 +10,7 @@ from sync.checks import Unfit, problems_of, today_in_germany
 from sync.create_once import CreateOnce, complete
 from sync.in_ameise import Creation, InAmeise, NewFields
 from sync.known_there import AmeiseKnowledge
-from sync.kunde import CONTACT, read_kunde
+from sync.kunde import CONTACT, WantedDetail, read_kunde
 from sync.mapping import sources_of
 from sync.pipelines import Pipeline
 from sync.retry import Park
@@ -21,10 +21,11 @@ from vendor.errors import Rejected
 
 @dataclass(frozen=True, slots=True)
 class Kunden:
-    """`sync.in_ameise.Objects`."""
+    """`sync.in_ameise.Objects`. `detail_property`: what holds a Kundendetail's value in Ameise's JSON."""
 
     create_once: CreateOnce
     knowledge: AmeiseKnowledge
+    detail_property: str
 
     async def find_or_create(
         self,
@@ -49,7 +50,10 @@ class Kunden:
     async def read(self, pipeline: Pipeline, ameise: AmeiseClient, key: str) -> InAmeise | Park:
         read = {name for mapping in pipeline.definition.fields for name in sources_of(mapping)}
         try:
-            return await read_kunde(ameise, key, contacts=not read.isdisjoint(CONTACT))
+            return await read_kunde(
+                ameise, key, contacts=not read.isdisjoint(CONTACT),
+                details=wanted_details(pipeline, self.detail_property),
+            )  # fmt: skip
         except Rejected as error:
             if error.status == 404:
                 return Park(ParkedCause.KUNDE_UNKNOWN, {"kunde": key})
@@ -64,3 +68,12 @@ class Kunden:
         )
         if problems:
             raise Unfit(problems)
+
+
+def wanted_details(pipeline: Pipeline, property_: str) -> list[WantedDetail]:
+    """The individual fields that the pipeline maps."""
+    return [
+        WantedDetail(mapping.ameise, mapping.detail.field, mapping.detail.name, property_)
+        for mapping in pipeline.definition.fields
+        if mapping.detail is not None
+    ]

@@ -81,6 +81,10 @@ class SyncSettings(ServiceSettings):
         default=timedelta(minutes=15),
         description="how long Ameise may still be finishing a POST whose answer we did not get",
     )
+    ameise_detail_property: str = Field(
+        default="Value",
+        description="what holds the value of a Kundendetail in Ameise's JSON, whose shape is not public",
+    )
     ameise_creates_vertraege: bool = Field(
         default=True,
         description="whether Verträge can be created, over Ameise connections of which no admin decided it",
