@@ -17,6 +17,7 @@ from contracts.rpc import RpcCall, RpcReply
 from contracts.rpc.catalog import ALL
 from contracts.rpc.ingest import Bucket, SendAgainRequest
 from contracts.rpc.sync_pipelines import ConflictPosition
+from contracts.rpc.sync_waiting import DeletionPosition
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -40,6 +41,7 @@ _VALUES: dict[Any, Any] = {
     SecretStr: SecretStr("a-token"),
     Any: "value",
     Bucket: "0a3",
+    DeletionPosition: "2025-03-09T12:00:00+00:00~1",
     ConflictPosition: "2025-03-09T12:00:00+00:00~1~text",
 }
 _BY_NAME: dict[str, Any] = {

@@ -531,6 +531,18 @@ class DeletedInZoho(RecordData):
     outcome: Outcome = Outcome.WARNING
 
 
+class RecordKept(RecordData):
+    """A person keeps a record that was to be deleted, since its object is gone in Ameise."""
+
+    service, event_name = Service.SYNC, "record_kept"
+
+
+class DeletionHurried(RecordData):
+    """A person has such a record deleted without waiting longer."""
+
+    service, event_name = Service.SYNC, "deletion_hurried"
+
+
 class DeletionsHeld(EventData):
     """More records were to be deleted in a day than may be: none was, a person decides. Told once."""
 
@@ -668,6 +680,8 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     Reconciled,
     RecordDeleted,
     DeletedInZoho,
+    RecordKept,
+    DeletionHurried,
     DeletionsHeld,
     Compared,
     LinksCompared,

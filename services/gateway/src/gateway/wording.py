@@ -73,6 +73,8 @@ EVENTS = {
     "reconciled": "Verpasstes nachgeholt",
     "record_deleted": "In Zoho gelöscht",
     "deleted_in_zoho": "Entfallenes in Zoho gelöscht",
+    "record_kept": "Entfallenes behalten",
+    "deletion_hurried": "Löschen vorgezogen",
     "deletions_held": "Löschen in Zoho angehalten",
     "compared": "Mit Lieferungen verglichen",
     "links_compared": "Verknüpfungen verglichen",

@@ -50,6 +50,7 @@ from sync.to_zoho import ToZoho
 from sync.value_admin import ValueAdmin
 from sync.vertraege import Vertraege
 from sync.vertrag_once import VertragOnce
+from sync.waiting_deletions import DeletionAdmin
 from sync.work_store import Work, WorkDirection
 from sync.workers import Dispatcher, More
 
@@ -183,6 +184,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             ),
             limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
             parked=Parked(base.database, base.outbox, base.rpc, links),
+            deletions=DeletionAdmin(base.database, base.outbox, links),
             adopting=Adopting(base.database, base.outbox, systems, settings.lease),
             people=people,
             state=State(base.database, base.rpc, systems, links, default_terms(settings)),

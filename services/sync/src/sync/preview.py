@@ -16,13 +16,13 @@ from contracts.problems import NotFound
 from contracts.rpc.ingest import BUCKETS, DIGEST, BucketsRequest, DigestRequest
 from contracts.rpc.sync_parked import ParkedCause
 from contracts.rpc.sync_preview import AT_RANDOM, Foreseen, ObjectPreview, Preview, PreviewRequest
-from sync import link_store, pipeline_store
+from sync import link_store, pipeline_store, waiting_store
 from sync.batch import merge_both
 from sync.in_ameise import Found
 from sync.link_store import Link
 from sync.mapping import CannotConvert
 from sync.pipelines import Pipeline, includes_record
-from sync.preview_words import foreseen, of_merged, of_new_object, of_verdict
+from sync.preview_words import foreseen, of_merged, of_new_object, of_verdict, with_deletions
 from sync.recognising import having_read
 from sync.retry import Park, Postpone
 from sync.sides import zoho_values
@@ -114,15 +114,16 @@ class Previewing:
         verdicts, items = await self.to_zoho.judge(pipeline, works, anew=True)
         async with self.database.tenant(pipeline.tenant) as session:
             known = await link_store.of_keys(session, pipeline, keys)
+            plans = await waiting_store.plans_for(session, pipeline, keys)
         links = {str(item.object.key): no_link(key=item.object.key) for item in items} | known
         shown = [of_verdict(pipeline, verdict, links=known) for verdict in verdicts]
         if not items:
-            return shown
+            return with_deletions(shown, plans)
         sides = await self.to_zoho.read(pipeline, items, links, urgent=True)
         for item in items:
             merging = merge_both(pipeline, item, *sides.of(item), sides.conversion)
             shown.append(of_verdict(pipeline, merging, links=known))
-        return sorted(shown, key=lambda one: one.key or "")
+        return with_deletions(sorted(shown, key=lambda one: one.key or ""), plans)
 
     async def _record(self, pipeline: Pipeline, zoho_id: str) -> ObjectPreview:
         """What a webhook of this record would do."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import assert_never
+from zoneinfo import ZoneInfo
 
 from contracts.events import Excluded
 from contracts.ids import ZohoId
@@ -16,6 +17,7 @@ from sync.merge import Merged
 from sync.pipelines import Pipeline
 from sync.retry import Park
 from sync.values import UNKNOWN, Fields, Known, Value
+from sync.waiting_store import Plan
 
 NOTHING: Mapping[str, Known] = MappingProxyType({})
 _OUTCOMES = {
@@ -67,6 +69,22 @@ def of_verdict(pipeline: Pipeline, found: Merging | Verdict, *, links: Mapping[s
             )
         case _:
             assert_never(found)
+
+
+def with_deletions(shown: Iterable[ObjectPreview], plans: Mapping[str, Plan]) -> list[ObjectPreview]:
+    """Of objects that are gone in Ameise, also when their records are deleted; `plans` by key."""
+    return [
+        one.model_copy(update={"reason": f"{one.reason}; {_planned(plan)}"})
+        if one.foreseen is Foreseen.GONE and (plan := plans.get(one.key or "")) is not None
+        else one
+        for one in shown
+    ]
+
+
+def _planned(plan: Plan) -> str:
+    if plan.due_at is None:
+        return "jemand hat ihn behalten"
+    return f"vorgemerkt für den {plan.due_at.astimezone(ZoneInfo('Europe/Berlin')):%d.%m.%Y}"
 
 
 def of_merged(pipeline: Pipeline, link: Link, merged: Merged, ameise: Fields, zoho: Fields) -> ObjectPreview:

@@ -32,6 +32,7 @@ from contracts.rpc.sync_preview import PREVIEW
 from contracts.rpc.sync_reconcile import COMPARE, CompareRequest, Comparison
 from contracts.rpc.sync_state import LINK_STATE, SYNC_STATE
 from contracts.rpc.sync_values import SUGGEST_VALUES
+from contracts.rpc.sync_waiting import DELETE_NOW, KEEP_RECORDS, LIST_DELETIONS
 from contracts.streams import SYNC_TO_AMEISE, SYNC_TO_ZOHO
 from contracts.work import LookAtZohoRecord, ObjectsChanged
 from sync.admin import Admin
@@ -48,6 +49,7 @@ from sync.pipeline_admin import PipelineAdmin
 from sync.preview import Previewing
 from sync.state import State
 from sync.value_admin import ValueAdmin
+from sync.waiting_deletions import DeletionAdmin
 
 
 def register(
@@ -63,6 +65,7 @@ def register(
     capability_admin: CapabilityAdmin,
     parked: Parked,
     adopting: Adopting,
+    deletions: DeletionAdmin,
     people: People,
     state: State,
     values: ValueAdmin,
@@ -99,6 +102,9 @@ def register(
     serve(broker, RETRY_ALL_PARKED, parked.retry_all_parked)
     serve(broker, DISCARD_PARKED, parked.discard_parked)
     serve(broker, ADOPT_CANDIDATE, adopting)
+    serve(broker, LIST_DELETIONS, deletions.list_deletions)
+    serve(broker, KEEP_RECORDS, deletions.keep_records)
+    serve(broker, DELETE_NOW, deletions.delete_now)
     serve(broker, SYNC_FORGET, people.forget)
     serve(broker, SYNC_INFORM, people.inform)
     serve(broker, SYNC_LIFT_STOP, people.lift_stop)

@@ -61,7 +61,8 @@ class LinkRow(Base, table=True):
     `written` says when we last wrote a field to Ameise, or saw it new there: an older delivery does not win
     over it. `asked` holds the fields that a person must decide (`sync.conflicts.Question` by field).
     `own_write`: Zoho's moment and author of our last write to the record. `deleted_at`: when we began to
-    delete it. Either id may be missing while the other side is being found or made.
+    delete it. `kept_at`: when a person kept it though its object is gone in Ameise. Either id may be missing
+    while the other side is being found or made.
     """
 
     __tablename__ = "link"  # pyright: ignore[reportAssignmentType]
@@ -82,6 +83,7 @@ class LinkRow(Base, table=True):
     unread: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     own_write: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     gone_in_zoho: bool = False
+    kept_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     deleted_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     asked: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     linked_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]

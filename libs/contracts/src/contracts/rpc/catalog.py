@@ -19,6 +19,7 @@ from contracts.rpc import (
     sync_reconcile,
     sync_state,
     sync_values,
+    sync_waiting,
 )
 
 ALL: tuple[Rpc[Any, Any], ...] = (
@@ -35,6 +36,7 @@ ALL: tuple[Rpc[Any, Any], ...] = (
     *sync_reconcile.RPCS,
     *sync_state.RPCS,
     *sync_values.RPCS,
+    *sync_waiting.RPCS,
     *audit.RPCS,
 )
 

@@ -35,6 +35,9 @@ _STATEMENTS = (
     """,
     "ALTER TABLE connection_limit ADD COLUMN creates_vertraege boolean",
     "ALTER TABLE connection_limit ADD COLUMN changes_vertraege boolean",
+    # A record that a person kept is not planned to be deleted again while its object stays away.
+    "ALTER TABLE link ADD COLUMN kept_at timestamptz",
+    "CREATE INDEX link_kept ON link (tenant, zoho_connection, module, ameise_key) WHERE kept_at IS NOT NULL",
     "CREATE INDEX link_asked ON link (tenant, id) WHERE asked <> '{}'",
 )
 
