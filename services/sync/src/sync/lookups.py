@@ -5,26 +5,27 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database import fetch_all
+from chassis.database import Database, fetch_all
 from sync import link_store
 from sync.mapping import Converter, FieldMapping, Resolve, read_ameise, read_zoho, sources_of
 from sync.pipelines import Pipeline
 from sync.values import UNKNOWN
 
 
-async def resolver(session: AsyncSession, pipeline: Pipeline, fields: Mapping[str, Any]) -> Resolve:
+async def resolver(database: Database, pipeline: Pipeline, fields: Mapping[str, Any]) -> Resolve:
     """What `Conversion` asks about the lookups of one object of Ameise."""
+    wanted = [
+        (mapping.module, mapping.points_to, str(value))
+        for mapping in pipeline.definition.fields
+        if mapping.converter is Converter.LOOKUP and mapping.module is not None
+        if (value := read_ameise(mapping, fields)) is not None and value is not UNKNOWN
+    ]
     resolved: dict[tuple[str, str], str] = {}
-    for mapping in pipeline.definition.fields:
-        if mapping.converter is not Converter.LOOKUP or mapping.module is None:
-            continue
-        value = read_ameise(mapping, fields)
-        if value is None or value is UNKNOWN:
-            continue
-        found = await link_store.zoho_ids_of(
-            session, pipeline, mapping.module, mapping.points_to, [str(value)]
-        )
-        resolved |= {(mapping.module, key): zoho_id for key, zoho_id in found.items()}
+    if wanted:
+        async with database.tenant(pipeline.tenant) as session:
+            for module, table, key in wanted:
+                found = await link_store.zoho_ids_of(session, pipeline, module, table, [key])
+                resolved |= {(module, key): zoho_id for key, zoho_id in found.items()}
     return lambda module, key: resolved.get((module, key))
 
 

@@ -253,8 +253,7 @@ class ToAmeise:
     async def merge(
         self, pipeline: Pipeline, before: InAmeise, record: Mapping[str, Any], link: Link
     ) -> Merged:
-        async with self.database.tenant(pipeline.tenant) as session:
-            resolve = await lookups.resolver(session, pipeline, {**before.fields, "key": before.key})
+        resolve = await lookups.resolver(self.database, pipeline, {**before.fields, "key": before.key})
         return merge_fitting(
             pipeline,
             ameise=values_of(pipeline, before),
