@@ -51,8 +51,11 @@ CLIENT, SECRET = "sync-tests", "geheim"
 KONTAKT_TYPEN = ("email", "telefon", "mobil", "website", "fax")
 
 
-DETAILFELDER = {"1": "Hobby", "3": "Kundenklasse", "4": "Kinder"}
-"""Of the stand-in's individual fields, those that are used here: id → Bezeichnung."""
+DETAILFELDER = {
+    "1": "Hobby", "2": "Maklervollmacht liegt vor", "3": "Kundenklasse", "4": "Kinder",
+    "5": "Jahreseinkommen", "6": "Erstkontakt",
+}  # fmt: skip
+"""The stand-in's individual fields: id → Bezeichnung."""
 
 PAGE = 3
 """Objects of one answer of the played ingest: few, so that there are pages."""
