@@ -16,6 +16,8 @@ from contracts.names import Service
 from contracts.rpc import RpcCall, RpcReply
 from contracts.rpc.catalog import ALL
 from contracts.rpc.ingest import Bucket, SendAgainRequest
+from contracts.rpc.sync_pipelines import ConflictPosition
+from contracts.rpc.sync_waiting import DeletionPosition
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -39,6 +41,8 @@ _VALUES: dict[Any, Any] = {
     SecretStr: SecretStr("a-token"),
     Any: "value",
     Bucket: "0a3",
+    DeletionPosition: "2025-03-09T12:00:00+00:00~1",
+    ConflictPosition: "2025-03-09T12:00:00+00:00~1~text",
 }
 _BY_NAME: dict[str, Any] = {
     "version": "d41d8cd98f00b204e9800998ecf8427e",

@@ -15,7 +15,7 @@ NAME = {"ameise": "plz", "zoho": "Last_Name"}
 LINK = {"ameise": "b", "zoho": "B", "way": "to_zoho", "converter": "link", "template": "{base}"}
 RULE = {"field": "plz", "compare": "equals", "value": "10115"}
 MANY_RULES = {"any_of": [{"all_of": [RULE] * 50}] * 3}
-MANY_FIELDS = [{"ameise": f"f{n}", "zoho": f"F{n}"} for n in range(43)]
+MANY_FIELDS = [{"ameise": f"f{n}", "zoho": f"F{n}", "way": "to_zoho"} for n in range(43)]
 FIVE_MORE = {"all_of": [{**RULE, "field": f"R{n}"} for n in range(5)]}
 
 
@@ -29,10 +29,11 @@ def definition(*more: dict[str, Any], **changed: Any) -> Definition:
     ("table", "wrong", "places"),
     [
         (Table.KUNDE, definition({"ameise": "plz", "zoho": "X"}), {"f2.ameise", "f3.ameise"}),
-        (Table.KUNDE, definition({"ameise": "x", "zoho": "Last_Name"}), {"f2.zoho", "f3.zoho"}),
+        (Table.KUNDE, definition({"ameise": "ort", "zoho": "Last_Name"}), {"f2.zoho", "f3.zoho"}),
         (Table.KUNDE, definition(unique_field="Fehlt"), {"unique_field"}),
         (Table.KUNDE, definition(direction="to_zoho"), {"f2"}),
         (Table.KUNDE, definition(LINK), {"f3"}),
+        (Table.KUNDE, definition({"ameise": "nationalitaet", "zoho": "B"}), {"f3"}),
         (Table.KUNDE, definition({"ameise": "b", "zoho": "B", "converter": "picklist"}), {"f3"}),
         (Table.KUNDE, definition({**KEY, "ameise": "b", "zoho": "B", "converter": "lookup"}), {"f3"}),
         (Table.KUNDE, definition(vanished={"field": "Last_Name", "gone": "weg"}), {"vanished.field"}),

@@ -146,3 +146,16 @@ async def test_what_happened_after_a_decision_is_shown(browser, fake_services):
     decided, operation = (search.filter for search in fake_services.requests(SEARCH))
     assert (decided.types, decided.pipeline) == (("conflict_decided",), "1")
     assert operation.correlationid == OPERATION
+
+
+async def test_more_than_a_page_of_them_goes_on_behind_it(browser, fake_services):
+    position = "2026-11-24T07:15:03+00:00~7~titel"
+    conflicts = (a_conflict("beruf", ameise="a", zoho="z"),)
+    fake_services.answer(LIST_CONFLICTS, OpenConflicts(conflicts=conflicts, next_page=position))
+    page = await browser.get("/conflicts?pipeline=1")
+    assert "pipeline=1&amp;after=2026-11-24T07%3A15%3A03%2B00%3A00~7~titel" in page
+    page = await browser.get("/conflicts?after=2026-11-24T07%3A15%3A03%2B00%3A00~7~titel")
+    assert ">Anfang</a>" in page
+    assert fake_services.requests(LIST_CONFLICTS)[-1].after == position
+    await browser.get("/conflicts?after=unsinn")
+    assert fake_services.requests(LIST_CONFLICTS)[-1].after is None

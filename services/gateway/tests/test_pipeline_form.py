@@ -12,6 +12,7 @@ from contracts.rpc.pipeline_definition import (
     Converter,
     Deletion,
     FieldMapping,
+    Kundendetail,
     Mark,
     Person,
     PipelineDefinition,
@@ -32,6 +33,9 @@ mappings = st.builds(
     policy=st.none() | st.sampled_from(Policy), module=st.none() | zoho_names,
     points_to=st.sampled_from(Table), parts=st.lists(ameise_names, max_size=3).map(tuple), separator=short,
     constant=st.none() | short, template=st.none() | short,
+    detail=st.none() | st.builds(
+        Kundendetail, field=st.from_regex(r"[0-9]{1,3}", fullmatch=True), name=st.text("aß-", min_size=1)
+    ),
 )  # fmt: skip
 definitions = st.builds(
     PipelineDefinition,
@@ -85,6 +89,7 @@ def test_what_the_form_does_not_show_stays():
         ({"f2.max_length": "0"}, "f2.max_length", "mindestens 1"),
         ({"f2.converter": "zauber"}, "f2.converter", "erlaubt ist"),
         ({"f2.values": "Herr"}, "f2.values", "Zeile 1"),
+        ({"f2.detail_field": "7"}, "f2", "ist leer"),
         ({"f2.parts": "a, B"}, "f2.parts", "so heißt kein Feld in Ameise"),
         ({"f1.remove": "ja", "f2.zoho": "?"}, "f2.zoho", "so heißt nichts"),
         ({"f1.remove": "ja", "f2.remove": "ja"}, "fields", "ist leer"),

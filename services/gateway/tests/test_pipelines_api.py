@@ -88,7 +88,7 @@ async def test_templates_are_no_pipeline(admin):
 
 async def test_conflicts_are_listed_and_decided(admin, fake_services):
     listed = await admin.get(f"/api/{TENANT}/conflicts", params={"limit": 5})
-    assert listed.json() == {"conflicts": []}
+    assert listed.json() == {"conflicts": [], "next_page": None}
     decided = await admin.put(f"/api/{TENANT}/conflicts/7/beruf", json={"winner": "zoho"})
     assert decided.status_code == 204
     [request] = fake_services.requests(DECIDE_CONFLICT)

@@ -14,6 +14,7 @@ from contracts.rpc.auth import LIST_CONNECTIONS, Connections
 from contracts.rpc.ingest import OBJECT_AS_OF, ObjectAsOf, Presence
 from contracts.rpc.pipeline_definition import FieldMapping, PipelineDefinition
 from contracts.rpc.sync import LIST_PIPELINES, Pipelines
+from contracts.rpc.sync_capabilities import CAPABILITIES, SET_CAPABILITIES, AmeiseCapabilities
 from contracts.rpc.sync_limits import CONNECTION_LIMITS, SET_CONNECTION_LIMITS, ConnectionLimits
 from contracts.rpc.sync_pipelines import GET_PIPELINE, PipelineDetail
 from contracts.rpc.sync_state import (
@@ -70,6 +71,9 @@ async def browser(fake_services, browser_of_a_team, a_pipeline, a_connection, zo
     fake_services.answer(LIST_CONNECTIONS, Connections(connections=(zoho, ameise)))
     fake_services.answer(CONNECTION_LIMITS, limits)
     fake_services.answer(SET_CONNECTION_LIMITS, limits)
+    able = AmeiseCapabilities(connection=ameise.id, creates_vertraege=True, changes_vertraege=False)
+    fake_services.answer(CAPABILITIES, able)
+    fake_services.answer(SET_CAPABILITIES, able)
     fake_services.answer(GET_PIPELINE, PipelineDetail(pipeline=pipeline, version="v", definition=definition))
     fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(pipeline,)))
     fake_services.answer(LINK_STATE, link)
@@ -107,6 +111,22 @@ async def test_an_admin_changes_the_limits_of_a_connection(browser, fake_service
     assert (first.connection, first.daily_credits, first.share_percent) == (zoho.id, 50_000, 60)
     assert (first.simultaneous_calls, first.bulk_write_allowed) == (10, False)
     assert (second.daily_credits, second.bulk_write_allowed) == (None, True)
+
+
+async def test_an_admin_says_what_is_done_with_vertraege_over_a_connection_to_ameise(browser, fake_services):
+    page = await browser.get("/state")
+    assert page.count("/capabilities") == 1  # Zoho has none
+    assert 'name="creates_vertraege" value="ja" checked' in page
+    assert 'name="changes_vertraege" value="ja">' in page
+    [asked] = fake_services.requests(CAPABILITIES)
+    page = await browser.post(f"/connections/{asked.connection}/capabilities", changes_vertraege="ja")
+    assert "Es gilt für den nächsten Vertrag" in page
+    [told] = fake_services.requests(SET_CAPABILITIES)
+    assert (told.connection, told.creates_vertraege, told.changes_vertraege) == (
+        asked.connection,
+        False,
+        True,
+    )
 
 
 async def test_a_limit_that_cannot_be_stays_typed_with_words_beside_it(browser, fake_services, zoho):

@@ -51,6 +51,12 @@ CLIENT, SECRET = "sync-tests", "geheim"
 KONTAKT_TYPEN = ("email", "telefon", "mobil", "website", "fax")
 
 
+DETAILFELDER = {
+    "1": "Hobby", "2": "Maklervollmacht liegt vor", "3": "Kundenklasse", "4": "Kinder",
+    "5": "Jahreseinkommen", "6": "Erstkontakt",
+}  # fmt: skip
+"""The stand-in's individual fields: id → Bezeichnung."""
+
 PAGE = 3
 """Objects of one answer of the played ingest: few, so that there are pages."""
 
@@ -108,9 +114,21 @@ class World:
         """Somebody changes the Kunde in Ameise's own screens."""
         await self._ok("PUT", f"/sandbox/ameise/kunden/{number}", json={"Person": person})
 
+    async def edit_detail(self, number: str, feld: str, value: str | None) -> None:
+        """Somebody fills or empties an individual field."""
+        await self._rest("PUT", f"/kunden/{number}/details/{feld}", json={"Value": value})
+
     async def named(self, nachname: str) -> list[str]:
         """The Kundennummern of all Kunden of a name."""
         return [k["Id"] for k in await self._rest("GET", "/kunden/_search", params={"q": nachname})]
+
+    async def vertraege_of(self, kunde: str) -> list[dict[str, Any]]:
+        """The Verträge of a Kunde, as Ameise's API gives them."""
+        return await self._rest("GET", f"/kunden/{kunde}/vertraege")
+
+    async def add_vertrag(self, kunde: str, **values: Any) -> str:
+        """A Vertrag by Ameise's own API; the Vertragsnummer."""
+        return (await self._rest("POST", "/vertraege", json={"Kunde": kunde} | values))["Id"]
 
     async def _rest(self, method: str, path: str, **more: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.ameise_token}"}
@@ -158,7 +176,7 @@ class World:
     async def well_again(self) -> None:
         await self._ok("DELETE", "/sandbox/faults")
         knobs = {"ameise_late_post_seconds": 0, "ameise_search_lag_seconds": 0}
-        await self.knobs(**knobs, ameise_normalise_phones=False)
+        await self.knobs(**knobs, ameise_normalise_phones=False, ameise_changes_vertraege=False)
 
     async def calls(self, method: str, path: str) -> list[dict[str, Any]]:
         """The vendors' journal: calls of this team whose path holds `path`."""
@@ -387,6 +405,7 @@ def kunde_fields(kunde: dict[str, Any]) -> dict[str, Any]:
         "plz": wohnsitz.get("Postleitzahl"),
         "ort": wohnsitz.get("Ort"),
         "land_id": wohnsitz.get("Land"),
+        "details": {DETAILFELDER[feld]: value for feld, value in kunde["Details"].items()},
         **kontakt,
     }
 
@@ -397,6 +416,7 @@ def vertrag_fields(vertrag: dict[str, Any]) -> dict[str, Any]:
         "ameise_id": vertrag["Id"],
         "kunde_id": vertrag["Kunde"],
         "vermittler_id": vertrag["Vermittler"],
+        "sparte_id": vertrag["Sparte"],
         "sparte": f"Sparte {vertrag['Sparte']}",
         "gesellschaft": f"Gesellschaft {vertrag['Gesellschaft']}",
         "status": vertrag["Status"],

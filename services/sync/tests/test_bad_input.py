@@ -238,15 +238,6 @@ async def test_a_form_submitted_twice_at_the_same_instant_to_two_replicas_gives_
         assert await team.world.erstanlagen() == 3
 
 
-async def test_a_vertrag_is_refused_clearly(team: "Team") -> None:
-    change_definition(team, "Vertraege", direction="both")
-    record = await team.world.add("Vertraege", Name="Hausrat 1", Vertragsnummer="1110001")
-    await team.webhook(record, "Vertraege")
-    [parked] = await team.idle()
-    assert parked["reason"] == "abgelehnt: vertrag kann diese Ameise-Verbindung nicht schreiben"
-    assert await team.world.calls("POST", "/vertraege") == []
-
-
 async def test_ameise_tells_a_new_kunde_what_the_pipeline_says(
     team: "Team", monkeypatch: pytest.MonkeyPatch
 ) -> None:

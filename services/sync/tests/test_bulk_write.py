@@ -121,12 +121,34 @@ async def test_a_delivery_that_stays_small_is_let_go(team: "Team") -> None:
     assert team.rows.select("SELECT * FROM bulk_job") == []
 
 
-async def test_a_row_that_zoho_skips_is_parked_with_its_words(team: "Team") -> None:
+async def test_a_row_that_zoho_skips_goes_the_ordinary_way_and_is_parked_with_its_words(
+    team: "Team",
+) -> None:
     await allow(team)
     await deliver(team, "Ärztin", k5000003={"beruf": "lang" * 100})
     [parked] = await team.idle()
     assert parked["object"] == "5000003"
-    assert parked["words"] == "INVALID_DATA:invalid data"
+    assert (parked["cause"], parked["words"]) == ("refused_by_zoho", "invalid data")
+    assert (await berufe(team))["5000004"] == "Ärztin"
+    assert await jobs(team) == 1
+
+
+async def test_a_row_whose_record_vanished_meanwhile_is_gone_in_zoho(team: "Team") -> None:
+    await allow(team)
+    await team.world.knobs(zoho_bulk_seconds=1)
+    record = await team.world.contact_of("5000003")
+    assert record is not None
+    try:
+        await deliver(team, "Ärztin")
+        async with asyncio.timeout(10):
+            while await jobs(team) == 0:
+                await asyncio.sleep(0.02)
+        await team.world.delete(record["id"])
+        assert await team.idle() == []
+    finally:
+        await team.world.knobs(zoho_bulk_seconds=0.2)
+    assert [link["ameise_key"] for link in team.rows.links() if link["gone_in_zoho"]] == ["5000003"]
+    assert [e["data"]["zoho_id"] for e in team.rows.events("record_deleted")] == [record["id"]]
     assert (await berufe(team))["5000004"] == "Ärztin"
 
 

@@ -1,5 +1,6 @@
 """A field that both sides changed, and that a person decides: asked once, both sides stay."""
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ from contracts.rpc.sync_pipelines import (
     ListConflicts,
     OpenConflict,
 )
+from sync import conflict_admin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -131,3 +133,59 @@ async def test_another_team_neither_sees_nor_decides_it(
     assert await open_conflicts(other) == ()
     with pytest.raises(NotFound):
         await decide(other, conflict, System.ZOHO)
+
+
+async def test_the_list_goes_on_where_the_page_before_ended(team: "Team") -> None:
+    insert_asked(team, links=3)
+    rpc, seen, after = RpcClient(team.client), list[tuple[int, str]](), None
+    while True:
+        wanted = ListConflicts(limit=4, after=after)
+        page = await rpc.call(LIST_CONFLICTS, wanted, actor=team.actor(Role.USER))
+        seen += [(conflict.link, conflict.field) for conflict in page.conflicts]
+        assert len(page.conflicts) <= 4
+        if (after := page.next_page) is None:
+            break
+    links = sorted({link for link, _ in seen})
+    # The oldest first: all were asked about `beruf` before anybody was about `titel`.
+    assert seen == [(link, field) for field in ("beruf", "titel") for link in links]
+    assert len(links) == 3
+
+
+async def test_links_of_which_nothing_is_asked_are_passed_by(team: "Team") -> None:
+    insert_asked(team, links=2)
+    team.rows.change(
+        "INSERT INTO link (tenant, zoho_connection, module, ameise_connection, table_name, zoho_id, "
+        "ameise_key) "
+        f"SELECT 'berlin', '{team.auth.zoho.id}', 'Contacts', '{team.auth.ameise.id}', 'kunde', n, n "
+        "FROM generate_series(100000, 120000) n"
+    )
+    team.rows.change("ANALYZE link")
+    plan = team.rows.select("EXPLAIN " + as_first_page(conflict_admin._OPEN))
+    assert any("link_asked" in line["QUERY PLAN"] for line in plan)
+    assert len(await open_conflicts(team)) == 4
+
+
+def insert_asked(team: "Team", *, links: int) -> None:
+    for n in range(links):
+        asked = {
+            field: {"ameise": "a", "zoho": "z", "since": f"2026-11-2{day}T07:00:00+00:00", "decision": None}
+            for field, day in (("beruf", 1), ("titel", 2))
+        }
+        team.rows.change(
+            "INSERT INTO link (tenant, zoho_connection, module, ameise_connection, table_name, zoho_id, "
+            f"ameise_key, linked_at, asked) VALUES ('berlin', '{team.auth.zoho.id}', 'Contacts', "
+            f"'{team.auth.ameise.id}', 'kunde', '{n + 1}', '{n + 1}', now(), '{json.dumps(asked)}')"
+        )
+
+
+def as_first_page(statement: str) -> str:
+    """The statement with its parameters as a first page of one pipeline has them."""
+    for name, value in {
+        ":pipeline": "NULL",
+        ":since": "NULL",
+        ":link": "0",
+        ":field": "NULL",
+        ":limit": "101",
+    }.items():
+        statement = statement.replace(name, value)
+    return statement

@@ -91,7 +91,7 @@ async def test_only_one_pipeline_leads_from_a_table_to_a_module(team: "Team") ->
 
 async def test_what_cannot_work_is_not_made(team: "Team") -> None:
     both_ways = PipelineDefinition.model_validate(SPARTEN.model_dump() | {"direction": "both"})
-    with pytest.raises(Invalid, match="Ameise lässt nur Kunden ändern"):
+    with pytest.raises(Invalid, match="Ameise nimmt nur Kunden und Verträge an"):
         await ask(team, CREATE_PIPELINE, new(team, table=Table.LAND, definition=both_ways))
     with pytest.raises(NotFound, match="zoho-Verbindung"):
         await ask(team, CREATE_PIPELINE, new(team, zoho_connection=new_id()))

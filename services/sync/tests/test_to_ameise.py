@@ -10,7 +10,7 @@ import pytest
 
 from contracts.ids import TenantId
 from contracts.names import Table
-from sync import to_ameise
+from sync import kunde
 from vendor.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -135,14 +135,14 @@ async def test_what_a_cut_off_try_wrote_is_not_taken_back_by_an_older_delivery(
 ) -> None:
     number, contact = linked
     old = team.ingest.objects[Table.KUNDE, number].fields
-    read_again, reads = to_ameise.read_again, itertools.count(1)
+    read_again, reads = kunde.read_again, itertools.count(1)
 
     async def fail_to_read_back(*args: Any) -> Any:
         if next(reads) == 1:
             raise Unavailable("ameise", "no answer")
         return await read_again(*args)
 
-    monkeypatch.setattr(to_ameise, "read_again", fail_to_read_back)
+    monkeypatch.setattr(kunde, "read_again", fail_to_read_back)
     await team.world.edit(contact, Last_Name="Neu")
     await team.webhook(contact)
     await team.postponed("ameise antwortet nicht")

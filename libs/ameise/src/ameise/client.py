@@ -1,7 +1,8 @@
 """The MitarbeiterWebservice of Ameise: reads and writes in the name of one Mitarbeiter.
 
-What is not there: an update of a Vertrag (no such call is documented). Everything raises the errors of
-``ameise.errors``; a Kunde that does not exist, or belongs to a Vermittler out of sight, is Rejected with 404.
+Not documented, and so Rejected by an Ameise that lacks it: the update of a Vertrag. Everything raises the
+errors of ``ameise.errors``; a Kunde that does not exist, or belongs to a Vermittler out of sight, is Rejected
+with 404.
 """
 
 from __future__ import annotations
@@ -206,6 +207,10 @@ class AmeiseClient:
         """
         call = Call("POST", f"{self._root}/vertraege", body=_json(body), write=True)
         return self._parse(Vertrag, call, await self._transport.send(call))
+
+    async def update_vertrag(self, vertrag: str, body: Body) -> None:
+        """Change the given fields of a Vertrag, as with a Kunde. Assumed: no such call is documented."""
+        await self._write("PUT", f"{self._root}/vertraege/{path_id(vertrag)}", body)
 
     async def list_entries(self, liste: Liste) -> list[ListEntry]:
         """Return the codes of a list with their texts; lists are the same for every Mitarbeiter."""

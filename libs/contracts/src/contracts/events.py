@@ -423,6 +423,14 @@ class LimitsChanged(SystemData):
     bulk_write_allowed: bool
 
 
+class CapabilitiesChanged(SystemData):
+    """An admin decided what may be done with Verträge over an Ameise connection."""
+
+    service, event_name = Service.SYNC, "capabilities_changed"
+    creates_vertraege: bool
+    changes_vertraege: bool
+
+
 class SystemUnreachable(SystemData):
     """No answer for a long time: the work waits. Told once."""
 
@@ -521,6 +529,18 @@ class DeletedInZoho(RecordData):
     service, event_name = Service.SYNC, "deleted_in_zoho"
     direction = Direction.TO_ZOHO
     outcome: Outcome = Outcome.WARNING
+
+
+class RecordKept(RecordData):
+    """A person keeps a record that was to be deleted, since its object is gone in Ameise."""
+
+    service, event_name = Service.SYNC, "record_kept"
+
+
+class DeletionHurried(RecordData):
+    """A person has such a record deleted without waiting longer."""
+
+    service, event_name = Service.SYNC, "deletion_hurried"
 
 
 class DeletionsHeld(EventData):
@@ -646,6 +666,7 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     WorkParked,
     WorkRetried,
     LimitsChanged,
+    CapabilitiesChanged,
     SystemUnreachable,
     SystemReachable,
     BulkWriteStarted,
@@ -659,6 +680,8 @@ EVENT_TYPES: Final[tuple[type[EventData], ...]] = (
     Reconciled,
     RecordDeleted,
     DeletedInZoho,
+    RecordKept,
+    DeletionHurried,
     DeletionsHeld,
     Compared,
     LinksCompared,

@@ -22,6 +22,8 @@ class Knobs(BaseModel):
     """`_search` does not find a Kunde younger than this."""
     ameise_normalise_phones: bool = False
     """Phones are rewritten on write: `030 123` becomes `+49 30 123`. Blanks are trimmed in any case."""
+    ameise_changes_vertraege: bool = False
+    """PUT on a Vertrag changes it; else it draws 405, since no such call is documented."""
     ameise_access_token_seconds: Seconds = 3600
     ameise_refresh_rotates: bool = True
     """Each refresh returns a new refresh token and kills the old one at once."""

@@ -13,6 +13,7 @@ from gateway.routes import (
     actions,
     api,
     conflicts_page,
+    deletions_page,
     dry_run,
     format_page,
     kunde_page,
@@ -27,6 +28,7 @@ from gateway.routes import (
     state,
     state_pages,
     uploading,
+    values_page,
     webhook,
 )
 from gateway.session import COOKIE
@@ -49,6 +51,8 @@ ROUTERS = (
     kunde_page.router,
     parked_page.router,
     conflicts_page.router,
+    deletions_page.router,
+    values_page.router,
     pipeline_pages.router,
     state_pages.router,
     preview_page.router,

@@ -19,7 +19,7 @@ from gateway.overview import Part, part_of
 from gateway.zoho_links import record_link
 
 MOST = 200
-"""Fields on one page, the oldest first: once they are decided, the next ones come."""
+"""Fields on one page, the oldest first."""
 DECISIONS = 10
 """Shown with what became of them."""
 _DECIDED = "conflict_decided"
@@ -60,16 +60,14 @@ class View:
     decisions: Part[tuple[Decision, ...]]
     pipelines: tuple[Pipeline, ...]
     count: int
-
-    @property
-    def is_full(self) -> bool:
-        return self.count == MOST
+    next_page: str | None
 
 
-async def gather(asking: Asking, pipeline: PipelineId | None) -> View:
-    """All parts at once; each may fail alone."""
+async def gather(asking: Asking, pipeline: PipelineId | None, after: str | None) -> View:
+    """All parts at once; each may fail alone. `after`: the page before. Raises ValueError if it is none."""
+    wanted = ListConflicts(pipeline=pipeline, limit=MOST, after=after)
     conflicts, pipelines, connections, decisions = await asyncio.gather(
-        part_of(Service.SYNC, asking.call(LIST_CONFLICTS, ListConflicts(pipeline=pipeline, limit=MOST))),
+        part_of(Service.SYNC, asking.call(LIST_CONFLICTS, wanted)),
         part_of(Service.SYNC, asking.call(LIST_PIPELINES, Empty())),
         part_of(Service.AUTH, asking.call(LIST_CONNECTIONS, Empty())),
         part_of(Service.AUDIT, _decisions(asking, pipeline)),
@@ -82,6 +80,7 @@ async def gather(asking: Asking, pipeline: PipelineId | None) -> View:
         decisions=decisions,
         pipelines=known,
         count=len(found),
+        next_page=conflicts.value.next_page if conflicts.value else None,
     )
 
 

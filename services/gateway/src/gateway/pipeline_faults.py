@@ -17,7 +17,7 @@ _PLACES = (
     (re.compile(r"trägt den Schlüssel"), "unique_field"),
     (re.compile(r"nicht zugleich markiert"), "vanished.field"),
     (re.compile(r"^was in Ameise entfällt"), "direction"),
-    (re.compile(r"^Ameise lässt nur Kunden ändern"), "direction"),
+    (re.compile(r"^Ameise nimmt nur Kunden und Verträge an"), "direction"),
     (re.compile(r"^Art der Person"), "person"),
     (re.compile(r"^Mitteilungen an neue Kunden"), "simplr.user_name"),
     (re.compile(r"^wer sicher derselbe ist"), "matching.sure"),

@@ -82,6 +82,8 @@ def _row_of(number: int, mapping: FieldMapping) -> dict[str, str]:
         "module": mapping.module or "",
         "points_to": mapping.points_to.value,
         "parts": ", ".join(mapping.parts),
+        "detail_field": mapping.detail.field if mapping.detail else "",
+        "detail_name": mapping.detail.name if mapping.detail else "",
         "separator": mapping.separator,
         "constant": mapping.constant or "",
         "template": mapping.template or "",
@@ -195,6 +197,9 @@ def _mapping(
         "policy": typed("policy") or None,
         "module": typed("module") or None,
         "points_to": typed("points_to"),
+        "detail": {"field": feld, "name": typed("detail_name")}
+        if (feld := typed("detail_field")) or typed("detail_name")
+        else None,
         "parts": tuple(typed("parts").replace(",", " ").split()),
         "separator": values.get(f"f{number}.separator", ""),
         "constant": text("constant"),

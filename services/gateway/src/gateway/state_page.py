@@ -8,9 +8,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from contracts.ids import Uuid
-from contracts.names import Service
+from contracts.names import Service, System
 from contracts.rpc import Empty
 from contracts.rpc.auth import LIST_CONNECTIONS, Connection
+from contracts.rpc.sync_capabilities import (
+    CAPABILITIES,
+    AmeiseCapabilities,
+    AskCapabilities,
+    SetCapabilities,
+)
 from contracts.rpc.sync_limits import (
     CONNECTION_LIMITS,
     AskConnectionLimits,
@@ -34,6 +40,8 @@ class Line:
     limits: Part[ConnectionLimits]
     values: Mapping[str, str]
     faults: Faults
+    capabilities: Part[AmeiseCapabilities] | None = None
+    """Of a connection to Ameise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +63,27 @@ async def gather(asking: Asking, typed: Uuid | None, values: Mapping[str, str], 
             for c in known
         )
     )
+    able = await asyncio.gather(*(_capabilities(asking, c) for c in known))
     lines = tuple(
-        Line(c, part, values, faults) if c.id == typed else Line(c, part, _values(part.value), {})
-        for c, part in zip(known, limits, strict=True)
+        Line(c, part, values, faults, can) if c.id == typed else Line(c, part, _values(part.value), {}, can)
+        for c, part, can in zip(known, limits, able, strict=True)
     )
     return View(state, Part(lines, connections.problem))
+
+
+async def _capabilities(asking: Asking, connection: Connection) -> Part[AmeiseCapabilities] | None:
+    if connection.system is not System.AMEISE:
+        return None
+    return await part_of(Service.SYNC, asking.call(CAPABILITIES, AskCapabilities(connection=connection.id)))
+
+
+def capabilities_of(connection: Uuid, values: Mapping[str, str]) -> SetCapabilities:
+    """What was ticked; a box that is not sent is not ticked. Pure."""
+    return SetCapabilities(
+        connection=connection,
+        creates_vertraege=bool(values.get("creates_vertraege")),
+        changes_vertraege=bool(values.get("changes_vertraege")),
+    )
 
 
 def _values(limits: ConnectionLimits | None) -> dict[str, str]:

@@ -11,12 +11,13 @@ from ameise.links import DeepLinks
 from chassis.process import Foundation, foundation
 from chassis.stop_list import StopList
 from contracts.ids import new_id
-from contracts.names import Flow
+from contracts.names import Flow, Table
 from sync import subscribers
 from sync.admin import Admin
 from sync.adopting import Adopting
 from sync.batch_store import BatchStore
 from sync.bulk_write import BulkWriter
+from sync.capability_admin import CapabilityAdmin
 from sync.comparing import Comparing
 from sync.comparing_links import ComparingLinks
 from sync.comparison_schedule import Schedule
@@ -30,8 +31,9 @@ from sync.flows import Plan, Plans
 from sync.gates import Gates
 from sync.intake import Intake
 from sync.known_there import AmeiseKnowledge
+from sync.kunden import Kunden
 from sync.limit_admin import LimitAdmin
-from sync.limit_settings import default_terms, gate_settings
+from sync.limit_settings import default_capabilities, default_terms, gate_settings
 from sync.parked import Parked
 from sync.people import People
 from sync.pipeline_admin import PipelineAdmin
@@ -46,6 +48,9 @@ from sync.throughput import Throughput
 from sync.to_ameise import ToAmeise
 from sync.to_zoho import ToZoho
 from sync.value_admin import ValueAdmin
+from sync.vertraege import Vertraege
+from sync.vertrag_once import VertragOnce
+from sync.waiting_deletions import DeletionAdmin
 from sync.work_store import Work, WorkDirection
 from sync.workers import Dispatcher, More
 
@@ -76,12 +81,22 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             fresh_link=settings.fresh_link,
             knowledge=knowledge,
         )
+        vertrag_once = VertragOnce(
+            database=base.database,
+            lease=settings.lease,
+            settling_time=settings.settling_time,
+            fresh_link=settings.fresh_link,
+            knowledge=knowledge,
+            capabilities=default_capabilities(settings),
+        )
         to_ameise = ToAmeise(
             database=base.database,
             store=RecordStore(base.database, base.outbox, throughput),
             systems=systems,
-            create_once=create_once,
-            knowledge=knowledge,
+            objects={
+                Table.KUNDE: Kunden(create_once, knowledge, settings.ameise_detail_property),
+                Table.VERTRAG: Vertraege(vertrag_once, settings.kunde_awaited),
+            },
             link_base=settings.ameise_link_base,
             lease=settings.lease,
             give_up_after=settings.give_up_after,
@@ -164,8 +179,12 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             previewing=Previewing(base.database, base.rpc, systems, to_zoho, to_ameise),
             dry_running=dry_running,
             schedule=schedule,
+            capability_admin=CapabilityAdmin(
+                base.database, base.outbox, base.rpc, default_capabilities(settings)
+            ),
             limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
             parked=Parked(base.database, base.outbox, base.rpc, links),
+            deletions=DeletionAdmin(base.database, base.outbox, links),
             adopting=Adopting(base.database, base.outbox, systems, settings.lease),
             people=people,
             state=State(base.database, base.rpc, systems, links, default_terms(settings)),

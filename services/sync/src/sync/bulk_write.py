@@ -31,7 +31,6 @@ from chassis.stop_list import UNUSABLE
 from contracts.events import BulkWriteEnded, BulkWriteStarted, ObjectAction
 from contracts.names import Service
 from contracts.problems import Problem
-from contracts.rpc.sync_parked import ParkedCause
 from sync import bulk_store, pipeline_store, work_store
 from sync.batch import Item, Merging, Unsettled, Verdict, written
 from sync.batch_store import BatchStore
@@ -39,7 +38,7 @@ from sync.bulk_store import HELD, BulkRow, Job
 from sync.link_store import Link
 from sync.pipelines import Pipeline
 from sync.recognising import unread
-from sync.retry import Park, Postpone
+from sync.retry import Postpone
 from sync.stopping import NotStopped
 from sync.systems import Systems
 from sync.to_zoho import FULL_CALL, ToZoho
@@ -341,13 +340,14 @@ def row_of(pipeline: Pipeline, merging: Merging) -> BulkRow:
 
 
 def verdict_of(job: Job, row: BulkRow, result: RowResult | None) -> Verdict | None:
-    """What became of a row; None if Zoho did not work on it, so that it goes the ordinary way."""
-    if result is None or not (result.was_written or result.status == "SKIPPED"):
+    """What became of a row; None if Zoho did not write it, so that it goes the ordinary way.
+
+    What a skipped row lacked is not told in a form that one could decide by. The ordinary way finds out: its
+    record is gone, or its values are refused.
+    """
+    if result is None or not result.was_written:
         return None
-    work, link = row.settled.item.work, row.settled.link
-    if not result.was_written:
-        details = {"answer": "zoho hat die Zeile im Massenschreiben übergangen"}
-        return Unsettled(work, Park(ParkedCause.REFUSED_BY_ZOHO, details, result.errors))
+    link = row.settled.link
     if link is None or job.job_created_at is None:
         return row.settled
     remembered = unread(

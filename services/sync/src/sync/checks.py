@@ -26,7 +26,10 @@ LONGEST = {"plz": 10}
 _TITLES = REQUIRED | {
     "titel": "Titel", "geburtsdatum": "Geburtsdatum", "beruf": "Beruf", "strasse": "Straße", "plz": "PLZ",
     "ort": "Ort", "email": "E-Mail", "telefon": "Telefon", "mobil": "Mobil", "fax": "Fax",
-    "website": "Website", "vermittler_id": "Vermittler",
+    "website": "Website", "vermittler_id": "Vermittler", "sparte_id": "Sparte",
+    "gesellschaft_id": "Gesellschaft", "status_id": "Status", "zahlweise_id": "Zahlweise", "risiko": "Risiko",
+    "beitrag_netto": "Beitrag", "beginn": "Beginn", "ablauf": "Ablauf",
+    "versicherungsscheinnummer": "Versicherungsscheinnummer",
 }  # fmt: skip
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s.,;<>]{2,}")
 
@@ -40,6 +43,7 @@ class Fault(StrEnum):
     NOT_OURS = "gehört nicht zu den Vermittlern der Ameise-Verbindung"
     NO_EMAIL = "ist keine E-Mail-Adresse"
     NO_DATE = "ist kein Datum"
+    NO_AMOUNT = "ist kein Betrag"
     IN_FUTURE = "liegt in der Zukunft"
     TOO_LONG = "ist zu lang für Ameise"
 
@@ -132,8 +136,15 @@ def _fault_of_anrede(code: str, known: KnownThere, before: str | None) -> Fault 
 
 
 def _fault_of_date(text: str, today: date) -> Fault | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
+    if not is_date(text):
         return Fault.NO_DATE
-    return Fault.IN_FUTURE if day > today else None
+    return Fault.IN_FUTURE if date.fromisoformat(text) > today else None
+
+
+def is_date(text: str) -> bool:
+    """Whether it is a day as YYYY-MM-DD."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

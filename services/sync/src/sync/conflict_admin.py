@@ -18,6 +18,7 @@ from sync import pipeline_store, work_store
 from sync.deep_links import deep_link
 from sync.work_store import Lane
 
+# Links of which nothing is asked are passed by: the index `link_asked` holds the others.
 _OPEN = """
 SELECT l.id AS link, p.id AS pipeline, p.table_name, l.ameise_key AS key, l.zoho_id,
        q.key AS field, q.value AS question
@@ -27,6 +28,7 @@ JOIN pipeline p ON p.zoho_connection = l.zoho_connection AND p.table_name = l.ta
 CROSS JOIN LATERAL jsonb_each(l.asked) q
 WHERE l.asked <> '{}' AND q.value ->> 'decision' IS NULL AND l.zoho_id IS NOT NULL
   AND l.ameise_key IS NOT NULL AND (CAST(:pipeline AS integer) IS NULL OR p.id = :pipeline)
+  AND (CAST(:since AS text) IS NULL OR (q.value ->> 'since', l.id, q.key) > (:since, :link, :field))
 ORDER BY q.value ->> 'since', l.id, q.key LIMIT :limit
 """
 
@@ -51,8 +53,14 @@ class ConflictAdmin:
         """Those that nobody has decided, the oldest first."""
         number = int(request.pipeline) if request.pipeline is not None else None
         async with self.database.tenant(caller.tenant) as session:
-            rows = await fetch_all(session, _OPEN, pipeline=number, limit=request.limit)
-        return OpenConflicts(conflicts=tuple(_conflict(row, self.links) for row in rows))
+            rows = await fetch_all(
+                session, _OPEN, pipeline=number, limit=request.limit + 1, **_position(request.after)
+            )
+        conflicts = tuple(_conflict(row, self.links) for row in rows[: request.limit])
+        return OpenConflicts(
+            conflicts=conflicts,
+            next_page=_page_after(rows[request.limit - 1]) if len(rows) > request.limit else None,
+        )
 
     async def decide(self, request: DecideConflict, caller: Caller) -> Empty:
         """Store the decision, and have the record looked at right away.
@@ -100,6 +108,16 @@ class ConflictAdmin:
                 objects={zoho_id: caller.cause},
             )
         return Empty()
+
+
+def _page_after(row: dict[str, Any]) -> str:
+    """The position of a row in the list, as the caller gives it back."""
+    return f"{row['question']['since']}~{row['link']}~{row['field']}"
+
+
+def _position(page: str | None) -> dict[str, str | int | None]:
+    since, link, field = page.split("~") if page else (None, "0", None)
+    return {"since": since, "link": int(link), "field": field}
 
 
 async def _asked_link(session: AsyncSession, link: int) -> dict[str, Any] | None:

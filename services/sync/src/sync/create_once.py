@@ -24,6 +24,7 @@ from chassis.leases import Lease
 from contracts.rpc.sync_parked import ParkedCause
 from sync import intent_store
 from sync.checks import Unfit, missing_of_new, problems_of, today_in_germany
+from sync.in_ameise import Creation, Found
 from sync.intent_store import Intent
 from sync.known_there import AmeiseKnowledge
 from sync.kunde import CONTACT, KundeInAmeise, new_kunde_body, read_kunde
@@ -37,17 +38,6 @@ from vendor.errors import Unavailable, VendorError
 TURN_DELAY = timedelta(milliseconds=100)
 LOOK_AGAIN_DELAY = timedelta(seconds=5)
 OUTCOME_UNKNOWN = "Ausgang der Anlage in Ameise unbekannt"
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The Kunde that the record belongs to; `adopted` if he existed before."""
-
-    kundennummer: str
-    adopted: bool
-
-
-Creation = Found | Postpone | Park
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +126,7 @@ class CreateOnce:
         async with self.database.tenant(pipeline.tenant) as session:
             twin = await intent_store.twin_of(session, pipeline, zoho_id, twins, within=self.fresh_link)
         if twin is not None:
-            known = f" (Kunde {twin.kundennummer})" if twin.kundennummer else ""
+            known = f" (Kunde {twin.key})" if twin.key else ""
             return Park(ParkedCause.TWIN_RECORD, {"zoho_id": twin.zoho_id + known}), ()
         candidates = await search(ameise, fields)
         match = choose_match(fields, candidates, pipeline.definition.matching)

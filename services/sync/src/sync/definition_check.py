@@ -11,6 +11,8 @@ from contracts.names import Table
 from contracts.problems import Invalid
 from contracts.rpc.pipeline_definition import Compare, Comparison, Converter, FieldMapping, ValueType, Way
 from contracts.rpc.pipeline_switches import MatchWeights, SimplrMessages
+from sync import vertrag
+from sync.kunde import ADDRESS, CONTACT, PERSON
 from sync.mapping import ONE_WAY, sources_of
 from sync.pipelines import Definition
 from sync.rules import as_typed, comparisons_of
@@ -20,7 +22,12 @@ MOST_COMPARISONS = 100
 MOST_READ = 50
 """Fields that one call of Zoho reads."""
 
+_NO_DETAIL = frozenset({Converter.JOIN, Converter.CONSTANT, Converter.LOOKUP})
 _USUAL = (SimplrMessages(), MatchWeights())
+_WRITABLE = {
+    Table.KUNDE: frozenset([*PERSON, *ADDRESS, *CONTACT, "vermittler_id"]),
+    Table.VERTRAG: vertrag.WRITABLE,
+}
 PARTS_OF_KUNDE = frozenset({Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL})
 
 
@@ -34,12 +41,19 @@ def check_definition(table: Table, definition: Definition) -> None:
 def _ends(table: Table, definition: Definition) -> Iterable[str]:
     if table in PARTS_OF_KUNDE:
         yield f"{table} ist ein Teil des Kunden und hat keine eigene Pipeline"
-    if table is not Table.KUNDE and definition.takes_webhooks:
-        yield f"Ameise lässt nur Kunden ändern: eine Pipeline für {table} geht nach Zoho"
+    if table not in _WRITABLE and definition.takes_webhooks:
+        yield f"Ameise nimmt nur Kunden und Verträge an: eine Pipeline für {table} geht nach Zoho"
+    if table in _WRITABLE and definition.takes_webhooks:
+        wanted = (m.ameise for m in definition.fields if m.way is not Way.TO_ZOHO and m.detail is None)
+        refused = (name for name in wanted if name not in _WRITABLE[table])
+        yield from (f"{name}: das nimmt Ameise nicht an, es geht nur nach Zoho" for name in refused)
     if table is not Table.KUNDE and (definition.person or definition.new_kunde):
         yield "Art der Person und Vorgaben für neue Kunden gibt es nur für Kunden"
     if table is not Table.KUNDE and (definition.simplr, definition.matching) != _USUAL:
         yield "Mitteilungen an neue Kunden und ihr Wiedererkennen gibt es nur für Kunden"
+    for mapping in definition.fields if table is not Table.KUNDE else ():
+        if mapping.detail is not None:
+            yield f"{mapping.ameise}: Kundendetails gibt es nur bei Kunden"
     if definition.matching.possible > definition.matching.sure:
         yield "wer sicher derselbe ist, braucht mindestens so viele Punkte wie der, nach dem gefragt wird"
     if table is Table.VERTRAG and all(sources_of(m) != ("kunde_id",) for m in definition.fields):
@@ -92,6 +106,8 @@ def _converter(mapping: FieldMapping) -> Iterable[str]:
             yield "die Vorlage des Links darf nur {base} und {value} enthalten, und {value} muss darin sein"
         case _:
             pass
+    if mapping.detail is not None and (mapping.parts or mapping.converter in _NO_DETAIL):
+        yield "ein Kundendetail wird für sich gelesen"
     if mapping.converter is not Converter.JOIN and len(mapping.parts) > 1:
         yield "nur eine Verbindung liest mehrere Felder"
     if mapping.converter is not Converter.PICKLIST and (mapping.values or mapping.default is not None):

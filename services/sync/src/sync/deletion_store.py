@@ -25,7 +25,7 @@ FROM unnest(CAST(:keys AS text[]), CAST(:correlationids AS uuid[]), CAST(:causat
      AS o (key, correlationid, causationid)
 JOIN link l ON l.zoho_connection = :connection AND l.module = :module AND l.table_name = :table
     AND l.ameise_key = o.key
-WHERE l.zoho_id IS NOT NULL AND l.linked_at IS NOT NULL AND NOT l.gone_in_zoho
+WHERE l.zoho_id IS NOT NULL AND l.linked_at IS NOT NULL AND NOT l.gone_in_zoho AND l.kept_at IS NULL
 ORDER BY l.ameise_key
 ON CONFLICT (tenant, pipeline, direction, object) DO UPDATE
 SET due_at = w.created_at + make_interval(days => :days)
@@ -48,13 +48,22 @@ async def plan(
 
 
 async def cancel(session: AsyncSession, pipeline: Pipeline, keys: Collection[str]) -> None:
-    """The records of these objects stay. Whoever is just deleting one finds its row gone before the call."""
+    """The records of these objects stay. Whoever is just deleting one finds its row gone before the call.
+
+    An object that was kept though it was gone is there like any other now."""
     if keys:
         await run_sql(
             session,
             "DELETE FROM work WHERE id IN (SELECT id FROM work WHERE pipeline = :pipeline "
             "AND direction = 'deletion' AND object = ANY(CAST(:keys AS text[])) ORDER BY object FOR UPDATE)",
             pipeline=int(pipeline.id), keys=sorted(keys),
+        )  # fmt: skip
+        await run_sql(
+            session,
+            "UPDATE link SET kept_at = NULL WHERE kept_at IS NOT NULL AND zoho_connection = :connection "
+            "AND module = :module AND ameise_key = ANY(CAST(:keys AS text[])) AND table_name = :table",
+            connection=pipeline.zoho_connection, module=pipeline.module, keys=sorted(keys),
+            table=pipeline.table.value,
         )  # fmt: skip
 
 

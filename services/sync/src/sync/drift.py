@@ -10,6 +10,7 @@ from functools import cached_property
 
 from contracts.rpc.pipeline_definition import Converter, FieldMapping, PipelineDefinition, Way
 from contracts.rpc.sync_drift import DriftFinding, DriftKind
+from sync.mapping import sources_of
 from sync.rules import fields_of
 from sync.values import Known
 from zoho.models import FieldMeta, Layout
@@ -39,6 +40,8 @@ _OTHERS = frozenset(
 KNOWN_TYPES = frozenset[str]().union(*_FITTING.values(), _CALCULATED, _OTHERS)
 """Of a type that is not among them nobody can say whether it fits."""
 _WHOLE = frozenset({DriftKind.FIELD_GONE, DriftKind.TYPE_CHANGED})
+_ALWAYS_THERE = frozenset({"key", "ameise_id", "kunde_id", "anrede_id", "nachname"})
+"""What every object of Ameise that has such a field has."""
 VALUES_NAMED = 5
 
 
@@ -207,10 +210,36 @@ def _besides(definition: PipelineDefinition, fields: Mapping[str, FieldMeta]) ->
 def _demanded(definition: PipelineDefinition, metadata: ModuleMetadata) -> Iterable[DriftFinding]:
     if definition.direction is Way.TO_AMEISE:
         return
-    mapped = {m.zoho for m in definition.fields if m.way is not Way.TO_AMEISE}
-    for name in sorted(metadata.demands(definition.layout) - mapped):
-        words = "ist in Zoho Pflicht und nicht zugeordnet: neue Datensätze werden abgelehnt"
-        yield DriftFinding(kind=DriftKind.REQUIRED, field=name, words=words)
+    mapped = {m.zoho: m for m in definition.fields}
+    for name in sorted(metadata.demands(definition.layout)):
+        if (words := _unmet(mapped.get(name))) is not None:
+            ameise = mapped[name].ameise if name in mapped else None
+            yield DriftFinding(kind=DriftKind.REQUIRED, field=name, ameise=ameise, words=words)
+
+
+def _unmet(mapping: FieldMapping | None) -> str | None:
+    """Why a field that Zoho demands may come without a value. Where the mapping demands it too, that is
+    known, and told by itself of each object that lacks it."""
+    if mapping is None:
+        return "ist in Zoho Pflicht und nicht zugeordnet: neue Datensätze werden abgelehnt"
+    if mapping.way is Way.TO_AMEISE:
+        return "ist in Zoho Pflicht und geht nur nach Ameise: neue Datensätze werden abgelehnt"
+    if not mapping.required and _may_be_empty(mapping):
+        return (
+            f"ist in Zoho Pflicht, {mapping.ameise} kann aber leer sein: neue Datensätze ohne Wert werden "
+            "abgelehnt (als Pflicht zuordnen, wenn das so sein soll)"
+        )
+    return None
+
+
+def _may_be_empty(mapping: FieldMapping) -> bool:
+    match mapping.converter:
+        case Converter.CONSTANT:
+            return False
+        case Converter.LOOKUP:  # there may be no record yet
+            return True
+        case _:
+            return _ALWAYS_THERE.isdisjoint(sources_of(mapping))
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,10 +46,10 @@ async def unfinished(session: AsyncSession, pipeline: Pipeline, zoho_id: str) ->
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """Another record that is, or just became, a Kunde with the same match keys."""
+    """Another record that is, or just became, an object with the same match keys; `key` once it is known."""
 
     zoho_id: str
-    kundennummer: str | None
+    key: str | None
 
 
 async def twin_of(
@@ -70,10 +70,10 @@ async def twin_of(
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """An Erstanlage that one of the asked Kunden may have come of."""
+    """A creation that one of the asked objects may have come of; `key` once it is known."""
 
     zoho_id: str
-    kundennummer: str | None
+    key: str | None
     found_before: frozenset[str]
     match_keys: frozenset[str]
 

@@ -11,9 +11,16 @@ from contracts.ids import TenantId, Uuid
 from sync.checks import KnownThere
 from sync.pipelines import Pipeline
 from sync.values import Known
+from sync.vertrag_checks import VertragKnownThere
 from vendor.errors import Rejected
 
 T = TypeVar("T")
+_LISTS_OF_VERTRAG = {
+    "sparte_id": Liste.SPARTEN,
+    "gesellschaft_id": Liste.GESELLSCHAFTEN,
+    "status_id": Liste.VERTRAGSSTATUS,
+    "zahlweise_id": Liste.ZAHLWEISEN,
+}
 _Key = tuple[TenantId, Uuid, str]
 
 
@@ -54,6 +61,23 @@ class AmeiseKnowledge:
         return KnownThere(
             anreden=anreden,
             laender=None if laender is None else frozenset(laender),
+            vermittler_is_ours=(
+                await self._is_ours(pipeline, ameise, str(vermittler)) if vermittler else None
+            ),
+        )
+
+    async def about_vertrag(
+        self, pipeline: Pipeline, ameise: AmeiseClient, changes: Mapping[str, Known]
+    ) -> VertragKnownThere:
+        """What Ameise knows about the fields of a Vertrag."""
+        lists = {
+            name: await self._list(pipeline, ameise, liste)
+            for name, liste in _LISTS_OF_VERTRAG.items()
+            if changes.get(name)
+        }
+        vermittler = changes.get("vermittler_id")
+        return VertragKnownThere(
+            codes={name: frozenset(codes) for name, codes in lists.items() if codes is not None},
             vermittler_is_ours=(
                 await self._is_ours(pipeline, ameise, str(vermittler)) if vermittler else None
             ),

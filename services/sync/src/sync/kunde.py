@@ -1,18 +1,20 @@
 """A Kunde of Ameise as flat fields, and the calls that change it.
 
-Ameise keeps base data, address and each way of contact apart, so a Kunde is read by two calls and written
-by one call per part that changed. The flat names are those of the DailyUp objects, so that both ways of
-reading a Kunde speak of the same fields.
+Ameise keeps base data, address, each way of contact and each individual field (Kundendetail) apart, so a
+Kunde is read by two calls and one per individual field, and written by one call per part that changed. The
+flat names are those of the DailyUp objects, so that both ways of reading a Kunde speak of the same fields.
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ameise.client import AmeiseClient
 from ameise.models import Kontaktdatum, Kunde
-from sync.values import Known
+from sync.mapping import DETAILS
+from sync.values import UNKNOWN, Known
+from vendor.errors import Rejected
 
 PERSON = {
     "anrede_id": "Anrede",
@@ -27,11 +29,36 @@ CONTACT = ("email", "telefon", "mobil", "website", "fax")
 
 
 @dataclass(frozen=True, slots=True)
+class WantedDetail:
+    """An individual field that a pipeline maps: its `name` in the mapping, and where it is in Ameise.
+    `property_`: what holds its value in Ameise's JSON, which is not public."""
+
+    name: str
+    field: str
+    bezeichnung: str
+    property_: str
+
+
+@dataclass(frozen=True, slots=True)
 class KundeInAmeise:
-    """A Kunde as read: the parts, and all as flat fields. `kontaktdaten` are None if they were not read."""
+    """A Kunde as read (a `sync.in_ameise.InAmeise`): the parts, and all as flat fields.
+
+    `kontaktdaten` are None if they were not read. `details` are those that were asked for; one that Ameise
+    does not give is unknown.
+    """
 
     kunde: Kunde
     kontaktdaten: tuple[Kontaktdatum, ...] | None
+    details: Mapping[WantedDetail, Any] = field(default_factory=dict[WantedDetail, Any])
+
+    @property
+    def key(self) -> str:
+        return self.kunde.id
+
+    async def changed(self, ameise: AmeiseClient, changes: Mapping[str, Known]) -> "KundeInAmeise":
+        """Write `changes`; the Kunde as read again."""
+        await write_kunde(ameise, self, changes)
+        return await read_again(ameise, self, changes)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -55,6 +82,8 @@ class KundeInAmeise:
         for typ in CONTACT if self.kontaktdaten is not None else ():
             standard = standard_of(self.kontaktdaten or (), typ)
             flat[typ] = standard.value if standard else None
+        if self.details:
+            flat[DETAILS] = {detail.bezeichnung: value for detail, value in self.details.items()}
         return flat
 
 
@@ -64,27 +93,56 @@ def standard_of(kontaktdaten: tuple[Kontaktdatum, ...], typ: str) -> Kontaktdatu
     return next((k for k in of_kind if k.standard), of_kind[0] if of_kind else None)
 
 
-async def read_kunde(ameise: AmeiseClient, kundennummer: str, *, contacts: bool = True) -> KundeInAmeise:
-    """Read a Kunde, and his Kontaktdaten if they are of interest. Raises the client's errors; Rejected with
+async def read_kunde(
+    ameise: AmeiseClient,
+    kundennummer: str,
+    *,
+    contacts: bool = True,
+    details: Sequence[WantedDetail] = (),
+) -> KundeInAmeise:
+    """Read a Kunde, and of his parts those that are of interest. Raises the client's errors; Rejected with
     404 if there is none."""
-    if not contacts:
-        return KundeInAmeise(await ameise.get_kunde(kundennummer), None)
-    kunde, kontaktdaten = await asyncio.gather(
-        ameise.get_kunde(kundennummer), ameise.list_kontaktdaten(kundennummer)
+    kunde, kontaktdaten, values = await asyncio.gather(
+        ameise.get_kunde(kundennummer),
+        _kontaktdaten(ameise, kundennummer) if contacts else _no_kontaktdaten(),
+        asyncio.gather(*(_detail(ameise, kundennummer, detail) for detail in details)),
     )
-    return KundeInAmeise(kunde, tuple(kontaktdaten))
+    return KundeInAmeise(kunde, kontaktdaten, dict(zip(details, values, strict=True)))
+
+
+async def _kontaktdaten(ameise: AmeiseClient, kundennummer: str) -> tuple[Kontaktdatum, ...]:
+    return tuple(await ameise.list_kontaktdaten(kundennummer))
+
+
+async def _no_kontaktdaten() -> None:
+    """They are not read."""
+
+
+async def _detail(ameise: AmeiseClient, kundennummer: str, detail: WantedDetail) -> Any:
+    """Unknown where Ameise says 404: the field may be gone, or never filled, or this Kunde may be."""
+    try:
+        found = await ameise.get_detail(kundennummer, detail.field)
+    except Rejected as error:
+        if error.status != 404:
+            raise
+        return UNKNOWN
+    return found.get(detail.property_, UNKNOWN)
 
 
 async def read_again(
     ameise: AmeiseClient, before: KundeInAmeise, changes: Mapping[str, Known]
 ) -> KundeInAmeise:
     """The Kunde after `changes` were written: only the parts that they are in are read anew."""
-    kunde, kontaktdaten = before.kunde, before.kontaktdaten
-    if any(name not in CONTACT for name in changes):
+    kunde, kontaktdaten, details = before.kunde, before.kontaktdaten, dict(before.details)
+    of_details = [detail for detail in details if detail.name in changes]
+    elsewhere = {*CONTACT, *(detail.name for detail in of_details)}
+    if any(name not in elsewhere for name in changes):
         kunde = await ameise.get_kunde(kunde.id)
     if any(name in CONTACT for name in changes):
         kontaktdaten = tuple(await ameise.list_kontaktdaten(kunde.id))
-    return KundeInAmeise(kunde, kontaktdaten)
+    for detail in of_details:
+        details[detail] = await _detail(ameise, kunde.id, detail)
+    return KundeInAmeise(kunde, kontaktdaten, details)
 
 
 async def write_kunde(ameise: AmeiseClient, current: KundeInAmeise, changes: Mapping[str, Known]) -> None:
@@ -104,6 +162,9 @@ async def write_kunde(ameise: AmeiseClient, current: KundeInAmeise, changes: Map
     for typ in CONTACT:
         if typ in changes:
             await _write_contact(ameise, current, typ, changes[typ])
+    for detail in current.details:
+        if detail.name in changes:
+            await ameise.put_detail(number, detail.field, {detail.property_: changes[detail.name]})
 
 
 async def _write_contact(ameise: AmeiseClient, current: KundeInAmeise, typ: str, value: Known) -> None:

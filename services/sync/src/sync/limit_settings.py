@@ -1,5 +1,6 @@
 """What the gates are told by the settings."""
 
+from sync.capability_store import Capabilities
 from sync.gates import GateSettings
 from sync.limits import Terms
 from sync.settings import SyncSettings
@@ -14,6 +15,14 @@ def gate_settings(settings: SyncSettings) -> GateSettings:
         breaker_threshold=settings.breaker_failures,
         probe_patience=3 * settings.call_timeout,
         tell_after=settings.unreachable_after,
+    )
+
+
+def default_capabilities(settings: SyncSettings) -> Capabilities:
+    """What an Ameise connection can do of which no admin has said anything else."""
+    return Capabilities(
+        creates_vertraege=settings.ameise_creates_vertraege,
+        changes_vertraege=settings.ameise_changes_vertraege,
     )
 
 

@@ -28,6 +28,9 @@ __all__ = ["Blank", "Converter", "FieldMapping", "Way"]
 ONE_WAY = frozenset({Converter.LOOKUP, Converter.JOIN, Converter.CONSTANT, Converter.LINK})
 """Converters that only lead to Zoho."""
 
+DETAILS = "details"
+"""The field of a Kunde that holds his individual fields, by their Bezeichnung; what he lacks is not in it."""
+
 _LOCAL_PART, _DOMAIN = 64, 253
 """Longest parts of an e-mail address (RFC 5321)."""
 
@@ -202,6 +205,8 @@ def sources_of(mapping: FieldMapping) -> tuple[str, ...]:
     """The fields of Ameise that a mapping reads."""
     if mapping.converter is Converter.CONSTANT:
         return ()
+    if mapping.detail is not None:
+        return (DETAILS,)
     return mapping.parts or (mapping.ameise,)
 
 
@@ -212,6 +217,9 @@ def read_ameise(mapping: FieldMapping, fields: Mapping[str, Any]) -> Value:
     sources = sources_of(mapping)
     if any(name not in fields for name in sources):
         return UNKNOWN
+    if mapping.detail is not None:
+        raw = fields[DETAILS].get(mapping.detail.name)
+        return UNKNOWN if raw is UNKNOWN else read(mapping, raw)
     if mapping.converter is not Converter.JOIN:
         return read(mapping, fields[sources[0]])
     parts = (canonical(fields[name]) for name in sources)

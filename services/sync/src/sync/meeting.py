@@ -1,19 +1,32 @@
-"""A Kunde comes by delivery before the Erstanlage that made him has got to its end: his record is there.
+"""A Kunde (or Vertrag) comes by delivery before the Erstanlage that made him has got to its end: his record
+is there.
 
 Without this look, the delivery would make a second record of somebody who was typed into Zoho a moment ago.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
+
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import Database
 from contracts.names import Table
-from sync import intent_store
+from sync import intent_store, vertrag_intent_store
 from sync.batch import Item
 from sync.intent_store import Met
 from sync.link_store import Link
 from sync.matching import sure_keys
 from sync.pipelines import Pipeline
+from sync.vertrag_matching import match_key
+
+
+class MetBy(Protocol):
+    """The creations that one of these objects came of."""
+
+    async def __call__(
+        self, session: AsyncSession, pipeline: Pipeline, *, numbers: list[str], keys: list[str]
+    ) -> list[Met]: ...
 
 
 async def with_records_of_intents(
@@ -21,11 +34,12 @@ async def with_records_of_intents(
 ) -> dict[str, Link]:
     """The links, those without a record completed by the record whose Erstanlage the object came of."""
     unlinked = [item for item in items if item.object.key in links and not links[item.object.key].zoho_id]
-    if pipeline.table is not Table.KUNDE or not unlinked:
+    if pipeline.table not in _MADE_BY_US or not unlinked:
         return dict(links)
-    keys = {str(item.object.key): sure_keys(item.object.fields, tenant=pipeline.tenant) for item in unlinked}
+    keys = {str(item.object.key): _keys_of(pipeline, item) for item in unlinked}
+    met_by = _MADE_BY_US[pipeline.table]
     async with database.tenant(pipeline.tenant) as session:
-        met = await intent_store.met_by(
+        met = await met_by(
             session, pipeline, numbers=list(keys), keys=[key for some in keys.values() for key in some]
         )
     found = {number: record for number, some in keys.items() if (record := record_of(number, some, met))}
@@ -35,18 +49,29 @@ async def with_records_of_intents(
     }
 
 
+_MADE_BY_US: Mapping[Table, MetBy] = {
+    Table.KUNDE: intent_store.met_by,
+    Table.VERTRAG: vertrag_intent_store.met_by,
+}
+
+
+def _keys_of(pipeline: Pipeline, item: Item) -> Sequence[str]:
+    if pipeline.table is Table.KUNDE:
+        return sure_keys(item.object.fields, tenant=pipeline.tenant)
+    key = match_key(item.object.fields.get("versicherungsscheinnummer"), tenant=pipeline.tenant)
+    return [key] if key else []
+
+
 def record_of(number: str, keys: Sequence[str], met: Sequence[Met]) -> str | None:
     """The Zoho id of the record that the Kunde was made from; None if there is none, or more than one.
 
     An Erstanlage whose outcome is unknown made a Kunde who is surely alike and was not there before it.
     """
-    made = {one.zoho_id for one in met if one.kundennummer == number}
+    made = {one.zoho_id for one in met if one.key == number}
     if not made:
         made = {
             one.zoho_id
             for one in met
-            if one.kundennummer is None
-            and number not in one.found_before
-            and not one.match_keys.isdisjoint(keys)
+            if one.key is None and number not in one.found_before and not one.match_keys.isdisjoint(keys)
         }
     return made.pop() if len(made) == 1 else None

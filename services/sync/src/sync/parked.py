@@ -37,7 +37,7 @@ from contracts.rpc.sync_parked import (
     RetryAllParked,
     RetryParked,
 )
-from sync import dismissal, parked_store, pipeline_store
+from sync import dismissal, parked_store, pipeline_store, waiting_store
 from sync.deep_links import deep_link
 from sync.parked_words import english
 from sync.pipelines import Pipeline
@@ -137,6 +137,12 @@ class Parked:
                         and (doubt := dismissal.doubt_of(row["cause"], row["details"]))
                     }
                     await dismissal.remember(session, caller.tenant, pipeline.id, doubts)
+                    kept = [
+                        row["object"]
+                        for row in rows
+                        if row["pipeline"] == number and row["direction"] == "deletion"
+                    ]
+                    await waiting_store.keep_of(session, pipeline, kept)
             await parked_store.discard(session, [row["id"] for row in rows])
             await self._tell(session, caller, rows, WorkDiscarded, reason=request.reason)
         return Discarded(discarded=len(rows))

@@ -27,6 +27,7 @@ class Traces:
     links: tuple[int, ...]
     work: tuple[int, ...]
     intents: tuple[str, ...]
+    vertrag_intents: tuple[str, ...]
     judged: tuple[tuple[int, str], ...]
     parked_messages: tuple[str, ...]
     in_hand: bool
@@ -34,7 +35,8 @@ class Traces:
     @property
     def found(self) -> bool:
         """Whether anything is held."""
-        return any((self.links, self.work, self.intents, self.judged, self.parked_messages))
+        held = (self.links, self.work, self.intents, self.vertrag_intents, self.judged, self.parked_messages)
+        return any(held)
 
 
 _LINKS = """
@@ -42,6 +44,8 @@ SELECT id, table_name, zoho_id, ameise_key, coalesce(lease_until > now(), false)
 WHERE (table_name = 'kunde' AND ameise_key = :kunde)
    OR (table_name = 'kunde' AND ameise_key IS NULL AND zoho_id IN
        (SELECT zoho_id FROM intent WHERE kundennummer = :kunde))
+   OR (table_name = 'vertrag' AND (zoho_id, module) IN
+       (SELECT zoho_id, module FROM vertrag_intent WHERE kunde = :kunde))
    OR (table_name = 'vertrag' AND :kunde = ANY(
        SELECT ameise_base ->> of_kunde FROM unnest(CAST(:of_kunde AS text[])) AS of_kunde))
 ORDER BY id FOR UPDATE
@@ -83,9 +87,15 @@ async def find(session: AsyncSession, kunde: Kundennummer) -> Traces:
         kunde=kunde,
         zoho_ids=[row["zoho_id"] for row in links if row["table_name"] == "kunde" and row["zoho_id"]],
     )
-    zoho_ids = sorted({row["zoho_id"] for row in [*links, *intents] if row["zoho_id"]})
+    vertrag_intents = await fetch_all(
+        session,
+        "SELECT CAST(id AS text) AS id, zoho_id, vertragsnummer FROM vertrag_intent WHERE kunde = :kunde",
+        kunde=kunde,
+    )
+    zoho_ids = sorted({row["zoho_id"] for row in [*links, *intents, *vertrag_intents] if row["zoho_id"]})
     vertrag_keys = sorted(
         {row["ameise_key"] for row in links if row["table_name"] == "vertrag" and row["ameise_key"]}
+        | {row["vertragsnummer"] for row in vertrag_intents if row["vertragsnummer"]}
     )
     about = {"kunde": kunde, "vertrag_keys": vertrag_keys}
     work = await fetch_all(session, _WORK, zoho_ids=zoho_ids, named=naming([kunde]), **about)
@@ -100,6 +110,7 @@ async def find(session: AsyncSession, kunde: Kundennummer) -> Traces:
         links=tuple(row["id"] for row in links),
         work=tuple(row["id"] for row in work),
         intents=tuple(row["id"] for row in intents),
+        vertrag_intents=tuple(row["id"] for row in vertrag_intents),
         judged=tuple((row["pipeline"], row["key"]) for row in judged),
         parked_messages=tuple(row["id"] for row in messages if mentions(row["subject"], row["body"], ids)),
         in_hand=any(row["in_hand"] for row in [*work, *links]),
@@ -123,7 +134,11 @@ async def linked_kunden(session: AsyncSession, *, after: int) -> list[tuple[int,
 
 async def created_kunden(session: AsyncSession) -> list[str]:
     """The Kundennummern that intents know."""
-    rows = await fetch_all(session, "SELECT DISTINCT kundennummer FROM intent WHERE kundennummer IS NOT NULL")
+    rows = await fetch_all(
+        session,
+        "SELECT kundennummer FROM intent WHERE kundennummer IS NOT NULL "
+        "UNION SELECT kunde FROM vertrag_intent",
+    )
     return [row["kundennummer"] for row in rows]
 
 
@@ -144,6 +159,7 @@ async def erase(session: AsyncSession, traces: Traces) -> dict[str, int]:
         "work": await _delete(session, "work", "bigint", traces.work),
         "link": await _delete(session, "link", "bigint", traces.links),
         "intent": await _delete(session, "intent", "uuid", traces.intents),
+        "vertrag_intent": await _delete(session, "vertrag_intent", "uuid", traces.vertrag_intents),
         "judged": await run_sql(
             session,
             "DELETE FROM judged WHERE (pipeline, key) IN (SELECT * FROM "
@@ -201,6 +217,7 @@ async def everything(session: AsyncSession, traces: Traces) -> list[tuple[str, d
         ("link", "bigint", traces.links),
         ("work", "bigint", traces.work),
         ("intent", "uuid", traces.intents),
+        ("vertrag_intent", "uuid", traces.vertrag_intents),
     ):
         found = await fetch_all(
             session,

@@ -70,12 +70,14 @@ class Definition(PipelineDefinition):
 
     @cached_property
     def other_mappings(self) -> tuple[FieldMapping, ...]:
-        """The mappings that read several fields, none, or the key."""
+        """The mappings that read several fields, none, a part of one, or the key."""
         return tuple(m for m in self.fields if not _is_plain(m))
 
 
 def _is_plain(mapping: FieldMapping) -> bool:
-    return mapping.converter not in {Converter.JOIN, Converter.CONSTANT} and "key" not in sources_of(mapping)
+    if mapping.converter in {Converter.JOIN, Converter.CONSTANT} or mapping.detail is not None:
+        return False
+    return "key" not in sources_of(mapping)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,18 +16,18 @@ from contracts.problems import NotFound
 from contracts.rpc.ingest import BUCKETS, DIGEST, BucketsRequest, DigestRequest
 from contracts.rpc.sync_parked import ParkedCause
 from contracts.rpc.sync_preview import AT_RANDOM, Foreseen, ObjectPreview, Preview, PreviewRequest
-from sync import link_store, pipeline_store
+from sync import link_store, pipeline_store, waiting_store
 from sync.batch import merge_both
-from sync.create_once import Found, complete
+from sync.in_ameise import Found
 from sync.link_store import Link
 from sync.mapping import CannotConvert
 from sync.pipelines import Pipeline, includes_record
-from sync.preview_words import foreseen, of_merged, of_new_kunde, of_verdict
+from sync.preview_words import foreseen, of_merged, of_new_object, of_verdict, with_deletions
 from sync.recognising import having_read
-from sync.retry import Park
+from sync.retry import Park, Postpone
 from sync.sides import zoho_values
 from sync.systems import Systems
-from sync.to_ameise import ToAmeise, kunde_values, number_of
+from sync.to_ameise import ToAmeise, number_of, values_of
 from sync.to_zoho import ToZoho
 from sync.work_store import Lane, Work
 from vendor.errors import NotConnected, Rejected, VendorError
@@ -114,15 +114,16 @@ class Previewing:
         verdicts, items = await self.to_zoho.judge(pipeline, works, anew=True)
         async with self.database.tenant(pipeline.tenant) as session:
             known = await link_store.of_keys(session, pipeline, keys)
+            plans = await waiting_store.plans_for(session, pipeline, keys)
         links = {str(item.object.key): no_link(key=item.object.key) for item in items} | known
         shown = [of_verdict(pipeline, verdict, links=known) for verdict in verdicts]
         if not items:
-            return shown
+            return with_deletions(shown, plans)
         sides = await self.to_zoho.read(pipeline, items, links, urgent=True)
         for item in items:
             merging = merge_both(pipeline, item, *sides.of(item), sides.conversion)
             shown.append(of_verdict(pipeline, merging, links=known))
-        return sorted(shown, key=lambda one: one.key or "")
+        return with_deletions(sorted(shown, key=lambda one: one.key or ""), plans)
 
     async def _record(self, pipeline: Pipeline, zoho_id: str) -> ObjectPreview:
         """What a webhook of this record would do."""
@@ -145,34 +146,40 @@ class Previewing:
         except CannotConvert as error:
             park = Park(ParkedCause.VALUE_UNFIT, {"problem": str(error)})
             return foreseen(link, Foreseen.PARKED, park.reason)
+        except Rejected as error:
+            if error.status is not None:
+                raise
+            # Refused by ourselves: what the connection cannot do.
+            park = Park(ParkedCause.REFUSED_BY_AMEISE, {"answer": str(error)})
+            return foreseen(link, Foreseen.PARKED, park.reason)
 
     async def _merged(
         self, pipeline: Pipeline, ameise: AmeiseClient, link: Link, record: Record
     ) -> ObjectPreview:
+        objects = self.to_ameise.objects[pipeline.table]
         number = number_of(pipeline, link, record)
         if number is None:
             wanted = self.to_ameise.wanted(pipeline, record)
-            found = await self.to_ameise.create_once.foresee(pipeline, ameise, record["id"], wanted)
-            if found is None:
-                fields = complete(wanted, pipeline.definition.new_kunde)
-                return of_new_kunde(pipeline, link, fields, zoho_values(pipeline.definition, record))
-            if not isinstance(found, Found):
+            found = await objects.foresee(pipeline, ameise, record, wanted)
+            if isinstance(found, Park | Postpone):
                 waits = Foreseen.PARKED if isinstance(found, Park) else Foreseen.WAITS
                 return foreseen(link, waits, found.reason)
-            number = found.kundennummer
+            if not isinstance(found, Found):
+                return of_new_object(pipeline, link, found, zoho_values(pipeline.definition, record))
+            number = found.key
         if isinstance(number, Park):
             return foreseen(link, Foreseen.PARKED, number.reason)
         if (taken := await self.to_ameise.taken(pipeline, link, number)) is not None:
             return foreseen(link, Foreseen.PARKED, taken.reason)
-        kunde = await self.to_ameise.read_kunde(pipeline, ameise, number)
-        if isinstance(kunde, Park):
-            return foreseen(link, Foreseen.PARKED, kunde.reason)
+        before = await objects.read(pipeline, ameise, number)
+        if isinstance(before, Park):
+            return foreseen(link, Foreseen.PARKED, before.reason)
         if not link.linked:
             link = await self.to_ameise.with_bases_sent(pipeline, link, number)
         link = having_read(pipeline, replace(link, ameise_key=number), record)
-        merged = self.to_ameise.merge(pipeline, kunde, record, link)
-        await self.to_ameise.check(pipeline, ameise, kunde, merged)
-        in_ameise, in_zoho = kunde_values(pipeline, kunde), zoho_values(pipeline.definition, record)
+        merged = await self.to_ameise.merge(pipeline, before, record, link)
+        await self.to_ameise.check(pipeline, ameise, before, merged)
+        in_ameise, in_zoho = values_of(pipeline, before), zoho_values(pipeline.definition, record)
         return of_merged(pipeline, link, merged, in_ameise, in_zoho)
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import assert_never
+from zoneinfo import ZoneInfo
 
 from contracts.events import Excluded
 from contracts.ids import ZohoId
+from contracts.names import Table
 from contracts.rpc.sync_preview import FieldPreview, Finding, Foreseen, ObjectPreview
 from contracts.rpc.sync_state import SeenValue
 from sync.batch import Merging, Settled, Unsettled, Verdict
@@ -15,6 +17,7 @@ from sync.merge import Merged
 from sync.pipelines import Pipeline
 from sync.retry import Park
 from sync.values import UNKNOWN, Fields, Known, Value
+from sync.waiting_store import Plan
 
 NOTHING: Mapping[str, Known] = MappingProxyType({})
 _OUTCOMES = {
@@ -68,6 +71,22 @@ def of_verdict(pipeline: Pipeline, found: Merging | Verdict, *, links: Mapping[s
             assert_never(found)
 
 
+def with_deletions(shown: Iterable[ObjectPreview], plans: Mapping[str, Plan]) -> list[ObjectPreview]:
+    """Of objects that are gone in Ameise, also when their records are deleted; `plans` by key."""
+    return [
+        one.model_copy(update={"reason": f"{one.reason}; {_planned(plan)}"})
+        if one.foreseen is Foreseen.GONE and (plan := plans.get(one.key or "")) is not None
+        else one
+        for one in shown
+    ]
+
+
+def _planned(plan: Plan) -> str:
+    if plan.due_at is None:
+        return "jemand hat ihn behalten"
+    return f"vorgemerkt für den {plan.due_at.astimezone(ZoneInfo('Europe/Berlin')):%d.%m.%Y}"
+
+
 def of_merged(pipeline: Pipeline, link: Link, merged: Merged, ameise: Fields, zoho: Fields) -> ObjectPreview:
     """Both sides merged, field by field."""
     besides = _besides(pipeline, merged)
@@ -81,8 +100,8 @@ def of_merged(pipeline: Pipeline, link: Link, merged: Merged, ameise: Fields, zo
     return foreseen(link, what, fields=fields, besides=besides)
 
 
-def of_new_kunde(pipeline: Pipeline, link: Link, wanted: Mapping[str, Known], zoho: Fields) -> ObjectPreview:
-    """An Erstanlage. What Ameise will give the Kunde (his number above all) is unknown yet."""
+def of_new_object(pipeline: Pipeline, link: Link, wanted: Mapping[str, Known], zoho: Fields) -> ObjectPreview:
+    """A creation in Ameise. What it will be given there (its number above all) is unknown yet."""
     filled = {name: value for name, value in wanted.items() if value is not None}
     mapped = {m.ameise for m in pipeline.definition.fields}
     findings = dict.fromkeys(filled, Finding.ZOHO_CHANGED)
@@ -91,7 +110,8 @@ def of_new_kunde(pipeline: Pipeline, link: Link, wanted: Mapping[str, Known], zo
         for m in pipeline.definition.fields
     )
     besides = {name: value for name, value in filled.items() if name not in mapped}
-    return foreseen(link, Foreseen.CREATE_KUNDE, fields=fields, besides=besides)
+    made = Foreseen.CREATE_VERTRAG if pipeline.table is Table.VERTRAG else Foreseen.CREATE_KUNDE
+    return foreseen(link, made, fields=fields, besides=besides)
 
 
 def _field(mapping: FieldMapping, merged: Merged, ameise: Fields, zoho: Fields) -> FieldPreview:

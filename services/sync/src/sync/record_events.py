@@ -18,7 +18,7 @@ from contracts.events import (
 )
 from contracts.ids import AmeiseKey, ZohoId
 from sync.conflicts import reason_of
-from sync.create_once import Found
+from sync.in_ameise import Found
 from sync.merge import Merged
 from sync.pipelines import Pipeline
 
@@ -82,5 +82,5 @@ def _about(pipeline: Pipeline, zoho_id: str) -> dict[str, Any]:
 def _change(
     pipeline: Pipeline, found: Found, action: ObjectAction, fields: Iterable[str] = ()
 ) -> ObjectChange:
-    key = AmeiseKey(found.kundennummer)
+    key = AmeiseKey(found.key)
     return ObjectChange(table=pipeline.table, key=key, action=action, fields=tuple(sorted(fields)))

@@ -81,6 +81,22 @@ class SyncSettings(ServiceSettings):
         default=timedelta(minutes=15),
         description="how long Ameise may still be finishing a POST whose answer we did not get",
     )
+    ameise_detail_property: str = Field(
+        default="Value",
+        description="what holds the value of a Kundendetail in Ameise's JSON, whose shape is not public",
+    )
+    ameise_creates_vertraege: bool = Field(
+        default=True,
+        description="whether Verträge can be created, over Ameise connections of which no admin decided it",
+    )
+    ameise_changes_vertraege: bool = Field(
+        default=False,
+        description="likewise, whether they can be changed: no call for it is documented in public",
+    )
+    kunde_awaited: timedelta = Field(
+        default=timedelta(minutes=15),
+        description="how long a new Vertrag from Zoho waits for its Kunde to be linked, before it is parked",
+    )
     ameise_lists_kept: timedelta = Field(
         default=timedelta(hours=1),
         description="how long Ameise's Anreden, Länder and Vermittler are kept before they are asked anew",

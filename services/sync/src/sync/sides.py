@@ -22,7 +22,9 @@ def ameise_values(
         whole = {**fields, "key": key}
         read |= {m.ameise: read_ameise(m, whole) for m in definition.other_mappings}
     if late:
-        read |= {m.ameise: UNKNOWN for m in definition.fields if not late.isdisjoint(sources_of(m))}
+        read |= {
+            m.ameise: UNKNOWN for m in definition.fields if not late.isdisjoint((m.ameise, *sources_of(m)))
+        }
     return read
 
 

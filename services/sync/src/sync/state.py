@@ -33,6 +33,7 @@ from sync.pipelines import Definition, Pipeline
 from sync.sides import ameise_values, zoho_values
 from sync.systems import Systems
 from sync.values import UNKNOWN, Fields, Known, Value
+from sync.vertrag import VertragInAmeise
 from vendor.errors import VendorError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -81,18 +82,23 @@ class State:
         return link_state(pipeline, row, ameise, zoho, self.links)
 
     async def _ameise(self, pipeline: Pipeline, key: str | None) -> AmeiseNow:
-        """A Kunde as Ameise has him now; everything else, and what Ameise's API does not give, as ingest has
-        it from the newest delivery."""
+        """A Kunde or Vertrag as Ameise has it now; everything else, and what Ameise's API does not give, as
+        ingest has it from the newest delivery."""
         if key is None:
             return AmeiseNow(None, {})
         stored = await self._stored(pipeline, key)
-        if pipeline.table is Table.KUNDE:
+        if pipeline.table in {Table.KUNDE, Table.VERTRAG}:
             try:
-                kunde = await read_kunde(await self.systems.ameise(pipeline, urgent=True), key)
+                ameise = await self.systems.ameise(pipeline, urgent=True)
+                found = (
+                    await read_kunde(ameise, key)
+                    if pipeline.table is Table.KUNDE
+                    else VertragInAmeise(await ameise.get_vertrag(key))
+                )
             except VendorError as error:
                 log.info("link.ameise_not_reached", error=str(error))
             else:
-                return AmeiseNow("ameise", {**(stored or {}), **kunde.fields})
+                return AmeiseNow("ameise", {**(stored or {}), **found.fields})
         return AmeiseNow("ingest", stored) if stored is not None else AmeiseNow(None, {})
 
     async def _stored(self, pipeline: Pipeline, key: str) -> Mapping[str, Any] | None:

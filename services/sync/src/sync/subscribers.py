@@ -6,6 +6,7 @@ from chassis.parking import Parking
 from chassis.rpc import Caller, serve
 from chassis.subscriber import subscribe
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES
+from contracts.rpc.sync_capabilities import CAPABILITIES, SET_CAPABILITIES
 from contracts.rpc.sync_dry_run import DRY_RUN, GET_DRY_RUN
 from contracts.rpc.sync_limits import CONNECTION_LIMITS, SET_CONNECTION_LIMITS
 from contracts.rpc.sync_parked import (
@@ -31,10 +32,12 @@ from contracts.rpc.sync_preview import PREVIEW
 from contracts.rpc.sync_reconcile import COMPARE, CompareRequest, Comparison
 from contracts.rpc.sync_state import LINK_STATE, SYNC_STATE
 from contracts.rpc.sync_values import SUGGEST_VALUES
+from contracts.rpc.sync_waiting import DELETE_NOW, KEEP_RECORDS, LIST_DELETIONS
 from contracts.streams import SYNC_TO_AMEISE, SYNC_TO_ZOHO
 from contracts.work import LookAtZohoRecord, ObjectsChanged
 from sync.admin import Admin
 from sync.adopting import Adopting
+from sync.capability_admin import CapabilityAdmin
 from sync.comparison_schedule import Schedule
 from sync.conflict_admin import ConflictAdmin
 from sync.dry_run import DryRunning
@@ -46,6 +49,7 @@ from sync.pipeline_admin import PipelineAdmin
 from sync.preview import Previewing
 from sync.state import State
 from sync.value_admin import ValueAdmin
+from sync.waiting_deletions import DeletionAdmin
 
 
 def register(
@@ -58,8 +62,10 @@ def register(
     previewing: Previewing,
     dry_running: DryRunning,
     limit_admin: LimitAdmin,
+    capability_admin: CapabilityAdmin,
     parked: Parked,
     adopting: Adopting,
+    deletions: DeletionAdmin,
     people: People,
     state: State,
     values: ValueAdmin,
@@ -88,12 +94,17 @@ def register(
     serve(broker, GET_DRY_RUN, dry_running.get)
     serve(broker, CONNECTION_LIMITS, limit_admin.connection_limits)
     serve(broker, SET_CONNECTION_LIMITS, limit_admin.set_connection_limits)
+    serve(broker, CAPABILITIES, capability_admin.capabilities)
+    serve(broker, SET_CAPABILITIES, capability_admin.set_capabilities)
     serve(broker, LIST_PARKED, parked.list_parked)
     serve(broker, GROUP_PARKED, parked.group_parked)
     serve(broker, RETRY_PARKED, parked.retry_parked)
     serve(broker, RETRY_ALL_PARKED, parked.retry_all_parked)
     serve(broker, DISCARD_PARKED, parked.discard_parked)
     serve(broker, ADOPT_CANDIDATE, adopting)
+    serve(broker, LIST_DELETIONS, deletions.list_deletions)
+    serve(broker, KEEP_RECORDS, deletions.keep_records)
+    serve(broker, DELETE_NOW, deletions.delete_now)
     serve(broker, SYNC_FORGET, people.forget)
     serve(broker, SYNC_INFORM, people.inform)
     serve(broker, SYNC_LIFT_STOP, people.lift_stop)

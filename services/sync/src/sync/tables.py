@@ -61,7 +61,8 @@ class LinkRow(Base, table=True):
     `written` says when we last wrote a field to Ameise, or saw it new there: an older delivery does not win
     over it. `asked` holds the fields that a person must decide (`sync.conflicts.Question` by field).
     `own_write`: Zoho's moment and author of our last write to the record. `deleted_at`: when we began to
-    delete it. Either id may be missing while the other side is being found or made.
+    delete it. `kept_at`: when a person kept it though its object is gone in Ameise. Either id may be missing
+    while the other side is being found or made.
     """
 
     __tablename__ = "link"  # pyright: ignore[reportAssignmentType]
@@ -82,6 +83,7 @@ class LinkRow(Base, table=True):
     unread: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     own_write: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     gone_in_zoho: bool = False
+    kept_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     deleted_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     asked: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     linked_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
@@ -152,6 +154,25 @@ class IntentRow(Base, table=True):
     created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
 
 
+class VertragIntentRow(Base, table=True):
+    """What we were about to create as a Vertrag of this Kunde, committed before the POST: as `IntentRow`.
+    `match_key` is a hash of its Versicherungsscheinnummer."""
+
+    __tablename__ = "vertrag_intent"  # pyright: ignore[reportAssignmentType]
+
+    id: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
+    tenant: str
+    ameise_connection: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
+    module: str
+    zoho_id: str
+    kunde: str
+    match_key: str
+    found_before: list[str] = Field(sa_column=Column(JSONB, nullable=False))
+    outcome: str = "open"
+    vertragsnummer: str | None = None
+    created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
 class JudgedRow(Base, table=True):
     """The version of an object that a pipeline last judged, and how: the complete comparison reads this.
 
@@ -194,6 +215,8 @@ class ConnectionLimitRow(Base, table=True):
     share_percent: int | None = None
     simultaneous_calls: int | None = None
     bulk_write_allowed: bool = False
+    creates_vertraege: bool | None = None
+    changes_vertraege: bool | None = None
     remaining: int | None = None
     remaining_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     disconnected_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]

@@ -1,7 +1,8 @@
 """One Zoho record brought to Ameise: read both sides, merge, write what changed, remember the bases.
 
 Also the way by which a changed record learns what Ameise knows better: the merge goes both ways, so
-Kundennummer, simplr user name and deep link are written back here after an Erstanlage.
+Kundennummer, simplr user name and deep link are written back here after an Erstanlage. What a Kunde or a
+Vertrag is, and how it is made, is said by `sync.in_ameise.Objects`.
 """
 
 import time
@@ -14,19 +15,17 @@ import structlog
 
 from ameise.client import AmeiseClient
 from chassis.database import Database
-from contracts.ids import Kundennummer
+from contracts.ids import AmeiseKey, Kundennummer, Vertragsnummer
 from contracts.names import Table
 from contracts.rpc.sync_parked import ParkedCause
-from sync import bulk_store, link_store, pipeline_store, record_events, work_store
+from sync import bulk_store, link_store, lookups, pipeline_store, record_events, work_store
 from sync.bases import bases_after
-from sync.checks import Unfit, problems_of, today_in_germany
 from sync.conflicts import decisions_of, questions_after
-from sync.create_once import CreateOnce, Found
+from sync.dismissal import SEEN, seen
 from sync.fitting import merge_fitting
-from sync.known_there import AmeiseKnowledge
-from sync.kunde import CONTACT, KundeInAmeise, read_again, read_kunde, write_kunde
+from sync.in_ameise import Found, InAmeise, Objects
 from sync.link_store import Link
-from sync.mapping import CannotConvert, Conversion, Way, check, read_zoho, sources_of
+from sync.mapping import CannotConvert, Conversion, Way, check, read_zoho
 from sync.merge import Merged
 from sync.pipelines import Pipeline, includes_record
 from sync.recognising import having_read, unread
@@ -56,19 +55,19 @@ class _Sides:
     zoho: ZohoClient
     record: Record
     ameise: AmeiseClient
-    kunde: KundeInAmeise
+    before: InAmeise
     found: Found
 
 
 @dataclass(frozen=True, slots=True)
 class ToAmeise:
-    """Does the work of one row. All state is in the database; any replica may do any row."""
+    """Does the work of one row. All state is in the database; any replica may do any row. `objects`: of the
+    tables that can be written to."""
 
     database: Database
     store: RecordStore
     systems: Systems
-    create_once: CreateOnce
-    knowledge: AmeiseKnowledge
+    objects: Mapping[Table, Objects]
     link_base: str
     lease: timedelta
     give_up_after: timedelta
@@ -113,9 +112,9 @@ class ToAmeise:
     async def _bring_in_step(self, pipeline: Pipeline, work: Work, link: Link) -> Result:
         if not pipeline.enabled:
             return Postpone(PAUSED_DELAY, "die Pipeline ist pausiert", counts=False)
-        if pipeline.table is not Table.KUNDE:
-            # Ameise documents no call that changes a Vertrag: a clear refusal, not a try that must fail.
-            raise Rejected("ameise", f"{pipeline.table} kann diese Ameise-Verbindung nicht schreiben")
+        objects = self.objects.get(pipeline.table)
+        if objects is None:
+            raise Rejected("ameise", f"{pipeline.table} kann in Ameise nicht geändert werden")
         urgent = work.lane <= Lane.WEBHOOK
         zoho = await self.systems.zoho(pipeline, urgent=urgent)
         ameise = await self.systems.ameise(pipeline, urgent=urgent)
@@ -136,15 +135,15 @@ class ToAmeise:
                 return Done(link, (record_events.excluded(pipeline, work.object, reason),))
             case None:
                 return Park(ParkedCause.RULE_UNDECIDED)
-        found = await self._kunde_of(pipeline, ameise, work, link, record)
+        found = await self._object_of(pipeline, ameise, work, link, record)
         if not isinstance(found, Found):
             return found
-        before = await self.read_kunde(pipeline, ameise, found.kundennummer)
+        before = await objects.read(pipeline, ameise, found.key)
         if isinstance(before, Park):
             return before
         if not link.linked:
-            link = await self.with_bases_sent(pipeline, link, found.kundennummer)
-        link = replace(link, ameise_key=found.kundennummer, gone_in_zoho=False)
+            link = await self.with_bases_sent(pipeline, link, found.key)
+        link = replace(link, ameise_key=found.key, gone_in_zoho=False)
         return await self._write_both(pipeline, work, _Sides(zoho, record, ameise, before, found), link)
 
     async def _write_both(self, pipeline: Pipeline, work: Work, sides: _Sides, link: Link) -> Done | Half:
@@ -153,13 +152,13 @@ class ToAmeise:
         newly, found = not link.linked, sides.found
         link = having_read(pipeline, link, sides.record)
         try:
-            merged = self.merge(pipeline, sides.kunde, sides.record, link)
-            await self.check(pipeline, sides.ameise, sides.kunde, merged)
+            merged = await self.merge(pipeline, sides.before, sides.record, link)
+            await self.check(pipeline, sides.ameise, sides.before, merged)
             if merged.to_ameise or merged.to_zoho:
                 await self._still_ours(work, link)
             if merged.conflicts:
                 await self.store.tell(work, record_events.conflict(pipeline, work.object, merged, found))
-            in_ameise = await self._write_ameise(pipeline, sides.ameise, sides.kunde, merged)
+            in_ameise = await self._write_ameise(pipeline, sides.ameise, sides.before, merged)
         except (VendorError, CannotConvert) as error:
             told = record_events.of_ameise(pipeline, work.object, Merged(), found, newly=newly)
             return Half(link, told, self._decide(work, error))
@@ -169,7 +168,7 @@ class ToAmeise:
             in_zoho, link = await self._write_zoho(pipeline, sides.zoho, sides.record, merged, link)
         except VendorError as error:
             failed = error
-        ameise = kunde_values(pipeline, sides.kunde)
+        ameise = values_of(pipeline, sides.before)
         in_record = zoho_values(pipeline.definition, sides.record)
         ameise_base, zoho_base = bases_after(
             pipeline.definition.fields,
@@ -200,99 +199,85 @@ class ToAmeise:
         told += record_events.of_zoho(pipeline, work.object, merged, found)
         return Done(done, told or (record_events.already_equal(pipeline, work.object, found),))
 
-    async def _kunde_of(
+    async def _object_of(
         self, pipeline: Pipeline, ameise: AmeiseClient, work: Work, link: Link, record: Record
     ) -> Found | Postpone | Park:
-        """The Kunde that the record belongs to: by link, by the number in the record, or an Erstanlage."""
+        """What the record belongs to: by link, by the number in the record, or made now."""
         number = number_of(pipeline, link, record)
         if isinstance(number, Park):
             return number
         if number is None:
-            found = await self.create_once(pipeline, ameise, work, self.wanted(pipeline, record))
+            wanted = self.wanted(pipeline, record)
+            found = await self.objects[pipeline.table].find_or_create(pipeline, ameise, work, record, wanted)
             if not isinstance(found, Found):
                 return found
         else:
             found = Found(number, adopted=not link.linked)
-        return await self.taken(pipeline, link, found.kundennummer) or found
+        return await self.taken(pipeline, link, found.key) or found
 
     async def taken(self, pipeline: Pipeline, link: Link, number: str) -> Park | None:
-        """Why the Kunde cannot be that of a record which is not linked yet."""
+        """Why the object cannot be that of a record which is not linked yet."""
         if link.linked:
             return None
         async with self.database.tenant(pipeline.tenant) as session:
             holder = await link_store.holder_of_key(session, pipeline, number)
-        if holder is not None and holder != link.zoho_id:
+        if holder is None or holder == link.zoho_id:
+            return None
+        if pipeline.table is Table.KUNDE:
             return Park(ParkedCause.KUNDE_TAKEN, {"kunde": number, "zoho_id": holder})
-        return None
+        about = {"table": pipeline.table.value, "key": number, "zoho_id": holder}
+        return Park(ParkedCause.NUMBER_TAKEN, about)
 
-    async def with_bases_sent(self, pipeline: Pipeline, link: Link, kundennummer: str) -> Link:
+    async def with_bases_sent(self, pipeline: Pipeline, link: Link, key: str) -> Link:
         """The link with the bases that a delivery remembered when it made this record and its answer got
         lost: without them, what was edited since would look like a conflict."""
         async with self.database.tenant(pipeline.tenant) as session:
-            sent = await link_store.sent_for(session, pipeline, kundennummer)
+            sent = await link_store.sent_for(session, pipeline, key)
         if sent is None or link.zoho_base is not None:
             return link
         return replace(link, ameise_base=sent.ameise_base, zoho_base=sent.zoho_base)
 
     def wanted(self, pipeline: Pipeline, record: Mapping[str, Any]) -> dict[str, Known]:
-        """The record's values in Ameise's form, as an Erstanlage needs them."""
+        """The record's values in Ameise's form, as a new object needs them."""
         wanted: dict[str, Known] = {}
+        conversion = Conversion(link_base=self.link_base, resolve=_nothing)
         for mapping in pipeline.definition.fields:
             if mapping.zoho in pipeline.drift.left_out:
                 continue
             value = read_zoho(mapping, record)
             if mapping.way is not Way.TO_ZOHO and value is not UNKNOWN:
-                converted = self._conversion().to_ameise(mapping, value)
+                converted = conversion.to_ameise(mapping, value)
                 if converted is not None:  # what is missing is told all at once, by the Erstanlage
                     check(mapping, converted, receiver=mapping.ameise)
                 wanted[mapping.ameise] = converted
         return wanted
 
-    async def read_kunde(self, pipeline: Pipeline, ameise: AmeiseClient, number: str) -> KundeInAmeise | Park:
-        read = {name for mapping in pipeline.definition.fields for name in sources_of(mapping)}
-        try:
-            return await read_kunde(ameise, number, contacts=not read.isdisjoint(CONTACT))
-        except Rejected as error:
-            if error.status == 404:
-                return Park(ParkedCause.KUNDE_UNKNOWN, {"kunde": number})
-            raise
-
-    def merge(
-        self, pipeline: Pipeline, kunde: KundeInAmeise, record: Mapping[str, Any], link: Link
+    async def merge(
+        self, pipeline: Pipeline, before: InAmeise, record: Mapping[str, Any], link: Link
     ) -> Merged:
+        resolve = await lookups.resolver(self.database, pipeline, {**before.fields, "key": before.key})
         return merge_fitting(
             pipeline,
-            ameise=kunde_values(pipeline, kunde),
+            ameise=values_of(pipeline, before),
             zoho=zoho_values(pipeline.definition, record),
             ameise_base=link.ameise_base,
             zoho_base=link.zoho_base,
-            conversion=self._conversion(),
+            conversion=Conversion(link_base=self.link_base, resolve=resolve),
             asked=decisions_of(link.asked),
         )
 
-    async def check(
-        self, pipeline: Pipeline, ameise: AmeiseClient, kunde: KundeInAmeise, merged: Merged
-    ) -> None:
-        """Raises Unfit if Ameise would not take what the merge wants to write there."""
-        if not merged.to_ameise:
-            return
-        known = await self.knowledge.about(pipeline, ameise, merged.to_ameise)
-        before = kunde.kunde.person.anrede
-        problems = problems_of(merged.to_ameise, known=known, today=today_in_germany(), anrede_before=before)
-        if problems:
-            raise Unfit(problems)
-
-    def _conversion(self) -> Conversion:
-        return Conversion(link_base=self.link_base, resolve=lambda _module, _key: None)
+    async def check(self, pipeline: Pipeline, ameise: AmeiseClient, before: InAmeise, merged: Merged) -> None:
+        """Raises Unfit or Rejected if Ameise would not take what the merge wants to write there."""
+        if merged.to_ameise:
+            await self.objects[pipeline.table].check(pipeline, ameise, before, merged.to_ameise)
 
     async def _write_ameise(
-        self, pipeline: Pipeline, ameise: AmeiseClient, kunde: KundeInAmeise, merged: Merged
+        self, pipeline: Pipeline, ameise: AmeiseClient, before: InAmeise, merged: Merged
     ) -> Mapping[str, Value]:
-        """Write to Ameise what the merge found; returns the Kunde's values as read back."""
+        """Write to Ameise what the merge found; returns the object's values as read back."""
         if not merged.to_ameise:
             return {}
-        await write_kunde(ameise, kunde, merged.to_ameise)
-        return kunde_values(pipeline, await read_again(ameise, kunde, merged.to_ameise))
+        return values_of(pipeline, await before.changed(ameise, merged.to_ameise))
 
     async def _write_zoho(
         self, pipeline: Pipeline, zoho: ZohoClient, record: Record, merged: Merged, link: Link
@@ -323,22 +308,32 @@ class ToAmeise:
             await link_store.check(session, [link])
 
 
-def number_of(pipeline: Pipeline, link: Link, record: Mapping[str, Any]) -> Kundennummer | Park | None:
-    """Whose record it is, by its link or what stands in it; None if it says nobody."""
-    in_record = str(record.get(pipeline.definition.unique_field) or "").strip()
+def number_of(pipeline: Pipeline, link: Link, record: Mapping[str, Any]) -> AmeiseKey | Park | None:
+    """What the record belongs to, by its link or what stands in it; None if it says nothing."""
+    field = pipeline.definition.unique_field
+    in_record = str(record.get(field) or "").strip()
     if link.linked and in_record and in_record != link.ameise_key:
         # Two records were merged in Zoho, or somebody typed another number: whose edits are these?
-        about = {"typed": in_record[:20], "kunde": link.ameise_key or ""}
-        return Park(ParkedCause.OTHER_NUMBER, about)
+        if pipeline.table is Table.KUNDE:
+            about = {"typed": in_record[:20], "kunde": link.ameise_key or ""}
+            return Park(ParkedCause.OTHER_NUMBER, about)
+        about = {"table": pipeline.table.value, "key": link.ameise_key or "", "field": field}
+        about[SEEN] = seen(in_record)
+        return Park(ParkedCause.NUMBER_DIFFERS, about)
     number = link.ameise_key or in_record
     try:
-        return Kundennummer(number) if number else None
+        kind = Kundennummer if pipeline.table is Table.KUNDE else Vertragsnummer
+        return kind(number) if number else None
     except ValueError:
-        return Park(ParkedCause.NO_NUMBER, {"field": pipeline.definition.unique_field})
+        return Park(ParkedCause.NO_NUMBER, {"field": field})
 
 
-def kunde_values(pipeline: Pipeline, kunde: KundeInAmeise) -> dict[str, Value]:
-    return ameise_values(pipeline.definition, kunde.kunde.id, kunde.fields)
+def values_of(pipeline: Pipeline, found: InAmeise) -> dict[str, Value]:
+    return ameise_values(pipeline.definition, found.key, found.fields)
+
+
+def _nothing(_module: str, _key: str) -> None:
+    """What lookups lead to on the way to Ameise, which they never take."""
 
 
 def _ms_since(begun: float) -> float:

@@ -9,6 +9,7 @@ from contracts.rpc import (
     auth,
     ingest,
     sync,
+    sync_capabilities,
     sync_dry_run,
     sync_limits,
     sync_parked,
@@ -18,12 +19,14 @@ from contracts.rpc import (
     sync_reconcile,
     sync_state,
     sync_values,
+    sync_waiting,
 )
 
 ALL: tuple[Rpc[Any, Any], ...] = (
     *auth.RPCS,
     *ingest.RPCS,
     *sync.RPCS,
+    *sync_capabilities.RPCS,
     *sync_dry_run.RPCS,
     *sync_limits.RPCS,
     *sync_parked.RPCS,
@@ -33,6 +36,7 @@ ALL: tuple[Rpc[Any, Any], ...] = (
     *sync_reconcile.RPCS,
     *sync_state.RPCS,
     *sync_values.RPCS,
+    *sync_waiting.RPCS,
     *audit.RPCS,
 )
 

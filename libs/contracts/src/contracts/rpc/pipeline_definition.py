@@ -133,11 +133,20 @@ Rule = Compare | AllOf | AnyOf | Not
 """A tree over comparisons, judged in three-valued logic: what depends on an unknown value is unknown."""
 
 
+class Kundendetail(_RuleNode):
+    """An individual field of Kunden: `field` is its id in Ameise, by which it is written; `name` its
+    Bezeichnung, by which the deliveries know it."""
+
+    field: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+    name: str = Field(min_length=1, max_length=255)
+
+
 class FieldMapping(RpcModel):
     """One row of a pipeline's mapping.
 
     `ameise` names it within the pipeline, and is the field of Ameise that it reads, unless `parts` says
-    otherwise. `policy`: other than the pipeline's. `max_length`: characters that the receiving field takes.
+    otherwise, or `detail` an individual field. `policy`: other than the pipeline's. `max_length`: characters
+    that the receiving field takes.
     """
 
     ameise: AmeiseName
@@ -153,6 +162,7 @@ class FieldMapping(RpcModel):
     module: ZohoName | None = None
     points_to: Table = Table.KUNDE
     parts: tuple[AmeiseName, ...] = Field(default=(), max_length=10)
+    detail: Kundendetail | None = None
     separator: str = Field(default=" ", max_length=10)
     constant: str | None = Field(default=None, max_length=255)
     template: str | None = Field(default=None, max_length=255)

@@ -20,7 +20,7 @@ class DriftKind(StrEnum):
     TOO_SHORT = "too_short"
     """The field takes fewer characters than the mapping lets through."""
     REQUIRED = "required"
-    """Zoho demands a field that is not mapped: no record can be made."""
+    """Zoho demands a field that is not mapped, or may be empty: such records cannot be made."""
 
 
 class DriftFinding(RpcModel):

@@ -37,6 +37,9 @@ class ParkedCause(StrEnum):
     TOO_MANY_NEW = "too_many_new"
     EDITED_BEFORE_DELETION = "edited_before_deletion"
     TOO_MANY_DELETIONS = "too_many_deletions"
+    SIMILAR_VERTRAEGE = "similar_vertraege"
+    VERTRAG_UNKNOWN = "vertrag_unknown"
+    KUNDE_NOT_LINKED = "kunde_not_linked"
 
 
 WorkDirection = Literal["to_ameise", "to_zoho"]

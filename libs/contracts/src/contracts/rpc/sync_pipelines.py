@@ -1,8 +1,9 @@
 """What sync can be asked about the pipelines themselves: make, look, change, delete, and decide conflicts."""
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from contracts.actor import Role
 from contracts.events import (
@@ -99,9 +100,18 @@ class PipelineTemplates(RpcModel):
     picklists: tuple[PicklistTemplate, ...]
 
 
+ConflictPosition = Annotated[
+    str, StringConstraints(max_length=150, pattern=r"^[^~]{1,40}~[0-9]{1,18}~[a-z0-9_]{1,63}$")
+]
+"""A place in the list of conflicts."""
+
+
 class ListConflicts(RpcModel):
+    """One page, the oldest first; `after` is the `next_page` of the page before."""
+
     pipeline: PipelineId | None = None
     limit: int = Field(default=100, ge=1, le=1000)
+    after: ConflictPosition | None = None
 
 
 class OpenConflict(RpcModel):
@@ -119,7 +129,10 @@ class OpenConflict(RpcModel):
 
 
 class OpenConflicts(RpcModel):
+    """`next_page` is the `after` of the next one, None if this is the last."""
+
     conflicts: tuple[OpenConflict, ...]
+    next_page: ConflictPosition | None = None
 
 
 class DecideConflict(RpcModel):

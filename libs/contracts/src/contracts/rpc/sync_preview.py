@@ -37,6 +37,7 @@ class Foreseen(StrEnum):
 
     CREATE_RECORD = "create_record"
     CREATE_KUNDE = "create_kunde"
+    CREATE_VERTRAG = "create_vertrag"
     UPDATE = "update"
     UNCHANGED = "unchanged"
     EXCLUDED = "excluded"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.ameise import validation
+from sandbox.ameise import validation, vertraege
 from sandbox.ameise.hierarchy import Vermittler, hierarchy
 from sandbox.ameise.lists import DETAILFELDER
 from sandbox.ameise.problems import AmeiseError, UserError
@@ -248,27 +248,12 @@ class KundenBook:
         kunde = validation.text(given.get("Kunde"), "Kunde")
         if kunde is None or self._store.get(self._world, "kunde", kunde) is None:
             raise UserError("Der Kunde ist nicht bekannt.")
-        beitrag, laufzeit = object_of(given.get("Beitrag")), object_of(given.get("Laufzeit"))
         vertrag: dict[str, Any] = {
             "Id": "",
             "Uri": "",
             "Kunde": kunde,
             "Vermittler": self._own(validation.text(given.get("Vermittler"), "Vermittler")),
-            "Gesellschaft": validation.code(given.get("Gesellschaft"), "Gesellschaft", "gesellschaften"),
-            "Sparte": validation.code(given.get("Sparte"), "Sparte", "sparten"),
-            "Status": validation.code(given.get("Status"), "Status", "vertragsstatus") or "F",
-            "Risiko": validation.text(given.get("Risiko"), "Risiko"),
-            "Versicherungsscheinnummer": validation.text(
-                given.get("Versicherungsscheinnummer"), "Versicherungsscheinnummer"
-            ),
-            "Beitrag": {
-                "Netto": validation.amount(beitrag.get("Netto"), "Beitrag"),
-                "Zahlweise": validation.code(beitrag.get("Zahlweise"), "Zahlweise", "zahlweisen"),
-            },
-            "Laufzeit": {
-                "Beginn": validation.day(laufzeit.get("Beginn"), "Beginn"),
-                "Ablauf": validation.day(laufzeit.get("Ablauf"), "Ablauf"),
-            },
+            **vertraege.filled(vertraege.empty(), given),
         }
         with self._store.transaction():
             vertrag["Id"] = str(next_ids(self._store, "vertrag")[0])
@@ -282,6 +267,17 @@ class KundenBook:
         if stored is None:
             raise AmeiseError(404)
         return stored.data
+
+    def change_vertrag(self, id_: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Change the given keys of a Vertrag. There is no documented call for it: raises AmeiseError 405
+        unless the knob says that it can be done."""
+        if not self._knobs.ameise_changes_vertraege:
+            raise AmeiseError(405)
+        vertrag = vertraege.filled(self.vertrag(id_), given)
+        if given.get("Vermittler"):
+            vertrag["Vermittler"] = self._own(validation.text(given["Vermittler"], "Vermittler"))
+        self._store.put(self._world, "vertrag", id_, vertrag, parent=vertrag["Kunde"])
+        return vertrag
 
     def vertraege(self) -> list[dict[str, Any]]:
         """All Verträge of the hierarchy."""

@@ -221,6 +221,13 @@ async def get_vertraege(request: Request) -> JSONResponse:
 
 @router.get("/{ma}/vertraege/{id_}")
 async def get_vertrag(request: Request, id_: str) -> JSONResponse:
-    """A Vertrag. There is no documented way to change one: PUT draws 405."""
+    """A Vertrag."""
     session = session_of(request)
     return JSONResponse(_with_uri(request, session, session.book.vertrag(id_)))
+
+
+@router.put("/{ma}/vertraege/{id_}")
+async def set_vertrag(request: Request, id_: str) -> JSONResponse:
+    """Change the given keys of a Vertrag. There is no documented way to do so: 405, unless the knob is on."""
+    session, body = session_of(request), await _object(request)
+    return JSONResponse(_with_uri(request, session, session.book.change_vertrag(id_, body)))

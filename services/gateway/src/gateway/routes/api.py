@@ -44,6 +44,14 @@ from contracts.rpc.ingest_format import (
     SetFormat,
 )
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, LIST_PIPELINES, CreateDefaultPipelines, Pipelines
+from contracts.rpc.sync_capabilities import (
+    CAPABILITIES,
+    SET_CAPABILITIES,
+    AmeiseCapabilities,
+    AskCapabilities,
+    CapabilityChanges,
+    SetCapabilities,
+)
 from contracts.rpc.sync_limits import (
     CONNECTION_LIMITS,
     SET_CONNECTION_LIMITS,
@@ -214,6 +222,20 @@ async def set_connection_limits(
     """Change the limits of a connection; what is left out stays as it is."""
     changes = SetConnectionLimits(connection=connection, **limits.model_dump())
     return await asking.call(SET_CONNECTION_LIMITS, changes)
+
+
+@router.get("/{tenant}/connections/{connection}/capabilities")
+async def capabilities(asking: ApiAsking, connection: Uuid) -> AmeiseCapabilities:
+    """What may be done with Verträge over an Ameise connection."""
+    return await asking.call(CAPABILITIES, AskCapabilities(connection=connection))
+
+
+@router.put("/{tenant}/connections/{connection}/capabilities", openapi_extra=tells(SET_CAPABILITIES))
+async def set_capabilities(
+    asking: ApiAsking, connection: Uuid, changes: CapabilityChanges
+) -> AmeiseCapabilities:
+    """Allow or forbid to create and to change Verträge; what is left out stays as it is."""
+    return await asking.call(SET_CAPABILITIES, SetCapabilities(connection=connection, **changes.model_dump()))
 
 
 @router.get("/{tenant}/log")

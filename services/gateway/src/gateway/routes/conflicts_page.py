@@ -20,15 +20,19 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/teams/{tenant}/conflicts")
 async def conflicts(request: Request, asking: PageAsking) -> Response:
-    """`pipeline` restricts it to one; a number that is none restricts nothing."""
-    wanted = _pipeline(request.query_params.get("pipeline", ""))
-    view = await conflicts_page.gather(asking, wanted)
-    if wanted is None and view.records.problem is None:
+    """`pipeline` restricts it to one, `after` begins behind a page; what is neither means nothing."""
+    wanted, after = _pipeline(request.query_params.get("pipeline", "")), request.query_params.get("after")
+    try:
+        view = await conflicts_page.gather(asking, wanted, after)
+    except ValueError:
+        after = None
+        view = await conflicts_page.gather(asking, wanted, after)
+    if wanted is None and after is None and view.records.problem is None:
         count = asking.parts.conflict_counts.note(asking.tenant, view.count)
         asking = replace(asking, open_conflicts=count)
     return rendering.page(
         request, "conflicts.html", team=asking, tab="conflicts", wanted=wanted, view=view,
-        most=conflicts_page.MOST,
+        after=after,
     )  # fmt: skip
 
 

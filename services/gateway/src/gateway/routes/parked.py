@@ -24,6 +24,15 @@ from contracts.rpc.sync_parked import (
     RetryAllParked,
     RetryParked,
 )
+from contracts.rpc.sync_waiting import (
+    DELETE_NOW,
+    KEEP_RECORDS,
+    LIST_DELETIONS,
+    ChosenDeletions,
+    DeletionsDecided,
+    ListDeletions,
+    WaitingDeletions,
+)
 from gateway.asking import ApiAsking
 from gateway.downloads import as_csv
 from gateway.models import Adopt
@@ -81,3 +90,21 @@ async def adopt_candidate(
 ) -> CandidateAdopted:
     """Say which Kunde the Zoho record is; the work goes on with him."""
     return await asking.call(ADOPT_CANDIDATE, AdoptCandidate(id=id_, kunde=adopt.kunde))
+
+
+@router.get("/{tenant}/deletions")
+async def list_deletions(asking: ApiAsking, wanted: Annotated[ListDeletions, Query()]) -> WaitingDeletions:
+    """Records that wait to be deleted in Zoho, since their objects are gone in Ameise; page by page."""
+    return await asking.call(LIST_DELETIONS, wanted)
+
+
+@router.post("/{tenant}/deletions/keep", openapi_extra=tells(KEEP_RECORDS))
+async def keep_records(asking: ApiAsking, chosen: ChosenDeletions) -> DeletionsDecided:
+    """Keep them, until their objects come back and go again."""
+    return await asking.call(KEEP_RECORDS, chosen)
+
+
+@router.post("/{tenant}/deletions/now", openapi_extra=tells(DELETE_NOW))
+async def delete_now(asking: ApiAsking, chosen: ChosenDeletions) -> DeletionsDecided:
+    """Delete them without waiting longer, if their objects are still gone and nobody edited them."""
+    return await asking.call(DELETE_NOW, chosen)

@@ -5,6 +5,7 @@ from starlette.responses import RedirectResponse, Response
 
 from contracts.ids import PipelineId, Uuid
 from contracts.names import System
+from contracts.rpc.sync_capabilities import SET_CAPABILITIES
 from contracts.rpc.sync_limits import SET_CONNECTION_LIMITS
 from contracts.rpc.sync_pipelines import GET_PIPELINE, PipelineRequest
 from gateway import link_page, rendering, state_page
@@ -36,6 +37,19 @@ async def set_limits(request: Request, asking: PageAsking, connection: Uuid) -> 
         return await _state_page(request, asking, typed=(connection, values, error))
     await asking.call(SET_CONNECTION_LIMITS, changes)
     leave_note(request, "Die Grenzen sind gespeichert und gelten sofort.")
+    return RedirectResponse(f"/teams/{asking.tenant}/state", status_code=303)
+
+
+@router.post(
+    "/teams/{tenant}/connections/{connection}/capabilities",
+    dependencies=[Depends(require_csrf)],
+    openapi_extra=tells(SET_CAPABILITIES),
+)
+async def set_capabilities(request: Request, asking: PageAsking, connection: Uuid) -> Response:
+    form = await request.form(max_files=0)
+    values = {name: value for name, value in form.items() if isinstance(value, str)}
+    await asking.call(SET_CAPABILITIES, state_page.capabilities_of(connection, values))
+    leave_note(request, "Gespeichert. Es gilt für den nächsten Vertrag aus Zoho.")
     return RedirectResponse(f"/teams/{asking.tenant}/state", status_code=303)
 
 

@@ -1,0 +1,80 @@
+"""The page on which the values of a mapped picklist are chosen."""
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import RedirectResponse, Response
+
+from contracts.ids import PipelineId
+from contracts.problems import Conflict, Invalid, NotConnected, NotFound, Problem, Unavailable
+from contracts.rpc.sync_pipelines import (
+    GET_PIPELINE,
+    UPDATE_PIPELINE,
+    PipelineDetail,
+    PipelineRequest,
+    UpdatePipeline,
+)
+from contracts.rpc.sync_values import SUGGEST_VALUES, SuggestedValues, SuggestValues
+from gateway import rendering, values_page
+from gateway.asking import Asking, PageAsking
+from gateway.routes import tells
+from gateway.session import leave_note
+from gateway.signing_in import require_csrf
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/teams/{tenant}/pipelines/{pipeline}/values/{field}")
+async def values(request: Request, asking: PageAsking, pipeline: PipelineId, field: str) -> Response:
+    return await _page(request, asking, await _detail(asking, pipeline), field, None)
+
+
+@router.post(
+    "/teams/{tenant}/pipelines/{pipeline}/values/{field}",
+    dependencies=[Depends(require_csrf)],
+    openapi_extra=tells(UPDATE_PIPELINE),
+)
+async def save(request: Request, asking: PageAsking, pipeline: PipelineId, field: str) -> Response:
+    form = await request.form(max_files=0, max_fields=10_000)
+    typed = {name: value for name, value in form.items() if isinstance(value, str)}
+    detail = await _detail(asking, pipeline)
+    definition = values_page.with_values(detail.definition, field, values_page.chosen_of(typed))
+    wanted = UpdatePipeline(
+        pipeline=pipeline,
+        name=detail.pipeline.name,
+        version=typed.get("version", ""),
+        definition=definition,
+    )
+    try:
+        await asking.call(UPDATE_PIPELINE, wanted)
+    except (Invalid, Conflict) as problem:
+        return await _page(request, asking, detail, field, _words(problem))
+    leave_note(request, f"Die Werte von {field} sind gespeichert; alle Objekte werden neu beurteilt.")
+    return RedirectResponse(f"/teams/{asking.tenant}/pipelines/{pipeline}/edit", status_code=303)
+
+
+async def _detail(asking: Asking, pipeline: PipelineId) -> PipelineDetail:
+    return await asking.call(GET_PIPELINE, PipelineRequest(pipeline=pipeline))
+
+
+async def _page(
+    request: Request, asking: Asking, detail: PipelineDetail, field: str, wrong: str | None
+) -> Response:
+    mapping = values_page.mapping_of(detail.definition, field)
+    if mapping is None:
+        raise NotFound(f"Die Pipeline „{detail.pipeline.name}“ ordnet kein Feld {field} zu.")
+    suggested: SuggestedValues | None = None
+    try:
+        wanted = SuggestValues(pipeline=detail.pipeline.id, field=field)
+        suggested = await asking.call(SUGGEST_VALUES, wanted)
+    except (Invalid, NotConnected, NotFound, Unavailable) as problem:
+        wrong = wrong or _words(problem)
+    return rendering.page(
+        request, "values.html", status_code=422 if wrong else 200, team=asking, tab="pipelines",
+        detail=detail, mapping=mapping, wrong=wrong, suggested=suggested, prefix=values_page.PREFIX,
+        lines=values_page.lines_of(mapping, suggested) if suggested else (),
+        options=values_page.options_of(suggested) if suggested else (),
+        lost=values_page.lost_of(mapping, suggested) if suggested else {},
+    )  # fmt: skip
+
+
+def _words(problem: Problem) -> str:
+    return ": ".join(filter(None, (problem.detail, problem.remedy)))

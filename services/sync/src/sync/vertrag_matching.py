@@ -1,0 +1,60 @@
+"""Is a Vertrag that was typed into Zoho one that its Kunde has already? Pure decisions on what was found.
+
+The Versicherungsscheinnummer says so, however it is typed. A Vertrag without one, of the same Sparte and
+Beginn, may be the same: an Antrag that has become a Vertrag meanwhile.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sync.in_ameise import InAmeise
+from sync.matching import Match
+from sync.values import Known, canonical, canonical_date
+
+
+def choose_vertrag(wanted: Mapping[str, Known], candidates: Iterable[InAmeise]) -> Match:
+    """One that is surely the same → adopt it. Several, or unsure ones → ask. None → create."""
+    of_kunde = list(candidates)
+    same = [one for one in of_kunde if _same_number(wanted, one.fields)]
+    if len(same) == 1 and _agree(wanted, same[0].fields, "gesellschaft_id"):
+        return Match(adopt=same[0].key)
+    possible = same or [one for one in of_kunde if _may_be(wanted, one.fields)]
+    return Match(ask_about=tuple(sorted(one.key for one in possible)))
+
+
+def only_new_vertrag(wanted: Mapping[str, Known], new: Iterable[InAmeise]) -> str | None:
+    """The one that our own POST must have made, of those that were not there before it; None if unclear."""
+    alike = {one.key for one in new if _same_number(wanted, one.fields)}
+    return alike.pop() if len(alike) == 1 else None
+
+
+def match_key(number: Any, *, tenant: str) -> str | None:
+    """A hash of the Versicherungsscheinnummer, keyed by the tenant, that serves only to be compared."""
+    plain = _plain(number)
+    return hmac.new(tenant.encode(), plain.encode(), hashlib.sha256).hexdigest() if plain else None
+
+
+def _same_number(wanted: Mapping[str, Known], found: Mapping[str, Any]) -> bool:
+    number = _plain(wanted.get("versicherungsscheinnummer"))
+    return bool(number) and number == _plain(found.get("versicherungsscheinnummer"))
+
+
+def _may_be(wanted: Mapping[str, Known], found: Mapping[str, Any]) -> bool:
+    if _plain(found.get("versicherungsscheinnummer")):
+        return False
+    same_day = canonical_date(found.get("beginn")) == canonical_date(wanted.get("beginn"))
+    return same_day and _agree(wanted, found, "sparte_id")
+
+
+def _agree(wanted: Mapping[str, Known], found: Mapping[str, Any], name: str) -> bool:
+    """Whether nothing says that the two differ in this field."""
+    one, other = canonical(wanted.get(name)), canonical(found.get(name))
+    return one is None or other is None or one == other
+
+
+def _plain(number: Any) -> str:
+    """Without case, blanks and the signs that group digits: `KV-12 34/5` is `kv12345`."""
+    text = str(number or "").casefold().strip()
+    return "".join(letter for letter in text if letter.isalnum()) or text

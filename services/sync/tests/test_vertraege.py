@@ -1,0 +1,293 @@
+"""A Vertrag typed into Zoho becomes one in Ameise, once; what a connection cannot do is refused clearly."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redefining import definition_of, redefine
+
+from chassis.rpc import RpcClient
+from contracts.names import Table
+from contracts.problems import NotFound
+from contracts.rpc.sync_capabilities import CAPABILITIES, SET_CAPABILITIES, AskCapabilities, SetCapabilities
+from contracts.rpc.sync_parked import ParkedCause
+from contracts.rpc.sync_preview import PREVIEW, Foreseen, ObjectPreview, PreviewRequest
+
+if TYPE_CHECKING:
+    from conftest import Team
+
+    from contracts.ids import TenantId
+
+MODULE = "Vertraege"
+BOTH_WAYS = ("versicherungsscheinnummer", "risiko", "beitrag_netto", "beginn", "ablauf")
+VALUES: dict[str, Any] = {
+    "Name": "Hausrat", "Versicherungsscheinnummer": "HR 4711/1", "Sparte": "Hausrat", "Risiko": "Wohnung",
+    "Beitrag_netto": 120.5, "Beginn": "2026-01-01",
+}  # fmt: skip
+
+
+async def both_ways(team: "Team") -> None:
+    """The ready pipeline, taken to Ameise too; the Sparte by its code, as Ameise wants it."""
+    fields = [m.model_dump(mode="json") for m in (await definition_of(team, MODULE)).fields]
+    for mapping in fields:
+        if mapping["ameise"] in BOTH_WAYS:
+            mapping["way"] = "both"
+    fields = [m for m in fields if m["ameise"] != "sparte" and m["ameise"] != "name"]
+    sparte = {"ameise": "sparte_id", "zoho": "Sparte", "converter": "picklist", "values": {"050": "Hausrat"}}
+    await redefine(team, MODULE, direction="both", fields=[*fields, sparte])
+
+
+@pytest.fixture
+async def kunde(team: "Team") -> tuple[str, str]:
+    """A Kunde with his Contact, and a pipeline that takes Verträge both ways."""
+    await both_ways(team)
+    number = await team.world.add_kunde(Nachname="Vertragsmann")
+    await team.delivery([number])
+    assert await team.idle() == []
+    contact = await team.world.contact_of(number)
+    assert contact is not None
+    return number, contact["id"]
+
+
+async def typed(team: "Team", contact: str | None, **values: Any) -> str:
+    lookup = {} if contact is None else {"Kunde": {"id": contact}}
+    return await team.world.add(MODULE, **VALUES | lookup | values)
+
+
+async def capable(team: "Team", **changes: bool) -> None:
+    request = SetCapabilities(connection=team.auth.ameise.id, **changes)
+    await RpcClient(team.client).call(SET_CAPABILITIES, request, actor=team.actor())
+
+
+async def preview(team: "Team", record: str) -> ObjectPreview:
+    request = PreviewRequest(pipeline=team.pipelines[MODULE].id, zoho_id=record)
+    [shown] = (await RpcClient(team.client).call(PREVIEW, request, actor=team.actor())).objects
+    return shown
+
+
+async def posted(team: "Team") -> int:
+    return len(await team.world.calls("POST", "/vertraege"))
+
+
+async def test_a_vertrag_typed_into_zoho_is_made_for_the_kunde_of_its_lookup(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    number, contact = kunde
+    record = await typed(team, contact)
+    shown = await preview(team, record)
+    [whose] = [f.to_ameise for f in shown.fields if f.ameise == "kunde_id"]
+    assert shown.foreseen is Foreseen.CREATE_VERTRAG
+    assert whose is not None
+    assert whose.value == number
+    await team.webhook(record, MODULE)
+    assert await team.idle() == []
+    [vertrag] = await team.world.vertraege_of(number)
+    assert (vertrag["Kunde"], vertrag["Sparte"], vertrag["Beitrag"]["Netto"]) == (number, "050", "120.50")
+    assert (vertrag["Laufzeit"]["Beginn"], vertrag["Risiko"]) == ("2026-01-01", "Wohnung")
+    back = await team.world.record(record, MODULE)
+    assert back["Vertragsnummer"] == vertrag["Id"]
+    assert vertrag["Id"] in back["Ameise_Link"]
+    assert back["Kunde"]["id"] == contact
+    told = [e["data"]["object"] for e in team.rows.events("written_to_ameise")]
+    assert [(o["table"], o["key"], o["action"]) for o in told] == [("vertrag", vertrag["Id"], "created")]
+    assert "4711" not in str(team.rows.events())
+
+
+async def test_the_next_delivery_meets_the_vertrag_and_changes_nothing(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    number, contact = kunde
+    await team.webhook(await typed(team, contact), MODULE)
+    await team.idle()
+    await team.delivery([number])
+    assert await team.idle() == []
+    assert len(await team.world.records(MODULE)) == 1
+    assert await posted(team) == 1
+
+
+async def test_two_records_of_one_vertrag_at_once_give_one_vertrag_and_one_question(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    records = [await typed(team, kunde[1]), await typed(team, kunde[1], Name="Nochmal")]
+    await asyncio.gather(*(team.webhook(record, MODULE) for record in records))
+    [parked] = await team.idle()
+    assert parked["cause"] == ParkedCause.TWIN_RECORD
+    assert await posted(team) == 1
+
+
+async def test_a_vertrag_that_the_kunde_has_already_is_linked(team: "Team", kunde: tuple[str, str]) -> None:
+    number, contact = kunde
+    there = await team.world.add_vertrag(number, Versicherungsscheinnummer="hr4711-1", Sparte="050")
+    record = await typed(team, contact, Risiko=None, Beitrag_netto=None, Beginn=None)
+    await team.webhook(record, MODULE)
+    [parked] = await team.idle()
+    assert parked["cause"] == ParkedCause.FIELDS_MISSING  # nothing is looked for before all is there
+    await team.world.edit(record, MODULE, Risiko="Wohnung", Beitrag_netto=120.5, Beginn="2026-01-01")
+    await capable(team, changes_vertraege=True)
+    await team.world.knobs(ameise_changes_vertraege=True)
+    await team.webhook(record, MODULE)
+    assert await team.idle() == []
+    assert (await team.world.record(record, MODULE))["Vertragsnummer"] == there
+    assert [e["data"]["object"]["key"] for e in team.rows.events("adopted")] == [there]
+    assert (await team.world.vertraege_of(number))[0]["Risiko"] == "Wohnung"
+    assert await posted(team) == 1  # the one that the test made
+
+
+async def test_a_vertrag_without_a_number_that_may_be_the_same_is_a_question(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    number, contact = kunde
+    there = await team.world.add_vertrag(number, Sparte="050", Laufzeit={"Beginn": "2026-01-01"})
+    record = await typed(team, contact)
+    await team.webhook(record, MODULE)
+    [parked] = await team.idle()
+    assert parked["reason"] == f"unklar: könnte Vertrag {there} sein"
+    assert (await preview(team, record)).foreseen is Foreseen.PARKED
+
+
+async def test_an_answer_that_got_lost_is_no_second_vertrag(team: "Team", kunde: tuple[str, str]) -> None:
+    number, contact = kunde
+    await team.world.fault("timeout_after_write", "/vertraege$", method="POST", times=1)
+    record = await typed(team, contact)
+    await team.webhook(record, MODULE)
+    assert await team.hurried() == []
+    [vertrag] = await team.world.vertraege_of(number)
+    assert (await team.world.record(record, MODULE))["Vertragsnummer"] == vertrag["Id"]
+    assert await posted(team) == 1
+
+
+async def test_a_vertrag_waits_for_its_kunde_who_is_just_being_made(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    contact = await team.world.add(Last_Name="Später", First_Name="Anna", Salutation="Frau")
+    record = await typed(team, contact)
+    await team.webhook(record, MODULE)
+    await team.postponed("wartet darauf, dass sein Kunde verknüpft wird")
+    await team.webhook(contact)
+    assert await team.hurried() == []
+    number = (await team.world.record(contact))["Kundennummer"]
+    assert len(await team.world.vertraege_of(number)) == 1
+    assert kunde[0] != number
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"Kunde": None}, "unvollständig: für die Anlage fehlt Kunde"),
+        (
+            {"Versicherungsscheinnummer": None},
+            "unvollständig: für die Anlage fehlt Versicherungsscheinnummer",
+        ),
+        ({"Sparte": "Raumfahrt"}, "abgelehnt: Sparte gibt es in Ameise nicht"),
+        ({"Vertragsnummer": "1"}, "abgelehnt: Vertrag 1 gibt es in Ameise nicht (oder nicht für uns)"),
+        ({"Vertragsnummer": "eins"}, "abgelehnt: in Vertragsnummer steht keine Nummer"),
+    ],
+)
+async def test_what_ameise_would_not_take_is_parked_before_it_is_asked(
+    team: "Team", kunde: tuple[str, str], values: dict[str, Any], reason: str
+) -> None:
+    await team.webhook(await typed(team, kunde[1], **values), MODULE)
+    [parked] = await team.idle()
+    assert parked["reason"] == reason
+    assert await posted(team) == 0
+
+
+async def test_a_change_is_refused_until_an_admin_says_that_the_connection_can_do_it(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    number, contact = kunde
+    record = await typed(team, contact)
+    await team.webhook(record, MODULE)
+    assert await team.idle() == []
+    await team.world.edit(record, MODULE, Risiko="Haus")
+    await team.webhook(record, MODULE)
+    [parked] = await team.idle()
+    assert parked["reason"] == "abgelehnt: diese Ameise-Verbindung kann Verträge nicht ändern (risiko)"
+    assert await team.world.calls("PUT", "/vertraege") == []
+    assert (await preview(team, record)).foreseen is Foreseen.PARKED
+
+    await capable(team, changes_vertraege=True)
+    await team.retry(parked["id"])
+    [parked] = await team.idle()
+    assert parked["reason"].startswith("abgelehnt: ")  # Ameise's own 405: the admin was wrong
+    assert len(await team.world.calls("PUT", "/vertraege")) == 1
+
+    await team.world.knobs(ameise_changes_vertraege=True)
+    await team.retry(parked["id"])
+    assert await team.idle() == []
+    assert (await team.world.vertraege_of(number))[0]["Risiko"] == "Haus"
+    [told] = team.rows.events("capabilities_changed")
+    assert (told["data"]["creates_vertraege"], told["data"]["changes_vertraege"]) == (True, True)
+
+
+async def test_a_connection_that_may_not_create_says_so(team: "Team", kunde: tuple[str, str]) -> None:
+    await capable(team, creates_vertraege=False)
+    record = await typed(team, kunde[1])
+    assert (await preview(team, record)).reason == (
+        "abgelehnt: diese Ameise-Verbindung kann Verträge nicht anlegen"
+    )
+    await team.webhook(record, MODULE)
+    [parked] = await team.idle()
+    assert parked["reason"] == "abgelehnt: diese Ameise-Verbindung kann Verträge nicht anlegen"
+    assert await posted(team) == 0
+
+
+async def test_only_the_own_ameise_connection_has_capabilities(
+    team: "Team", team_of: Callable[["TenantId"], Awaitable["Team"]]
+) -> None:
+    from contracts.ids import TenantId
+
+    other = await team_of(TenantId("hamburg"))
+    for connection in (team.auth.zoho.id, other.auth.ameise.id):
+        with pytest.raises(NotFound):
+            await RpcClient(team.client).call(
+                CAPABILITIES, AskCapabilities(connection=connection), actor=team.actor()
+            )
+
+
+async def test_a_vertrag_whose_link_was_not_stored_meets_its_record(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    number, contact = kunde
+    record = await typed(team, contact)
+    await team.webhook(record, MODULE)
+    await team.idle()
+    # As a database that was cut off between the POST and the link.
+    team.rows.change("DELETE FROM link WHERE table_name = 'vertrag'")
+    await team.world.edit(record, MODULE, Vertragsnummer=None)
+    await team.delivery([number])
+    assert await team.idle() == []
+    [vertrag] = await team.world.records(MODULE)
+    assert (vertrag["id"], vertrag["Vertragsnummer"]) == (
+        record,
+        (await team.world.vertraege_of(number))[0]["Id"],
+    )
+
+
+async def test_a_vertrag_that_is_being_made_is_forgotten_with_its_kunde(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    from contracts.ids import Kundennummer
+    from contracts.rpc.ingest import KundeRequest
+    from contracts.rpc.sync_people import SYNC_FORGET
+
+    number, contact = kunde
+    await team.webhook(await typed(team, contact), MODULE)
+    await team.idle()
+    receipt = await RpcClient(team.client).call(
+        SYNC_FORGET, KundeRequest(kunde=Kundennummer(number)), actor=team.actor()
+    )
+    assert receipt.erased["vertrag_intent"] == 1
+    assert team.rows.select("SELECT 1 AS one FROM vertrag_intent") == []
+    assert team.rows.select("SELECT 1 AS one FROM link") == []
+
+
+def test_what_travels_to_ameise_is_what_it_takes() -> None:
+    from contracts.problems import Invalid
+    from sync.definition_check import check_definition
+    from sync.templates import VERTRAG
+
+    fields = [m.model_dump() | ({"way": "both"} if m.ameise == "sparte" else {}) for m in VERTRAG.fields]
+    with pytest.raises(Invalid, match="sparte: das nimmt Ameise nicht an"):
+        check_definition(Table.VERTRAG, VERTRAG.model_copy(update={"direction": "both", "fields": fields}))
