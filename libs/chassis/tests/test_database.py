@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import psycopg
 import pytest
@@ -193,6 +194,40 @@ async def test_a_database_that_is_away_does_not_answer_the_ping() -> None:
         await away.ping()
     assert is_unreachable(refused.value)
     await away.close()
+
+
+@pytest.mark.parametrize("when", ["between transactions", "in a transaction"])
+async def test_connections_that_end_together_are_found_out_once(urls: DatabaseUrls, when: str) -> None:
+    database = Database(SecretStr(urls.runtime))
+    async with AsyncExitStack() as at_the_same_time:
+        for _ in range(4):
+            session = await at_the_same_time.enter_async_context(database.tenant(BERLIN))
+            await seen(session)
+    with pytest.raises(OperationalError) as ended:
+        await _use_what_ends(database, urls, when)
+    assert is_unreachable(ended.value)
+    for _ in range(4):
+        async with database.tenant(BERLIN) as session:
+            assert await seen(session) == []
+    await database.close()
+
+
+async def _use_what_ends(database: Database, urls: DatabaseUrls, when: str) -> None:
+    if when == "between transactions":
+        _end_all_connections(urls)
+    async with database.tenant(BERLIN) as session:
+        if when == "in a transaction":
+            await seen(session)
+            _end_all_connections(urls)
+        await seen(session)
+
+
+def _end_all_connections(urls: DatabaseUrls) -> None:
+    with psycopg.connect(urls.superuser, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 async def test_connecting_that_is_cancelled_leaves_nothing_half_open(urls: DatabaseUrls) -> None:

@@ -10,7 +10,7 @@ import pytest
 from contracts.names import Table
 from contracts.rpc.ingest import DeliveryState
 from ingest.problems import Problem, Rule, TableRejected, ValueClass, value_class
-from ingest.reading import ReadTable, TableReader, open_delivery, read_sample
+from ingest.reading import FEW_TARGETS, ReadTable, TableReader, open_delivery, read_sample
 from ingest.table_format import load_format
 
 FORMAT = load_format("dailyup-1")
@@ -179,7 +179,12 @@ async def test_a_file_of_no_table_is_reported_and_the_others_are_imported(ingest
     assert (delivery.state, delivery.problems) == (DeliveryState.IMPORTED_WITH_WARNINGS, 1)
 
 
-async def test_a_reference_that_points_nowhere_is_a_warning_with_its_line(ingest: Any, kit: Any) -> None:
+@pytest.mark.parametrize("few", [0, FEW_TARGETS], ids=["many targets", "few"])
+async def test_a_reference_that_points_nowhere_is_a_warning_with_its_line(
+    ingest: Any, kit: Any, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """Whether the reader knows all that is pointed to, or PostgreSQL finds it among the rows."""
+    monkeypatch.setattr("ingest.reading.FEW_TARGETS", few)
     book = kit.a_book(2)
     book.vertrag("7001", "5999999999")
     book.vertrag("7002", "5000000001", sparte_id="999")

@@ -65,6 +65,7 @@ def _begin(session: Session, transaction: SessionTransaction, connection: Connec
     except psycopg.Error as error:
         if driver.closed:
             connection.invalidate(error)
+            connection.engine.dispose()  # those that wait in the pool ended with it
         raise _as_sqlalchemy_raises("BEGIN", error, driver) from error
 
 
@@ -201,7 +202,9 @@ async def _execute(
         )
     except psycopg.Error as error:
         if connection.closed:
-            await (await session.connection()).invalidate(error)
+            lost = await session.connection()
+            await lost.invalidate(error)
+            await lost.engine.dispose()  # as above
         raise _as_sqlalchemy_raises(statement, error, connection) from error
 
 
