@@ -29,7 +29,7 @@ def test_a_chunk_holds_one_to_a_hundred_objects() -> None:
             ObjectsChanged.model_validate(chunk([changed(i) for i in range(size)]))
 
 
-@pytest.mark.parametrize("version", ["", "0" * 15, "0" * 65, "G" * 32, "0" * 32 + "\n"])
+@pytest.mark.parametrize("version", ["", "0" * 31, "0" * 65, "G" * 32, "0" * 32 + "\n"])
 def test_a_version_is_a_hash_in_lower_hex(version: str) -> None:
     with pytest.raises(ValidationError):
         ObjectsChanged.model_validate(chunk([changed(1, version)]))

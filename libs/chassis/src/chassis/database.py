@@ -59,14 +59,29 @@ def _begin(session: Session, transaction: SessionTransaction, connection: Connec
     if tenant:
         begin = sql.SQL("BEGIN; SELECT set_config('app.tenant', {}, true)").format(sql.Literal(str(tenant)))
     driver = cast("psycopg.AsyncConnection[Any]", connection.connection.driver_connection)
+    session.info[_DRIVER] = driver
     try:
         # Two statements cannot be prepared.
         await_only(driver.execute(begin, prepare=False))
-    except psycopg.Error as error:
+    except BaseException as error:
         if driver.closed:
-            connection.invalidate(error)
-            connection.engine.dispose()  # those that wait in the pool ended with it
-        raise _as_sqlalchemy_raises("BEGIN", error, driver) from error
+            _let_go(connection, error)
+        if isinstance(error, psycopg.Error):
+            raise _as_sqlalchemy_raises("BEGIN", error, driver) from error
+        raise
+
+
+@event.listens_for(TenantSession, "after_transaction_end")
+def _end(session: Session, transaction: SessionTransaction) -> None:  # pyright: ignore[reportUnusedFunction]
+    if transaction.parent is None:
+        session.info.pop(_DRIVER, None)
+
+
+def _let_go(connection: Connection, error: BaseException) -> None:
+    """Of a connection that ended: PostgreSQL ended it, or psycopg when it was cancelled and got no answer."""
+    connection.invalidate(error)
+    if isinstance(error, psycopg.Error):
+        connection.engine.dispose()  # those that wait in the pool ended with it
 
 
 class Database:
@@ -200,12 +215,12 @@ async def _execute(
         return await cursor.execute(
             _for_psycopg(statement), {name: in_one_text(value) for name, value in parameters.items()}
         )
-    except psycopg.Error as error:
+    except BaseException as error:
         if connection.closed:
-            lost = await session.connection()
-            await lost.invalidate(error)
-            await lost.engine.dispose()  # as above
-        raise _as_sqlalchemy_raises(statement, error, connection) from error
+            await (await session.connection()).run_sync(_let_go, error)
+        if isinstance(error, psycopg.Error):
+            raise _as_sqlalchemy_raises(statement, error, connection) from error
+        raise
 
 
 def _as_sqlalchemy_raises(
@@ -260,10 +275,10 @@ async def driver_connection(session: AsyncSession) -> "psycopg.AsyncConnection[A
     """psycopg's own connection, inside the session's transaction: for COPY, cursors on the server, and binary
     results."""
     kept = session.info.get(_DRIVER)
-    # A savepoint is only made when SQLAlchemy is asked for the connection.
-    if kept is None or not session.in_transaction() or session.in_nested_transaction():
-        raw = await (await session.connection()).get_raw_connection()
-        kept = session.info[_DRIVER] = cast("psycopg.AsyncConnection[Any]", raw.driver_connection)
+    # A transaction begins, and a savepoint is made, only when SQLAlchemy is asked for the connection.
+    if kept is None or session.in_nested_transaction():
+        await session.connection()
+        kept = session.info[_DRIVER]
     return kept
 
 

@@ -48,7 +48,7 @@ class KeyVersion(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     key: AmeiseKey
-    version: str = Field(min_length=16, max_length=64, pattern="^[0-9a-f]+$")
+    version: str = Field(min_length=32, max_length=64, pattern="^[0-9a-f]+$")
     gone: bool = False
 
 

@@ -2,11 +2,8 @@
 """Composed objects: what sync gets to see of a Kunde, a Vertrag or a list entry. One SQL text per table.
 
 The same text makes the objects for the RPC and, at import, their versions, so that both always agree. A
-Kunde has its Kontaktdaten and Details inside and the texts of its lists resolved. A version is PostgreSQL's
-own hash (64 bits) of all values of the object in the order of its fields, and of its unknown names: made
-from the values as they are stored, in a third of the time of an MD5 of their texts. It only ever tells two
-states of one object apart, and is stored: were the hash another one in some later PostgreSQL, objects that a
-delivery touches would be told once more.
+Kunde has its Kontaktdaten and Details inside and the texts of its lists resolved. A version is the MD5 of
+all values of the object as one text of PostgreSQL's, in the order of its fields, and of its unknown names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -110,8 +107,7 @@ def versioned_sql(form: Format, table: Table, columns: Sequence[str]) -> str:
     """
 
 
-_STATE = "CASE WHEN cardinality(unknown) = 0 THEN state ELSE hash_array_extended(unknown, state) END"
-_VERSION = f"lpad(to_hex({_STATE}), 16, '0')"
+_VERSION = "md5(CASE WHEN cardinality(unknown) = 0 THEN state ELSE state || CAST(unknown AS text) END)"
 
 
 def _built(
@@ -123,8 +119,8 @@ def _built(
     with_values: bool = False,
     own_columns: Sequence[str] = (),
 ) -> str:
-    """WITH ... `built (key, state, unknown)`, and if wanted `fields`, or the values as `v0`, `v1`, ...; the
-    hash of all of them is `state`.
+    """WITH ... `built (key, state, unknown)`, and if wanted `fields`, or the values as `v0`, `v1`, ...; all
+    of them as one text are `state`.
 
     Of the stored rows that `wanted` selects; without it of all rows of `incoming_<table>`, with their
     `own_columns` as `own_<column>`.
@@ -154,7 +150,7 @@ def _built(
     return f"""
         WITH {"".join(f"{cte}, " for cte in ctes)}
         found AS (
-            SELECT o.key, hash_record_extended(ROW({values}), 0) AS state, {unknown} AS unknown
+            SELECT o.key, CAST(ROW({values}) AS text) AS state, {unknown} AS unknown
                    {"".join(f", {one}" for one in more)}
             FROM {rows} {" ".join(joins)} OFFSET 0
         ), built AS (

@@ -224,7 +224,7 @@ async def _tell(
 
 _FIELDS = """CASE WHEN fields = '{}' THEN '' ELSE '"' || array_to_string(fields, '","') || '"' END"""
 _SAMPLE_CHANGE = ObjectChange(table=Table.KUNDE, key=AmeiseKey("0"), action=ObjectAction.CREATED)
-_SAMPLE_VERSION = KeyVersion(key=AmeiseKey("0"), version="0" * 16)
+_SAMPLE_VERSION = KeyVersion(key=AmeiseKey("0"), version="0" * 32)
 
 
 def work_of(objects: list[dict[str, Any]], table: Table, current: Import) -> ObjectsChanged:

@@ -87,7 +87,7 @@ SELECT :tenant, :zoho_connection, :module, :ameise_connection, :table_name, want
 FROM unnest(CAST(:ids AS text[])) AS wanted (id)
 ON CONFLICT (tenant, zoho_connection, module, {key}) DO UPDATE SET
     lease_owner = excluded.lease_owner, lease_until = excluded.lease_until, fence = l.fence + 1
-WHERE l.lease_until IS NULL OR l.lease_until < now()
+WHERE l.table_name = excluded.table_name AND (l.lease_until IS NULL OR l.lease_until < now())
 RETURNING {columns}
 """
 

@@ -197,7 +197,8 @@ class ToAmeise:
         if failed is not None:
             return Half(done, told, self._decide(work, failed))
         told += record_events.of_zoho(pipeline, work.object, merged, found)
-        return Done(done, told or (record_events.already_equal(pipeline, work.object, found),))
+        nothing = () if merged.conflicts else (record_events.already_equal(pipeline, work.object, found),)
+        return Done(done, told or nothing)
 
     async def _object_of(
         self, pipeline: Pipeline, ameise: AmeiseClient, work: Work, link: Link, record: Record
