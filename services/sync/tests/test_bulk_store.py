@@ -62,7 +62,8 @@ async def test_a_job_is_read_again_as_it_is_unless_somebody_went_on_with_it(
     async with database.tenant(BERLIN) as session:
         await bulk_store.move(session, job, "waiting", rows=9)
         found = await bulk_store.reload(session, job)
-        assert found == replace(job, rows=9, now=found.now if found else job.now)
+        assert found is not None
+        assert found == replace(job, rows=9, now=found.now)
         moved = await bulk_store.move(session, job, "filling", rows=0)
         assert await bulk_store.reload(session, job) is None
         assert await bulk_store.reload(session, moved) is not None

@@ -194,6 +194,7 @@ class BulkWriter:
 
     @asynccontextmanager
     async def _ended_by_errors(self, job: Job, pipeline: Pipeline) -> AsyncGenerator[None]:
+        """What cannot be begun is given up; not where the lease is lost: then somebody else has done so."""
         try:
             yield
         except (VendorError, Problem, *UNUSABLE) as error:
