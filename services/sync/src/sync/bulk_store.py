@@ -1,18 +1,20 @@
 """Queries on bulk writes: where one is worth it, its rows, its end.
 
 Its rows of work and its links are leased in the job's own name and for longer than any job lasts, so that
-whichever replica goes on with it holds them; the job's end frees whatever is left.
+whichever replica goes on with it holds them; the job's end frees whatever is left. A job is changed only in
+the state in which its replica knows it: in another one, somebody else has gone on with it.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import fetch_all, run_sql
+from chassis.leases import LeaseLost
 from contracts.events import EVENT_TYPES, EventData
 from contracts.ids import PipelineId, TenantId, Uuid, new_id
 from contracts.rpc.ingest import ComposedObject
@@ -39,8 +41,14 @@ class Job:
     zoho_job: str | None
     author: str | None
     rows: int
+    created_at: datetime
     job_created_at: datetime | None
     now: datetime
+
+    @property
+    def age(self) -> timedelta:
+        """Since it was announced."""
+        return self.now - self.created_at
 
     @property
     def owner(self) -> str:
@@ -48,9 +56,10 @@ class Job:
         return f"bulk-{self.id}"
 
 
-_OPEN = """
-SELECT CAST(id AS text) AS id, tenant, pipeline, state, zoho_job, author, rows, job_created_at, now() AS now
-FROM bulk_job WHERE state <> 'ended' ORDER BY created_at
+_JOBS = """
+SELECT CAST(id AS text) AS id, tenant, pipeline, state, zoho_job, author, rows, created_at, job_created_at,
+       now() AS now
+FROM bulk_job
 """
 
 _WAITING = f"""
@@ -74,12 +83,23 @@ SELECT w.tenant, w.pipeline, w.rows FROM (
 JOIN pipeline p ON p.tenant = w.tenant AND p.id = w.pipeline AND p.enabled
 JOIN connection_limit l ON l.tenant = p.tenant AND l.connection = p.zoho_connection AND l.bulk_write_allowed
 WHERE {_NO_JOB_OF.format(job="w.tenant, w.pipeline")}
+ORDER BY w.tenant, w.pipeline
 """  # noqa: S608 (constants)
+"""In the order of `gather`: two that announce several jobs must not wait for each other in a circle."""
 
 
 async def open_jobs(session: AsyncSession) -> list[Job]:
     """All jobs that are not over, of all tenants."""
-    return [_job(row) for row in await fetch_all(session, _OPEN)]
+    rows = await fetch_all(session, f"{_JOBS} WHERE state <> 'ended' ORDER BY created_at")
+    return [_job(row) for row in rows]
+
+
+async def reload(session: AsyncSession, job: Job) -> Job | None:
+    """The job as it is now; None if it is gone, or somebody else has gone on with it."""
+    rows = await fetch_all(
+        session, f"{_JOBS} WHERE id = :id AND state = :before", id=job.id, before=job.state
+    )
+    return _job(rows[0]) if rows else None
 
 
 def _job(row: dict[str, Any]) -> Job:
@@ -91,6 +111,7 @@ def _job(row: dict[str, Any]) -> Job:
         zoho_job=row["zoho_job"],
         author=row["author"],
         rows=row["rows"],
+        created_at=row["created_at"],
         job_created_at=row["job_created_at"],
         now=row["now"],
     )
@@ -134,7 +155,10 @@ ON CONFLICT (tenant, pipeline) WHERE state <> 'ended' DO NOTHING
 
 async def gather(session: AsyncSession, pipeline: Pipeline) -> None:
     """Keep what a delivery brings from the first of its rows on, where a bulk write is allowed: taken by
-    hundreds as they come, so many would never wait at once. If they stay too few, `dismiss` lets them go."""
+    hundreds as they come, so many would never wait at once. If they stay too few, `dismiss` lets them go.
+
+    Several in one transaction: in the order of the pipelines' numbers, as `worth_it` has them.
+    """
     await run_sql(
         session, _GATHER,
         id=new_id(), pipeline=int(pipeline.id), connection=pipeline.zoho_connection,
@@ -143,38 +167,51 @@ async def gather(session: AsyncSession, pipeline: Pipeline) -> None:
 
 
 async def dismiss(session: AsyncSession, job: Job) -> None:
-    """There are too few rows for the job: they go the ordinary way, and it never was."""
-    await run_sql(session, "DELETE FROM bulk_job WHERE id = :id AND state = 'waiting'", id=job.id)
+    """There are too few rows for the job: they go the ordinary way, and it never was. Raises LeaseLost."""
+    await _change(session, job, "DELETE FROM bulk_job")
     await run_sql(session, "SELECT pg_notify('work_to_zoho', '')")
 
 
-async def move(session: AsyncSession, job: Job, state: str, *, rows: int) -> None:
-    """The job's state from now on."""
-    await run_sql(
-        session,
-        "UPDATE bulk_job SET state = :state, rows = :rows WHERE id = :id",
-        id=job.id, state=state, rows=rows,
-    )  # fmt: skip
+async def move(session: AsyncSession, job: Job, state: str, *, rows: int) -> Job:
+    """The job in its state from now on. Raises LeaseLost."""
+    await _change(session, job, "UPDATE bulk_job SET state = :state, rows = :rows", state=state, rows=rows)
+    return replace(job, state=state, rows=rows)
 
 
 async def started(session: AsyncSession, job: Job, *, zoho_job: str, author: str) -> None:
-    """Zoho has taken the job."""
-    await run_sql(
+    """Zoho has taken the job. Raises LeaseLost."""
+    await _change(
         session,
+        job,
         "UPDATE bulk_job SET state = 'running', zoho_job = :zoho_job, author = :author, "
-        "job_created_at = now() WHERE id = :id",
-        id=job.id, zoho_job=zoho_job, author=author,
+        "job_created_at = now()",
+        zoho_job=zoho_job,
+        author=author,
+    )
+
+
+async def _change(session: AsyncSession, job: Job, statement: str, **parameters: Any) -> None:
+    """Change the job in the state that we know. Raises LeaseLost if it is gone, or in another one."""
+    changed = await run_sql(
+        session, f"{statement} WHERE id = :id AND state = :before",
+        id=job.id, before=job.state, **parameters,
     )  # fmt: skip
+    if not changed:
+        raise LeaseLost(job.owner)
 
 
 async def end(session: AsyncSession, job: Job, *, failed: bool, outcome: str) -> int:
-    """Close the job; what it still holds goes the ordinary way. Returns how many rows those are."""
-    await run_sql(
+    """Close the job; what it still holds goes the ordinary way. Returns how many rows those are.
+
+    Raises LeaseLost.
+    """
+    await _change(
         session,
-        "UPDATE bulk_job SET state = 'ended', failed = :failed, outcome = :outcome, ended_at = now() "
-        "WHERE id = :id",
-        id=job.id, failed=failed, outcome=outcome,
-    )  # fmt: skip
+        job,
+        "UPDATE bulk_job SET state = 'ended', failed = :failed, outcome = :outcome, ended_at = now()",
+        failed=failed,
+        outcome=outcome,
+    )
     await run_sql(session, "DELETE FROM bulk_row WHERE job = :id", id=job.id)
     mine = f"{job.owner}%"
     await run_sql(

@@ -4,7 +4,8 @@ Only where an admin has allowed it, and only updates of linked records. While a 
 rows of deliveries are kept for it. A job begins with a chunk of a delivery that may be one of many, or with
 enough rows that wait; it is waited for (until no more rows come, or there are enough; too few are let go),
 filled (read, merged, and what is to be stored afterwards is remembered), created, and asked for until it is
-over. Its states are committed before each step, and any replica goes on with it, under a lease:
+over. Its states are committed before each step, and any replica goes on with it, under a lease and as it is
+then:
 
 - cut off while it was filled or created, it is given up, and its rows go the ordinary way: Zoho may have the
   job, but its number is unknown, and it is never uploaded twice;
@@ -14,7 +15,8 @@ A row that would erase a value or set a lookup goes the ordinary way: in a file 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -56,6 +58,8 @@ TOO_FEW = "zu wenige Zeilen, die sich so schreiben lassen"
 SETTLED_AT_ONCE = 500
 LEASE = timedelta(minutes=5)
 LONGEST_JOB = timedelta(hours=6)
+LONGEST_WAIT = 12
+"""Looks in which more rows are waited for, at most: two minutes."""
 CLOCK_SKEW = timedelta(minutes=2)
 """Between Zoho and us, at most: for recognising the job's own writes."""
 NOW = timedelta(0)
@@ -87,42 +91,59 @@ class BulkWriter:
             await asyncio.sleep(self.poll.total_seconds())
 
     async def look(self) -> None:
-        """One round: announce what is worth it, and bring every open job a step further."""
+        """One round: announce what is worth it, and bring every open job a step further.
+
+        First those that wait: to count their rows takes milliseconds, and lets go what is kept in vain. To
+        fill one takes minutes.
+        """
         async with self.all_tenants.unbound() as session:
             jobs = await bulk_store.open_jobs(session)
             for tenant, pipeline, rows in await bulk_store.worth_it(session, least=self.min_rows):
                 await bulk_store.announce(session, tenant, pipeline, rows=rows)
+        ready: list[Job] = []
         for job in jobs:
-            try:
+            with postponed_by_errors(job):
+                if job.state == "waiting" and await self._is_ready(job):
+                    ready.append(job)
+        begun = [job for job in jobs if job.state != "waiting"]
+        for job in [*begun, *ready]:
+            with postponed_by_errors(job):
                 await self._go_on(job)
-            except (VendorError, Problem, LeaseLost) as error:
-                log.warning("bulk.postponed", job=str(job.id), error=type(error).__name__)
 
-    async def _go_on(self, job: Job) -> None:
-        lease = await self._take(job)
-        if lease is None:
-            return
-        try:
-            pipeline = await self._pipeline(job)
-            if pipeline is None or not (pipeline.enabled and pipeline.definition.takes_deliveries):
-                await self._end(job, None, failed=False, outcome="die Pipeline ist pausiert oder fort")
+    async def _go_on(self, seen: Job) -> None:
+        async with self._held(seen) as held:
+            if held is None:
                 return
-            if (
-                job.state == "waiting"
-                and (pipeline := await self.to_zoho.drift.checked(pipeline)).drift.blocked
-            ):
-                await self._end(job, None, failed=False, outcome="die Pipeline passt nicht mehr zu Zoho")
-                return
+            job, pipeline, lease = held
             match job.state:
                 case "waiting":
-                    await self._wait_or_fill(job, pipeline, lease)
+                    await self._begin(job, pipeline, lease)
                 case "running":
                     await self._ask(job, pipeline, lease)
                 case _:
                     # Whoever was at it is gone, else the lease were not ours.
                     await self._end(job, pipeline, failed=True, outcome=f"abgebrochen: {job.state}")
+
+    @asynccontextmanager
+    async def _held(self, seen: Job) -> AsyncGenerator[tuple[Job, Pipeline, Lease] | None]:
+        """The job as it is under its lease; None if it is not ours, or not to be gone on with."""
+        lease = await self._take(seen)
+        if lease is None:
+            yield None
+            return
+        try:
+            async with self.database.tenant(seen.tenant) as session:
+                job = await bulk_store.reload(session, seen)
+                pipeline = await pipeline_store.load(session, seen.pipeline)
+            if job is None:
+                yield None
+            elif pipeline is None or not (pipeline.enabled and pipeline.definition.takes_deliveries):
+                await self._end(job, None, failed=False, outcome="die Pipeline ist pausiert oder fort")
+                yield None
+            else:
+                yield job, pipeline, lease
         finally:
-            async with self.database.tenant(job.tenant) as session:
+            async with self.database.tenant(seen.tenant) as session:
                 await leases.give_back(session, lease)
 
     async def _take(self, job: Job) -> Lease | None:
@@ -135,28 +156,52 @@ class BulkWriter:
         async with self.database.tenant(job.tenant) as session:
             await leases.extend(session, lease, lasting=LEASE)
 
-    async def _pipeline(self, job: Job) -> Pipeline | None:
-        async with self.database.tenant(job.tenant) as session:
-            return await pipeline_store.load(session, job.pipeline)
+    # -- waiting and filling --------------------------------------------------------------------------------
 
-    # -- filling --------------------------------------------------------------------------------------------
+    async def _is_ready(self, seen: Job) -> bool:
+        """Whether the job is to begin; with too few rows it is dismissed. Asks PostgreSQL only."""
+        async with self._held(seen) as held:
+            if held is None:
+                return False
+            job, pipeline, _ = held
+            async with self.database.tenant(job.tenant) as session:
+                rows = await bulk_store.waiting_rows(session, pipeline.id)
+                longest = LONGEST_WAIT * self.poll
+                if job.age < longest and is_still_growing(rows, before=job.rows, most=self.max_rows):
+                    await bulk_store.move(session, job, "waiting", rows=rows)
+                    return False
+                if rows <= self.min_rows:
+                    await bulk_store.dismiss(session, job)
+                    return False
+                return True
 
-    async def _wait_or_fill(self, job: Job, pipeline: Pipeline, lease: Lease) -> None:
+    async def _begin(self, job: Job, pipeline: Pipeline, lease: Lease) -> None:
+        pipeline = await self.to_zoho.drift.checked(pipeline)
+        if pipeline.drift.blocked:
+            await self._end(job, None, failed=False, outcome="die Pipeline passt nicht mehr zu Zoho")
+            return
         async with self.database.tenant(job.tenant) as session:
-            rows = await bulk_store.waiting_rows(session, job.pipeline)
-            if is_still_growing(rows, before=job.rows, most=self.max_rows):
-                await bulk_store.move(session, job, "waiting", rows=rows)
+            filling = await bulk_store.move(session, job, "filling", rows=0)
+        async with self._ended_by_errors(filling, pipeline):
+            rows = await self._filled(filling, pipeline, lease)
+            if len(rows) < self.min_rows:
+                await self._end(filling, pipeline, failed=False, outcome=TOO_FEW)
                 return
-            if rows <= self.min_rows:
-                await bulk_store.dismiss(session, job)
-                return
-            await bulk_store.move(session, job, "filling", rows=0)
+            async with self.database.tenant(job.tenant) as session:
+                creating = await bulk_store.move(session, filling, "creating", rows=len(rows))
+            async with self._ended_by_errors(creating, pipeline):
+                await self._create(creating, pipeline, rows)
+
+    @asynccontextmanager
+    async def _ended_by_errors(self, job: Job, pipeline: Pipeline) -> AsyncGenerator[None]:
+        """What cannot be begun is given up; not where the lease is lost: then somebody else has done so."""
         try:
-            await self._fill_and_start(job, pipeline, lease)
+            yield
         except (VendorError, Problem, *UNUSABLE) as error:
             await self._end(job, pipeline, failed=True, outcome=f"nicht begonnen: {type(error).__name__}")
 
-    async def _fill_and_start(self, job: Job, pipeline: Pipeline, lease: Lease) -> None:
+    async def _filled(self, job: Job, pipeline: Pipeline, lease: Lease) -> list[BulkRow]:
+        """What goes in bulk of the rows that wait; none if it is clear early that they are too few."""
         async with self.all_tenants.unbound() as session:
             works = await work_store.take(
                 session, direction="to_zoho", turn=Turn(job.tenant, job.pipeline, Lane.CHUNK),
@@ -170,20 +215,14 @@ class BulkWriter:
             judged = await asyncio.gather(*(self._judge(job, pipeline, chunk) for chunk in chunks))
             items += [item for found in judged for item in found]
         if len(items) < self.min_rows:
-            await self._end(job, pipeline, failed=False, outcome=TOO_FEW)
-            return
+            return []
         rows: list[BulkRow] = []
         for some in _slices(items, FULL_CALL * AT_ONCE):
             await self._still_ours(job, lease)
             chunks = _slices(some, FULL_CALL)
             filled = await asyncio.gather(*(self._fill(job, pipeline, chunk) for chunk in chunks))
             rows += [row for found in filled for row in found]
-        if len(rows) < self.min_rows:
-            await self._end(job, pipeline, failed=False, outcome=TOO_FEW)
-            return
-        async with self.database.tenant(job.tenant) as session:
-            await bulk_store.move(session, job, "creating", rows=len(rows))
-        await self._create(job, pipeline, rows)
+        return rows
 
     async def _judge(self, job: Job, pipeline: Pipeline, works: Sequence[Work]) -> list[Item]:
         """The items that need writing; all others have their verdict."""
@@ -317,6 +356,15 @@ class BulkWriter:
                 )
                 await self.outbox.tell(session, Cause.of_service(Service.SYNC, job.tenant), told)
         log.info("bulk.ended", job=str(job.id), outcome=outcome, written=written, given_back=given_back)
+
+
+@contextmanager
+def postponed_by_errors(job: Job) -> Generator[None]:
+    """One job's error is logged, and holds up no other job."""
+    try:
+        yield
+    except (VendorError, Problem, LeaseLost, SQLAlchemyError, OSError, TimeoutError) as error:
+        log.warning("bulk.postponed", job=str(job.id), error=type(error).__name__)
 
 
 def is_still_growing(rows: int, *, before: int, most: int) -> bool:
