@@ -129,6 +129,14 @@ class Database:
         await self._at_once.dispose()
 
 
+_SETTINGS = {
+    "statement_timeout": STATEMENT_TIMEOUT_MS,
+    "timezone": "UTC",
+    # Else a plan made while a table was empty is kept for as long as the connection: it reads all of it.
+    "plan_cache_mode": "force_custom_plan",
+}
+
+
 def _engine(url: SecretStr, pool_size: int, **connection: Any) -> AsyncEngine:
     """Sessions begin their transactions themselves (`_begin`)."""
     engine = create_async_engine(
@@ -138,7 +146,7 @@ def _engine(url: SecretStr, pool_size: int, **connection: Any) -> AsyncEngine:
         pool_timeout=10,
         hide_parameters=True,  # the text of an error is logged, and parameters hold personal values
         async_creator=lambda: open_connection(
-            url, options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC", **connection
+            url, options=" ".join(f"-c {name}={value}" for name, value in _SETTINGS.items()), **connection
         ),
         isolation_level="AUTOCOMMIT",
     )
