@@ -159,6 +159,25 @@ async def test_a_kontaktdatum_or_a_detail_alone_changes_its_kunde(ingest: Any, k
     assert keys(await ingest.work(), Table.KUNDE) == {"5000000002"}
 
 
+async def test_a_detail_that_a_kunde_lacks_is_empty_only_while_there_is_such_a_field(
+    ingest: Any, kit: Any
+) -> None:
+    book = kit.a_book(2)
+    book.tables[Table.KUNDENDETAILFELD].append({"id": "2", "bezeichnung": "Verein", "typ": "text"})
+    hobby, own = book.tables[Table.KUNDENDETAILFELD][0], book.detail("5000000001", "1", "Segeln")
+
+    async def details() -> list[Any]:
+        await ingest.deliver(book.files())
+        found = await ingest.objects(Table.KUNDE, "5000000001", "5000000002")
+        return [found[key].fields["details"] for key in sorted(found)]
+
+    assert await details() == [{"Hobby": "Segeln", "Verein": None}, {"Hobby": None, "Verein": None}]
+    hobby["bezeichnung"] = "Freizeit"
+    assert await details() == [{"Freizeit": "Segeln", "Verein": None}, {"Freizeit": None, "Verein": None}]
+    own["feld_id"] = "2"
+    assert await details() == [{"Freizeit": None, "Verein": "Segeln"}, {"Freizeit": None, "Verein": None}]
+
+
 async def test_a_gone_kunde_is_a_tombstone_and_can_come_back(ingest: Any, kit: Any) -> None:
     book = kit.a_book(3)
     await ingest.deliver(book.files())

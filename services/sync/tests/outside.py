@@ -405,7 +405,7 @@ def kunde_fields(kunde: dict[str, Any]) -> dict[str, Any]:
         "plz": wohnsitz.get("Postleitzahl"),
         "ort": wohnsitz.get("Ort"),
         "land_id": wohnsitz.get("Land"),
-        "details": {DETAILFELDER[feld]: value for feld, value in kunde["Details"].items()},
+        "details": {name: kunde["Details"].get(feld) for feld, name in DETAILFELDER.items()},
         **kontakt,
     }
 

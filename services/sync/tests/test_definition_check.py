@@ -103,6 +103,13 @@ def test_what_is_refused(wrong: Definition, words: str) -> None:
         check_definition(Table.KUNDE, wrong)
 
 
+@pytest.mark.parametrize("name", ["website", "titel", "ort", "vermittler_id", "land", "details"])
+def test_a_kundendetail_is_not_named_like_a_field_of_the_kunde(name: str) -> None:
+    detail = {"field": "1", "name": "Webseite"}
+    with pytest.raises(Invalid, match=f"{name}: so heißt ein Feld des Kunden"):
+        check_definition(Table.KUNDE, definition({"ameise": name, "zoho": "B", "detail": detail}))
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     wrong = definition({"ameise": "beruf", "zoho": "B", "converter": "picklist"}, unique_field="Fehlt")
     with pytest.raises(Invalid) as caught:

@@ -39,6 +39,25 @@ async def test_a_delivery_brings_them_to_zoho(team: "Team", linked: tuple[str, s
     assert (record["Beruf"], record["Titel"]) == ("Segeln", None)
 
 
+async def test_a_field_that_was_renamed_in_ameise_empties_nothing_and_one_that_is_empty_does(
+    team: "Team", linked: tuple[str, str]
+) -> None:
+    number, contact = linked
+    fields = [m.model_dump(mode="json") for m in (await definition_of(team, "Contacts")).fields]
+    erasing = [m | {"blank": "erase"} if m["ameise"] == "hobby" else m for m in fields]
+    await redefine(team, fields=erasing)
+    before = team.ingest.objects[Table.KUNDE, number].fields
+    for details, ort, beruf in (
+        ({"Freizeit": "Segeln"}, "Kiel", "Segeln"),
+        ({"Hobby": None}, "Bonn", None),
+    ):
+        team.ingest.put(Table.KUNDE, number, {**before, "ort": ort, "details": details})
+        await team.chunk(Table.KUNDE, [number])
+        assert await team.idle() == []
+        record = await team.world.record(contact)
+        assert (record["Mailing_City"], record["Beruf"]) == (ort, beruf)
+
+
 async def test_only_what_changed_is_written_and_each_is_read_once(
     team: "Team", linked: tuple[str, str]
 ) -> None:
@@ -97,12 +116,13 @@ async def test_a_new_kunde_gets_them(team: "Team", linked: tuple[str, str]) -> N
     ("fields", "value"),
     [
         ({"details": {"Kinder": "2.0"}}, "2"),
-        ({"details": {"Hobby": "x"}}, None),
+        ({"details": {"Kinder": None}}, None),
+        ({"details": {"Hobby": "x"}}, UNKNOWN),
         ({"details": {"Kinder": UNKNOWN}}, UNKNOWN),
         ({}, UNKNOWN),
     ],
 )
-def test_what_is_not_among_them_is_empty_and_what_was_not_told_unknown(
+def test_only_what_is_told_to_be_empty_is_and_what_was_not_told_is_unknown(
     fields: dict[str, Any], value: object
 ) -> None:
     assert read_ameise(FieldMapping.model_validate(KINDER | {"converter": "number"}), fields) == value

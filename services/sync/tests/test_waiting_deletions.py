@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
+from redefining import redefine
 from test_deleting import deliver, told, vanished, waiting
 
 from chassis.rpc import RpcClient
@@ -90,6 +91,17 @@ async def test_a_record_that_is_kept_stays_whatever_is_told_again(team: "Team") 
     assert len(waiting(team)) == 1
 
 
+async def test_a_record_that_is_kept_stays_though_deletion_is_switched_off_and_on_again(team: "Team") -> None:
+    await vanished(team)
+    [shown] = (await listed(team)).deletions
+    await keep(team, shown.id)
+    for deletion in (None, {}):
+        await redefine(team, deletion=deletion)
+        await team.chunk(Table.KUNDE, ["5001"])
+        await told(team)
+        assert waiting(team) == []
+
+
 async def test_what_is_discarded_while_it_waits_stays_as_well(team: "Team") -> None:
     await vanished(team)
     [shown] = (await listed(team)).deletions
@@ -110,6 +122,21 @@ async def test_a_record_is_deleted_without_waiting_longer(team: "Team") -> None:
     assert [e["data"]["zoho_id"] for e in team.rows.events("deletion_hurried", "deleted_in_zoho")] == [
         record
     ] * 2
+
+
+async def test_told_again_that_its_object_is_gone_a_hurried_record_waits_no_longer(team: "Team") -> None:
+    await vanished(team)
+    # Paused for a moment, or it would be deleted before it can be told again.
+    team.rows.change("UPDATE pipeline SET enabled = false")
+    [shown] = (await listed(team)).deletions
+    assert await delete_now(team, shown.id) == 1
+    await team.postponed("pausiert")
+    team.rows.change("UPDATE pipeline SET enabled = true")
+    team.rows.change("UPDATE judged SET outcome = 'void', version = 'x'")
+    await team.chunk(Table.KUNDE, ["5001"])
+    await told(team)
+    [row] = waiting(team)
+    assert row["wait"].days == 0
 
 
 async def test_what_came_back_meanwhile_is_not_deleted_however_hurried(team: "Team") -> None:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from chassis.cause import Cause
-from chassis.database import Database
+from chassis.database import Database, run_sql
 from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId, new_id
 from sync import work_store
@@ -125,6 +125,20 @@ async def test_an_error_of_our_own_puts_the_row_back_with_its_name_and_not_its_t
         while (row := rows.work()[0])["reason"] is None:
             await asyncio.sleep(0.02)
     assert row["reason"] == "interner Fehler (KeyError), siehe Protokoll des Dienstes"
+    assert (row["attempts"], row["lease_owner"]) == (1, None)
+
+
+async def test_who_loses_a_deadlock_puts_the_row_back_and_does_not_wait_for_its_lease(
+    database: Database, dispatcher: Callable[..., Dispatcher], rows: "Rows"
+) -> None:
+    async def do(works: list[Work], _more: More) -> None:
+        async with database.tenant(BERLIN) as session:
+            await run_sql(session, "DO $$ BEGIN RAISE deadlock_detected; END $$")
+
+    await ask(database, BERLIN, 1)
+    async with at_work(dispatcher(do)), asyncio.timeout(10):
+        while (row := rows.work()[0])["reason"] is None:
+            await asyncio.sleep(0.02)
     assert (row["attempts"], row["lease_owner"]) == (1, None)
 
 

@@ -64,12 +64,14 @@ WANTED_KEYS = "SELECT unnest(CAST(:keys AS text[])) AS key"
 @dataclass(frozen=True, slots=True)
 class _Field:
     """A field of a composed object: its SQL value, null where it is unknown; when it is unknown beyond its
-    own cell; and a condition without which that is never so, shared by many and quick to look at."""
+    own cell; a condition without which that is never so, shared by many and quick to look at; and its value
+    as it is shown, if that says more than what the version is made of."""
 
     name: str
     value: str
     unknown: str | None = None
     doubt: str | None = None
+    shown: str | None = None
 
 
 def composed_sql(form: Format, table: Table, wanted: str) -> str:
@@ -138,7 +140,7 @@ def _built(
     if table is Table.KUNDE:
         ctes += [_kontaktdaten(only_wanted=bool(wanted)), _details(only_wanted=bool(wanted))]
     values = ", ".join(field.value for field in fields)
-    pairs = ", ".join(f"'{field.name}', {field.value}" for field in fields)
+    pairs = ", ".join(f"'{field.name}', {field.shown or field.value}" for field in fields)
     unknown = _unknown([field for field in fields if field.unknown])
     more = [f"jsonb_build_object({pairs}) AS fields"] if with_fields else []
     more += [f"o.{name} AS own_{name}" for name in own_columns]
@@ -269,18 +271,33 @@ def _of_children() -> list[_Field]:
     """Never delivered whole is unknown; delivered and none there is empty."""
     contacts, details = _came_whole(Table.KUNDENKOMMUNIKATION), _came_whole(Table.KUNDENDETAIL)
 
-    def of(name: str, value: str, part: str, came_whole: str, unknown: str = "some_unknown") -> _Field:
+    def of(
+        name: str,
+        value: str,
+        part: str,
+        came_whole: str,
+        unknown: str = "some_unknown",
+        shown: str | None = None,
+    ) -> _Field:
         doubt = f"NOT {came_whole} OR {part}.some_unknown"
-        return _Field(name, value, f"NOT {came_whole} OR coalesce({part}.{unknown}, false)", doubt)
+        return _Field(name, value, f"NOT {came_whole} OR coalesce({part}.{unknown}, false)", doubt, shown)
 
     def or_empty(part: str, came_whole: str, empty: str) -> str:
         return f"CASE WHEN {part}.kunde_id IS NULL AND {came_whole} THEN '{empty}' ELSE {part}.alle END"
 
+    filled = or_empty("detail", details, "{}")
     return [
         of("kommunikationen", or_empty("kontakt", contacts, "[]"), "kontakt", contacts),
         *(of(kind, f"kontakt.{kind}", "kontakt", contacts, f"{kind}_unknown") for kind in KINDS),
-        of("details", or_empty("detail", details, "{}"), "detail", details),
+        of("details", filled, "detail", details, shown=f"{_NO_DETAILS} || {filled}"),
     ]
+
+
+# What is not among a Kunde's own is empty only if there is such a field: one that was renamed is not emptied.
+_NO_DETAILS = """
+(SELECT coalesce(jsonb_object_agg(f.bezeichnung, CAST(NULL AS text)), '{}') FROM kundendetailfeld f
+ WHERE f.tenant = :tenant AND f.gone_since IS NULL AND f.bezeichnung IS NOT NULL)
+"""
 
 
 def _came_whole(table: Table) -> str:

@@ -119,6 +119,7 @@ class BatchStore:
         gone = {str(s.item.object.key): s.item.work.cause for s in settled if s.outcome == "gone"}
         there = {str(s.item.object.key) for s in settled if s.outcome not in {None, "gone"}}
         await deletion_store.cancel(session, pipeline, there if deletion else there | gone.keys())
+        await deletion_store.there_again(session, pipeline, there)
         if deletion is not None:
             await deletion_store.plan(session, pipeline, gone, after_days=deletion.after_days)
 

@@ -12,7 +12,7 @@ from contracts.problems import Invalid
 from contracts.rpc.pipeline_definition import Compare, Comparison, Converter, FieldMapping, ValueType, Way
 from contracts.rpc.pipeline_switches import MatchWeights, SimplrMessages
 from sync import vertrag
-from sync.kunde import ADDRESS, CONTACT, PERSON
+from sync.kunde import ADDRESS, CONTACT, ONLY_READ, PERSON
 from sync.mapping import ONE_WAY, sources_of
 from sync.pipelines import Definition
 from sync.rules import as_typed, comparisons_of
@@ -28,6 +28,7 @@ _WRITABLE = {
     Table.KUNDE: frozenset([*PERSON, *ADDRESS, *CONTACT, "vermittler_id"]),
     Table.VERTRAG: vertrag.WRITABLE,
 }
+FIELDS_OF_KUNDE = _WRITABLE[Table.KUNDE] | ONLY_READ
 PARTS_OF_KUNDE = frozenset({Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL})
 
 
@@ -54,6 +55,10 @@ def _ends(table: Table, definition: Definition) -> Iterable[str]:
     for mapping in definition.fields if table is not Table.KUNDE else ():
         if mapping.detail is not None:
             yield f"{mapping.ameise}: Kundendetails gibt es nur bei Kunden"
+    for mapping in definition.fields if table is Table.KUNDE else ():
+        if mapping.detail is not None and mapping.ameise in FIELDS_OF_KUNDE:
+            # A change would be written to both.
+            yield f"{mapping.ameise}: so heißt ein Feld des Kunden, das Kundendetail muss anders heißen"
     if definition.matching.possible > definition.matching.sure:
         yield "wer sicher derselbe ist, braucht mindestens so viele Punkte wie der, nach dem gefragt wird"
     if table is Table.VERTRAG and all(sources_of(m) != ("kunde_id",) for m in definition.fields):

@@ -16,7 +16,7 @@ from sync.work_store import Lane, Work
 WAITING = "in Ameise entfallen; der Zoho-Datensatz wird gelöscht, wenn die Wartezeit um ist"
 
 # Joined with the links, so that nothing is ever deleted that nobody linked. Told again, the waiting goes on;
-# another waiting time of the pipeline counts from where it began.
+# another waiting time of the pipeline counts from where it began. What a person wants deleted now stays due.
 _PLAN = """
 INSERT INTO work AS w (tenant, pipeline, direction, object, lane, correlationid, causationid, due_at, reason)
 SELECT :tenant, :pipeline, 'deletion', l.ameise_key, :lane, o.correlationid, o.causationid,
@@ -29,7 +29,7 @@ WHERE l.zoho_id IS NOT NULL AND l.linked_at IS NOT NULL AND NOT l.gone_in_zoho A
 ORDER BY l.ameise_key
 ON CONFLICT (tenant, pipeline, direction, object) DO UPDATE
 SET due_at = w.created_at + make_interval(days => :days)
-WHERE NOT w.parked AND w.attempts = 0 AND w.lease_owner IS NULL
+WHERE NOT w.parked AND w.attempts = 0 AND w.lease_owner IS NULL AND w.lane <> :hurried
 """
 
 
@@ -42,15 +42,13 @@ async def plan(
             session, _PLAN,
             tenant=pipeline.tenant, pipeline=int(pipeline.id), lane=Lane.AFTER_CHUNK, days=after_days,
             reason=WAITING, keys=list(gone), correlationids=[cause.correlationid for cause in gone.values()],
-            causationids=[cause.causationid for cause in gone.values()], connection=pipeline.zoho_connection,
-            module=pipeline.module, table=pipeline.table.value,
+            hurried=Lane.INTERACTIVE, causationids=[cause.causationid for cause in gone.values()],
+            connection=pipeline.zoho_connection, module=pipeline.module, table=pipeline.table.value,
         )  # fmt: skip
 
 
 async def cancel(session: AsyncSession, pipeline: Pipeline, keys: Collection[str]) -> None:
-    """The records of these objects stay. Whoever is just deleting one finds its row gone before the call.
-
-    An object that was kept though it was gone is there like any other now."""
+    """The records of these objects stay. Whoever is just deleting one finds its row gone before the call."""
     if keys:
         await run_sql(
             session,
@@ -58,6 +56,11 @@ async def cancel(session: AsyncSession, pipeline: Pipeline, keys: Collection[str
             "AND direction = 'deletion' AND object = ANY(CAST(:keys AS text[])) ORDER BY object FOR UPDATE)",
             pipeline=int(pipeline.id), keys=sorted(keys),
         )  # fmt: skip
+
+
+async def there_again(session: AsyncSession, pipeline: Pipeline, keys: Collection[str]) -> None:
+    """Who kept the records of these objects though they were gone is asked anew when they go again."""
+    if keys:
         await run_sql(
             session,
             "UPDATE link SET kept_at = NULL WHERE kept_at IS NOT NULL AND zoho_connection = :connection "

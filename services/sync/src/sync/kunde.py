@@ -26,6 +26,12 @@ PERSON = {
 }
 ADDRESS = {"strasse": "Strasse", "plz": "Postleitzahl", "ort": "Ort", "land_id": "Land"}
 CONTACT = ("email", "telefon", "mobil", "website", "fax")
+ONLY_READ = frozenset({
+    "ameise_id", "key", "anrede", "juristische_person", "land", "nationalitaet", "rechtsform_id",
+    "rechtsform", "vermittler", "benutzername_simplr", "verstorben", "last_simplr_login_at", "created_at",
+    "kommunikationen", DETAILS,
+})  # fmt: skip
+"""Fields of a Kunde that deliveries bring and Ameise's API does not take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ ONE_WAY = frozenset({Converter.LOOKUP, Converter.JOIN, Converter.CONSTANT, Conve
 """Converters that only lead to Zoho."""
 
 DETAILS = "details"
-"""The field of a Kunde that holds his individual fields, by their Bezeichnung; what he lacks is not in it."""
+"""The field of a Kunde that holds the individual fields that there are, by their Bezeichnung; what is not in
+it is unknown: a field may have been renamed."""
 
 _LOCAL_PART, _DOMAIN = 64, 253
 """Longest parts of an e-mail address (RFC 5321)."""
@@ -218,7 +219,7 @@ def read_ameise(mapping: FieldMapping, fields: Mapping[str, Any]) -> Value:
     if any(name not in fields for name in sources):
         return UNKNOWN
     if mapping.detail is not None:
-        raw = fields[DETAILS].get(mapping.detail.name)
+        raw = fields[DETAILS].get(mapping.detail.name, UNKNOWN)
         return UNKNOWN if raw is UNKNOWN else read(mapping, raw)
     if mapping.converter is not Converter.JOIN:
         return read(mapping, fields[sources[0]])

@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
 from pydantic import SecretStr
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from chassis.database import Database, is_unreachable
 from chassis.deadline import end
@@ -172,7 +173,9 @@ class Dispatcher:
                 log.warning("work.lease_lost", direction=self.direction, what=str(error))
                 batches_total.labels(self.direction, "lease_lost").inc()
             except Exception as error:
-                away = isinstance(error, SQLAlchemyError) and is_unreachable(error)
+                away = (
+                    isinstance(error, SQLAlchemyError) and is_unreachable(error) and not _is_deadlock(error)
+                )
                 log.exception("work.failed", direction=self.direction, rows=[w.id for w in works])
                 batches_total.labels(self.direction, "failed").inc()
                 if not away:
@@ -202,3 +205,8 @@ class Dispatcher:
                     await work_store.extend_leases(session, sorted(self._held), lasting=self.lease)
             except (SQLAlchemyError, OSError) as error:
                 log.warning("leases.not_extended", direction=self.direction, error=type(error).__name__)
+
+
+def _is_deadlock(error: Exception) -> bool:
+    """An OperationalError like those of a database that is away; but this one can take the rows back."""
+    return isinstance(error, DBAPIError) and isinstance(error.orig, psycopg.errors.DeadlockDetected)
