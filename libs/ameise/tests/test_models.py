@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from ameise import Kontaktdatum, Kunde, ListEntry, Person, Vertrag
+from ameise import Beitrag, Kontaktdatum, Kunde, ListEntry, Person, Vertrag
 
 
 def test_numbers_are_taken_as_text() -> None:
@@ -18,7 +18,10 @@ def test_null_parts_are_empty_parts() -> None:
     kunde = Kunde.model_validate({"Id": "5001", "Person": None, "Hauptwohnsitz": None})
     assert kunde.person.nachname is None
     assert kunde.hauptwohnsitz is None
-    assert Vertrag.model_validate({"Id": "1", "Beitrag": None, "Laufzeit": None}).laufzeit.ablauf is None
+    vertrag = Vertrag.model_validate({"Id": "1", "Beitrag": None})
+    assert vertrag.beitrag.model_fields_set == set(Beitrag.model_fields)
+    assert vertrag.beitrag.netto is None
+    assert vertrag.laufzeit.model_fields_set == set()  # not sent
 
 
 def test_unknown_fields_are_kept_and_sent_back() -> None:

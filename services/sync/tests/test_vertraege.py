@@ -33,7 +33,7 @@ async def both_ways(team: "Team") -> None:
     for mapping in fields:
         if mapping["ameise"] in BOTH_WAYS:
             mapping["way"] = "both"
-    fields = [m for m in fields if m["ameise"] != "sparte" and m["ameise"] != "name"]
+    fields = [m for m in fields if m["ameise"] != "sparte"]
     sparte = {"ameise": "sparte_id", "zoho": "Sparte", "converter": "picklist", "values": {"050": "Hausrat"}}
     await redefine(team, MODULE, direction="both", fields=[*fields, sparte])
 
@@ -148,13 +148,94 @@ async def test_a_vertrag_without_a_number_that_may_be_the_same_is_a_question(
 
 async def test_an_answer_that_got_lost_is_no_second_vertrag(team: "Team", kunde: tuple[str, str]) -> None:
     number, contact = kunde
-    await team.world.fault("timeout_after_write", "/vertraege$", method="POST", times=1)
-    record = await typed(team, contact)
-    await team.webhook(record, MODULE)
+    record = await lost_answer(team, contact)
     assert await team.hurried() == []
     [vertrag] = await team.world.vertraege_of(number)
     assert (await team.world.record(record, MODULE))["Vertragsnummer"] == vertrag["Id"]
-    assert await posted(team) == 1
+
+
+async def test_a_text_field_says_whose_a_vertrag_is_if_it_holds_a_kundennummer(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    number, _ = kunde
+    fields = [m.model_dump(mode="json") for m in (await definition_of(team, MODULE)).fields]
+    fields = [m for m in fields if m["zoho"] not in {"Gesellschaft", "Status"}]
+    of_kunde = {"way": "to_zoho", "parts": ["kunde_id"]}
+    text = of_kunde | {"ameise": "kundennummer", "zoho": "Gesellschaft"}
+    link = {"ameise": "portal", "zoho": "Status", "converter": "link", "template": "{base}{value}"}
+    await redefine(team, MODULE, fields=[*fields, text, of_kunde | link])
+
+    record = await typed(team, None, Gesellschaft=number, Status=f"https://portal.example/{number}")
+    await team.webhook(record, MODULE)
+    assert await team.idle() == []
+    assert len(await team.world.vertraege_of(number)) == 1
+
+    await team.webhook(await typed(team, None, Gesellschaft="ARAG SE"), MODULE)
+    [parked] = await team.idle()
+    assert parked["reason"] == "abgelehnt: in Gesellschaft steht keine Kundennummer"
+
+
+async def test_what_was_made_is_found_though_the_number_was_edited_meanwhile(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    number, contact = kunde
+    record = await lost_answer(team, contact)
+    await team.world.edit(record, MODULE, Versicherungsscheinnummer="HR 4712")
+    assert await team.hurried() == []
+    [vertrag] = await team.world.vertraege_of(number)
+    assert (await team.world.record(record, MODULE))["Vertragsnummer"] == vertrag["Id"]
+
+
+async def test_a_number_typed_by_a_person_settles_what_was_open(team: "Team", kunde: tuple[str, str]) -> None:
+    number, contact = kunde
+    record = await lost_answer(team, contact)
+    [made] = await team.world.vertraege_of(number)
+    await team.world.edit(record, MODULE, Vertragsnummer=made["Id"])
+    assert await team.hurried() == []
+    assert intents(team) == [{"zoho_id": record, "outcome": "adopted", "vertragsnummer": made["Id"]}]
+
+
+async def test_a_delivery_meets_the_open_record_of_the_same_kunde_only(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    number, contact = kunde
+    other = await team.world.add_kunde(Nachname="Nachbar")
+    await team.delivery([other])
+    assert await team.idle() == []
+    theirs = await team.world.add_vertrag(other, Versicherungsscheinnummer="HR 4711/1", Sparte="050")
+    record = await lost_answer(team, contact)
+    await team.delivery([other])
+    assert await record_of(team, theirs) != record
+    assert intents(team) == [{"zoho_id": record, "outcome": "open", "vertragsnummer": None}]
+
+    await team.delivery([number])
+    [ours] = [v["Id"] for v in await team.world.vertraege_of(number)]
+    assert await record_of(team, ours) == record
+    assert intents(team) == [{"zoho_id": record, "outcome": "adopted", "vertragsnummer": ours}]
+
+
+async def lost_answer(team: "Team", contact: str) -> str:
+    """A record whose Vertrag was made, but nobody heard of it; nobody looks again until `hurried`."""
+    await team.world.fault("timeout_after_write", "/vertraege$", method="POST", seconds=5, times=1)
+    record = await typed(team, contact)
+    await team.webhook(record, MODULE)
+    await team.postponed("ameise antwortet nicht")
+    team.rows.change("UPDATE work SET due_at = now() + interval '1 hour'")
+    return record
+
+
+def intents(team: "Team") -> list[dict[str, Any]]:
+    return team.rows.select("SELECT zoho_id, outcome, vertragsnummer FROM vertrag_intent")
+
+
+async def record_of(team: "Team", vertrag: str) -> str:
+    """Wait until a Vertrag of a delivery is linked; the id of its record."""
+    async with asyncio.timeout(20):
+        while True:
+            for link in team.rows.links():
+                if link["ameise_key"] == vertrag and link["linked_at"]:
+                    return link["zoho_id"]
+            await asyncio.sleep(0.05)
 
 
 async def test_a_vertrag_waits_for_its_kunde_who_is_just_being_made(

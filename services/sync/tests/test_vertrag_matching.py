@@ -12,7 +12,7 @@ from contracts.rpc.sync_parked import ParkedCause
 from sync.mapping import CannotConvert
 from sync.retry import Park
 from sync.vertraege import whose
-from sync.vertrag import WRITABLE, VertragInAmeise, body_of, new_vertrag_body
+from sync.vertrag import BEITRAG, FLAT, LAUFZEIT, WRITABLE, VertragInAmeise, body_of, new_vertrag_body
 from sync.vertrag_checks import VertragKnownThere, missing_of_new_vertrag, problems_of_vertrag
 from sync.vertrag_matching import choose_vertrag, match_key, only_new_vertrag
 
@@ -40,6 +40,8 @@ UNNUMBERED = there("3", Sparte="050", Laufzeit={"Beginn": "2026-01-01"})
         ([numbered("1"), numbered("2", "XY 1")], "1", ()),
         ([numbered("1"), UNNUMBERED], "1", ()),
         ([numbered("1", Gesellschaft="10999")], None, ("1",)),
+        ([numbered("1", Sparte="050", Gesellschaft="10330")], "1", ()),
+        ([numbered("1", Sparte="060", Gesellschaft="10330")], None, ("1",)),
         ([numbered("2"), numbered("1", "HR-4711")], None, ("1", "2")),
         ([numbered("1", "HR 47/12")], None, ()),
         ([UNNUMBERED], None, ("3",)),
@@ -64,9 +66,11 @@ def test_whatever_a_kunde_has_a_vertrag_of_the_same_number_is_never_made_again(n
 
 
 def test_what_our_own_post_made_is_told_by_its_number_alone() -> None:
-    assert only_new_vertrag(WANTED, [numbered("1"), UNNUMBERED]) == "1"
-    assert only_new_vertrag(WANTED, [UNNUMBERED]) is None
-    assert only_new_vertrag(WANTED, [numbered("1"), numbered("2")]) is None
+    posted = match_key("HR 47/11", tenant="berlin")
+    assert posted is not None
+    assert only_new_vertrag(posted, [numbered("1"), UNNUMBERED], tenant="berlin") == "1"
+    assert only_new_vertrag(posted, [UNNUMBERED, numbered("1", "HR 47/12")], tenant="berlin") is None
+    assert only_new_vertrag(posted, [numbered("1"), numbered("2")], tenant="berlin") is None
 
 
 @given(st.text(alphabet="aBß1 -/.", min_size=1))
@@ -85,7 +89,21 @@ def test_only_what_is_given_is_sent() -> None:
     }
     body = new_vertrag_body("5001", {"beginn": "2026-01-01", "ablauf": None})
     assert body == {"Kunde": "5001", "Laufzeit": {"Beginn": "2026-01-01"}}
-    assert set(there("1").fields) - WRITABLE == {"ameise_id", "kunde_id"}
+
+
+def test_what_an_answer_does_not_contain_is_unknown_and_null_is_empty() -> None:
+    assert there("1").fields == {"ameise_id": "1"}
+    assert there("1", Risiko=None, Beitrag={"Netto": "12.50"}, Laufzeit=None).fields == {
+        "ameise_id": "1", "risiko": None, "beitrag_netto": "12.50", "beginn": None, "ablauf": None,
+    }  # fmt: skip
+
+
+def test_all_that_can_be_written_is_read() -> None:
+    whole = there(
+        "1", Kunde="5001", **dict.fromkeys(FLAT.values(), "x"),
+        Beitrag=dict.fromkeys(BEITRAG.values(), "x"), Laufzeit=dict.fromkeys(LAUFZEIT.values(), "x"),
+    )  # fmt: skip
+    assert set(whole.fields) == {"ameise_id", "kunde_id", *WRITABLE}
 
 
 @pytest.mark.parametrize(

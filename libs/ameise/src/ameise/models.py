@@ -113,7 +113,11 @@ class Laufzeit(AmeiseModel):
 
 
 class Vertrag(AmeiseModel):
-    """A contract's head data; ``id`` is the Vertragsnummer. The codes' texts are in the lists."""
+    """A contract's head data; ``id`` is the Vertragsnummer. The codes' texts are in the lists.
+
+    What Ameise did not send is not in ``model_fields_set``; of a null ``beitrag`` or ``laufzeit`` all fields
+    are, each empty.
+    """
 
     id: str
     uri: str | None = None
@@ -129,10 +133,15 @@ class Vertrag(AmeiseModel):
     beitrag: Beitrag = Field(default_factory=Beitrag)
     laufzeit: Laufzeit = Field(default_factory=Laufzeit)
 
-    @field_validator("beitrag", "laufzeit", mode="before")
+    @field_validator("beitrag", mode="before")
     @classmethod
-    def _null_is_empty(cls, value: object) -> object:
-        return {} if value is None else value
+    def _no_beitrag(cls, value: object) -> object:
+        return dict.fromkeys(Beitrag.model_fields) if value is None else value
+
+    @field_validator("laufzeit", mode="before")
+    @classmethod
+    def _no_laufzeit(cls, value: object) -> object:
+        return dict.fromkeys(Laufzeit.model_fields) if value is None else value
 
 
 class ListEntry(AmeiseModel):

@@ -70,12 +70,14 @@ async def twin_of(
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """A creation that one of the asked objects may have come of; `key` once it is known."""
+    """A creation that one of the asked objects may have come of; `key` once it is known. `kunde`: whose it
+    is, of a Vertrag."""
 
     zoho_id: str
     key: str | None
     found_before: frozenset[str]
     match_keys: frozenset[str]
+    kunde: str | None = None
 
 
 async def met_by(

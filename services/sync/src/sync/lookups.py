@@ -6,8 +6,18 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import Database, fetch_all
+from contracts.ids import Kundennummer
+from contracts.names import Table
 from sync import link_store
-from sync.mapping import Converter, FieldMapping, Resolve, read_ameise, read_zoho, sources_of
+from sync.mapping import (
+    CannotConvert,
+    Converter,
+    FieldMapping,
+    Resolve,
+    read_ameise,
+    read_zoho,
+    sources_of,
+)
 from sync.pipelines import Pipeline
 from sync.values import UNKNOWN
 
@@ -34,10 +44,10 @@ async def kunden_named(
 ) -> dict[str, str | None]:
     """Whose a record says that it is: Zoho's field → Kundennummer, None if its record is linked to nobody.
 
-    Only fields that are filled."""
+    Only fields that are filled. Raises CannotConvert if one holds no Kundennummer."""
     named: dict[str, str | None] = {}
     for mapping in pipeline.definition.fields:
-        if sources_of(mapping) != ("kunde_id",):
+        if not _names_a_kunde(mapping):
             continue
         value = read_zoho(mapping, record)
         if value is not None and value is not UNKNOWN:
@@ -45,11 +55,27 @@ async def kunden_named(
     return named
 
 
+def _names_a_kunde(mapping: FieldMapping) -> bool:
+    """Others that read `kunde_id` alone show it in another form: a link, a word of a picklist."""
+    if sources_of(mapping) != ("kunde_id",):
+        return False
+    if mapping.converter is Converter.LOOKUP:
+        return mapping.points_to is Table.KUNDE
+    return mapping.converter is Converter.TEXT
+
+
+def _kundennummer(mapping: FieldMapping, value: str) -> Kundennummer:
+    try:
+        return Kundennummer(value)
+    except ValueError as error:
+        raise CannotConvert(f"in {mapping.zoho} steht keine Kundennummer") from error
+
+
 async def _kunde_of(
     session: AsyncSession, pipeline: Pipeline, mapping: FieldMapping, value: str
 ) -> str | None:
-    if mapping.converter is not Converter.LOOKUP:
-        return value
+    if mapping.converter is Converter.TEXT:
+        return _kundennummer(mapping, value)
     rows = await fetch_all(
         session,
         "SELECT ameise_key FROM link WHERE zoho_connection = :connection AND module = :module "

@@ -18,6 +18,7 @@ from sync.intent_store import Met
 from sync.link_store import Link
 from sync.matching import sure_keys
 from sync.pipelines import Pipeline
+from sync.values import Known, canonical
 from sync.vertrag_matching import match_key
 
 
@@ -42,7 +43,12 @@ async def with_records_of_intents(
         met = await met_by(
             session, pipeline, numbers=list(keys), keys=[key for some in keys.values() for key in some]
         )
-    found = {number: record for number, some in keys.items() if (record := record_of(number, some, met))}
+    kunden = {str(item.object.key): canonical(item.object.fields.get("kunde_id")) for item in unlinked}
+    found = {
+        number: record
+        for number, some in keys.items()
+        if (record := record_of(number, some, met, kunde=kunden[number]))
+    }
     return {
         number: replace(link, zoho_id=found[number]) if number in found else link
         for number, link in links.items()
@@ -62,10 +68,12 @@ def _keys_of(pipeline: Pipeline, item: Item) -> Sequence[str]:
     return [key] if key else []
 
 
-def record_of(number: str, keys: Sequence[str], met: Sequence[Met]) -> str | None:
-    """The Zoho id of the record that the Kunde was made from; None if there is none, or more than one.
+def record_of(number: str, keys: Sequence[str], met: Sequence[Met], *, kunde: Known = None) -> str | None:
+    """The Zoho id of the record that the Kunde (or the Vertrag of `kunde`) was made from; None if there is
+    none, or more than one.
 
-    An Erstanlage whose outcome is unknown made a Kunde who is surely alike and was not there before it.
+    A creation whose outcome is unknown made an object that is surely alike and was not there before it; a
+    Vertrag for the Kunde that it was posted for: two Kunden may have "beantragt" as a number.
     """
     made = {one.zoho_id for one in met if one.key == number}
     if not made:
@@ -73,5 +81,6 @@ def record_of(number: str, keys: Sequence[str], met: Sequence[Met]) -> str | Non
             one.zoho_id
             for one in met
             if one.key is None and number not in one.found_before and not one.match_keys.isdisjoint(keys)
+            if one.kunde is None or one.kunde == kunde
         }
     return made.pop() if len(made) == 1 else None

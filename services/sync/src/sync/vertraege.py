@@ -82,7 +82,7 @@ class Vertraege:
             raise Unfit(problems)
 
     async def _kunde_of(self, pipeline: Pipeline, record: Mapping[str, Any]) -> str | Park:
-        """Raises CannotConvert if the record names two."""
+        """Raises CannotConvert if the record names two, or what cannot be one."""
         async with self.once.database.tenant(pipeline.tenant) as session:
             named = await kunden_named(session, pipeline, record)
         return whose(named)

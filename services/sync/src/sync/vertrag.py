@@ -38,20 +38,12 @@ class VertragInAmeise:
 
     @property
     def fields(self) -> dict[str, Any]:
-        vertrag = self.vertrag
+        """Flat fields; what Ameise's answer does not contain is absent, so unknown."""
+        given = self.vertrag.wire()
         return {
-            "ameise_id": vertrag.id,
-            "kunde_id": vertrag.kunde,
-            "vermittler_id": vertrag.vermittler,
-            "sparte_id": vertrag.sparte,
-            "gesellschaft_id": vertrag.gesellschaft,
-            "status_id": vertrag.status,
-            "risiko": vertrag.risiko,
-            "versicherungsscheinnummer": vertrag.versicherungsscheinnummer,
-            "beitrag_netto": vertrag.beitrag.netto,
-            "zahlweise_id": vertrag.beitrag.zahlweise,
-            "beginn": vertrag.laufzeit.beginn,
-            "ablauf": vertrag.laufzeit.ablauf,
+            **_flat(given, {"ameise_id": "Id", "kunde_id": "Kunde", **FLAT}),
+            **_flat(given.get("Beitrag", {}), BEITRAG),
+            **_flat(given.get("Laufzeit", {}), LAUFZEIT),
         }
 
     async def changed(self, ameise: AmeiseClient, changes: Mapping[str, Known]) -> "VertragInAmeise":
@@ -71,6 +63,10 @@ def body_of(fields: Mapping[str, Known]) -> dict[str, Any]:
         if part := _part(fields, names):
             body[place] = part
     return body
+
+
+def _flat(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {ours: given[theirs] for ours, theirs in names.items() if theirs in given}
 
 
 def _part(fields: Mapping[str, Known], names: Mapping[str, str]) -> dict[str, Known]:

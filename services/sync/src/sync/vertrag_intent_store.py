@@ -1,7 +1,7 @@
 """Queries on the Verträge that we were about to create: committed before the POST, and their outcome."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,23 +10,27 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import fetch_all, run_sql
 from contracts.ids import new_id
+from contracts.names import Table
 from sync.intent_store import Met, Twin
+from sync.link_store import Link
 from sync.pipelines import Pipeline
 
 
 @dataclass(frozen=True, slots=True)
 class VertragIntent:
-    """A creation. Without `vertragsnummer` its outcome is not known yet; `found_before` are those of the
-    Verträge that the Kunde had before the POST."""
+    """A creation. Without `vertragsnummer` its outcome is not known yet; `match_key` is that of the number
+    that was posted; `found_before` are those of the Verträge that the Kunde had before the POST."""
 
     id: str
     kunde: str
+    match_key: str
     found_before: frozenset[str]
     age: timedelta
     vertragsnummer: str | None
 
 
-_COLUMNS = "CAST(id AS text) AS id, kunde, found_before, now() - created_at AS age, vertragsnummer"
+_COLUMNS = """CAST(id AS text) AS id, kunde, match_key, found_before, now() - created_at AS age,
+vertragsnummer"""
 
 
 async def unfinished(session: AsyncSession, pipeline: Pipeline, zoho_id: str) -> VertragIntent | None:
@@ -63,7 +67,7 @@ async def met_by(
     """The creations that became one of these Verträge, or are open and have one of these match keys."""
     rows = await fetch_all(
         session,
-        "SELECT zoho_id, vertragsnummer, found_before, match_key FROM vertrag_intent "
+        "SELECT zoho_id, vertragsnummer, found_before, match_key, kunde FROM vertrag_intent "
         "WHERE ameise_connection = :connection AND module = :module AND outcome <> 'abandoned' "
         "AND (vertragsnummer = ANY(CAST(:numbers AS text[])) "
         "OR (outcome = 'open' AND match_key = ANY(CAST(:keys AS text[]))))",
@@ -75,6 +79,7 @@ async def met_by(
             row["vertragsnummer"],
             frozenset(row["found_before"]),
             frozenset({row["match_key"]}),
+            row["kunde"],
         )
         for row in rows
     ]
@@ -106,10 +111,28 @@ async def settle(
     )  # fmt: skip
 
 
+async def settle_linked(session: AsyncSession, pipeline: Pipeline, links: Iterable[Link]) -> None:
+    """What is open about the records of these links, which were just saved, ends with them, whoever found
+    the Vertrag: a person who typed its number, or a delivery."""
+    new = [link for link in links if link.zoho_id and link.ameise_key and not link.linked]
+    if pipeline.table is not Table.VERTRAG or not new:
+        return
+    await run_sql(
+        session,
+        "UPDATE vertrag_intent i SET outcome = 'adopted', vertragsnummer = o.number "
+        "FROM unnest(CAST(:records AS text[]), CAST(:numbers AS text[])) AS o (zoho_id, number) "
+        "WHERE i.ameise_connection = :connection AND i.module = :module AND i.zoho_id = o.zoho_id "
+        "AND i.outcome = 'open'",
+        connection=pipeline.ameise_connection, module=pipeline.module,
+        records=[link.zoho_id for link in new], numbers=[link.ameise_key for link in new],
+    )  # fmt: skip
+
+
 def _intent(row: dict[str, Any]) -> VertragIntent:
     return VertragIntent(
         id=row["id"],
         kunde=row["kunde"],
+        match_key=row["match_key"],
         found_before=frozenset(row["found_before"]),
         age=row["age"],
         vertragsnummer=row["vertragsnummer"],

@@ -1,7 +1,8 @@
 """Is a Vertrag that was typed into Zoho one that its Kunde has already? Pure decisions on what was found.
 
-The Versicherungsscheinnummer says so, however it is typed. A Vertrag without one, of the same Sparte and
-Beginn, may be the same: an Antrag that has become a Vertrag meanwhile.
+The Versicherungsscheinnummer says so, however it is typed, unless Sparte or Gesellschaft speak against it. A
+Vertrag without one, of the same Sparte and Beginn, may be the same: an Antrag that has become a Vertrag
+meanwhile.
 """
 
 import hashlib
@@ -18,15 +19,21 @@ def choose_vertrag(wanted: Mapping[str, Known], candidates: Iterable[InAmeise]) 
     """One that is surely the same → adopt it. Several, or unsure ones → ask. None → create."""
     of_kunde = list(candidates)
     same = [one for one in of_kunde if _same_number(wanted, one.fields)]
-    if len(same) == 1 and _agree(wanted, same[0].fields, "gesellschaft_id"):
+    # An Antrag may have a word as its number ("beantragt"), and a Kunde may have several.
+    if len(same) == 1 and all(_agree(wanted, same[0].fields, n) for n in ("sparte_id", "gesellschaft_id")):
         return Match(adopt=same[0].key)
     possible = same or [one for one in of_kunde if _may_be(wanted, one.fields)]
     return Match(ask_about=tuple(sorted(one.key for one in possible)))
 
 
-def only_new_vertrag(wanted: Mapping[str, Known], new: Iterable[InAmeise]) -> str | None:
-    """The one that our own POST must have made, of those that were not there before it; None if unclear."""
-    alike = {one.key for one in new if _same_number(wanted, one.fields)}
+def only_new_vertrag(posted: str, new: Iterable[InAmeise], *, tenant: str) -> str | None:
+    """The one that our own POST must have made, of those that were not there before it; None if unclear.
+    `posted`: the match key of the number that was posted, since the record may have another one by now."""
+    alike = {
+        one.key
+        for one in new
+        if match_key(one.fields.get("versicherungsscheinnummer"), tenant=tenant) == posted
+    }
     return alike.pop() if len(alike) == 1 else None
 
 

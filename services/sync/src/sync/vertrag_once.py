@@ -114,7 +114,7 @@ class VertragOnce:
         if earlier is not None and earlier.vertragsnummer is not None:
             return Found(earlier.vertragsnummer, adopted=False)
         if earlier is not None:
-            return await self._look_again(pipeline, ameise, earlier, fields)
+            return await self._look_again(pipeline, ameise, earlier)
         decided, there = await self._decide(pipeline, ameise, zoho_id, kunde, fields)
         if decided is not None:
             return decided
@@ -158,13 +158,11 @@ class VertragOnce:
         await self._settle(pipeline, intent, "created", created.id)
         return Found(created.id, adopted=False)
 
-    async def _look_again(
-        self, pipeline: Pipeline, ameise: AmeiseClient, intent: VertragIntent, fields: Mapping[str, Known]
-    ) -> Creation:
-        fresh = [
-            one for one in await vertraege_of(ameise, intent.kunde) if one.key not in intent.found_before
-        ]
-        if (number := only_new_vertrag(fields, fresh)) is not None:
+    async def _look_again(self, pipeline: Pipeline, ameise: AmeiseClient, intent: VertragIntent) -> Creation:
+        there = await vertraege_of(ameise, intent.kunde)
+        fresh = [one for one in there if one.key not in intent.found_before]
+        number = only_new_vertrag(intent.match_key, fresh, tenant=pipeline.tenant)
+        if number is not None:
             await self._settle(pipeline, intent, "adopted", number)
             return Found(number, adopted=False)
         if intent.age < self.settling_time:
