@@ -104,10 +104,10 @@ async def _of_incoming(
 ) -> list[tuple[int | None, int]]:
     """Row and line of the rows read that point nowhere. They lose the hash of their line; so do those that
     point to a `rejected` row, which may not come again."""
-    table, target = read.table, column.points_to
+    table, target, targets = read.table, column.points_to, read.targets.get(column.name)
     wanted = (
         'SELECT unnest(CAST(:targets AS text[])) COLLATE "C" AS key'
-        if column.name in read.targets
+        if targets is not None
         else f'SELECT DISTINCT {column.name} COLLATE "C" AS key FROM incoming_{table} '
         f"WHERE {column.name} IS NOT NULL"
     )
@@ -129,7 +129,7 @@ async def _of_incoming(
         """,
         tenant=tenant,
         rejected=list(rejected),
-        **({"targets": read.targets[column.name]} if column.name in read.targets else {}),
+        targets=list(targets or ()),
     )
     return [(row["row"], row["line"]) for row in rows]
 

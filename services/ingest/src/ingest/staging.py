@@ -5,7 +5,7 @@
 - `unseen_<table>`: keys of the living stored rows that no known line stands for: the delivery brings them in
   another way, or not at all.
 
-One block of the file is read in a thread while PostgreSQL stores the one before.
+While PostgreSQL stores one block of the file, the next is written down for it, and the one after that read.
 """
 
 import asyncio

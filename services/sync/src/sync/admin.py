@@ -8,10 +8,8 @@ from chassis.outbox import Outbox
 from chassis.rpc import Caller, RpcClient
 from contracts.events import PipelinesCreated
 from contracts.ids import PipelineId, Uuid
-from contracts.names import System, Table
-from contracts.problems import NotConnected, NotFound
+from contracts.names import Table
 from contracts.rpc import Empty
-from contracts.rpc.auth import LIST_CONNECTIONS, Connection, ConnectionState
 from contracts.rpc.ingest import SEND_AGAIN, SendAgainRequest
 from contracts.rpc.pipeline_definition import Way
 from contracts.rpc.sync import (
@@ -20,6 +18,7 @@ from contracts.rpc.sync import (
     Pipelines,
 )
 from sync import pipeline_store
+from sync.connections import check_connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +59,6 @@ class Admin:
         async with self.database.tenant(caller.tenant) as session:
             rows = await pipeline_store.summaries(session)
         return Pipelines(pipelines=tuple(summary(row) for row in rows))
-
-
-async def check_connections(rpc: RpcClient, caller: Caller, *, ameise: Uuid, zoho: Uuid) -> None:
-    """Ask auth; raise NotFound, NotConnected unless both are this tenant's and active."""
-    reply = await rpc.call(
-        LIST_CONNECTIONS, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
-    )
-    _check_connection(reply.connections, ameise, System.AMEISE)
-    _check_connection(reply.connections, zoho, System.ZOHO)
-
-
-def _check_connection(connections: tuple[Connection, ...], wanted: Uuid, system: System) -> None:
-    found = next((c for c in connections if c.id == wanted and c.system is system), None)
-    if found is None:
-        raise NotFound(f"es gibt keine {system}-Verbindung {wanted}")
-    if found.state is not ConnectionState.ACTIVE:
-        raise NotConnected(f"die Verbindung „{found.name}“ ist nicht aktiv", remedy="bitte neu verbinden")
 
 
 def summary(row: dict[str, Any]) -> Pipeline:

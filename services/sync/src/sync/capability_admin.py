@@ -8,12 +8,10 @@ from chassis.rpc import Caller, RpcClient
 from contracts.events import CapabilitiesChanged
 from contracts.ids import Uuid
 from contracts.names import System
-from contracts.problems import NotFound
-from contracts.rpc import Empty
-from contracts.rpc.auth import LIST_CONNECTIONS
 from contracts.rpc.sync_capabilities import AmeiseCapabilities, AskCapabilities, SetCapabilities
 from sync import capability_store
 from sync.capability_store import Capabilities
+from sync.connections import connections_of, of_system
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +47,7 @@ class CapabilityAdmin:
         return _shown(request.connection, now)
 
     async def _check(self, connection: Uuid, caller: Caller) -> None:
-        reply = await self.rpc.call(
-            LIST_CONNECTIONS, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
-        )
-        if all(c.id != connection or c.system is not System.AMEISE for c in reply.connections):
-            raise NotFound(f"es gibt keine Ameise-Verbindung {connection}")
+        of_system(await connections_of(self.rpc, caller), connection, System.AMEISE)
 
 
 def _shown(connection: Uuid, found: Capabilities) -> AmeiseCapabilities:

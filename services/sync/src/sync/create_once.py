@@ -24,6 +24,7 @@ from chassis.leases import Lease
 from contracts.rpc.sync_parked import ParkedCause
 from sync import intent_store
 from sync.checks import Unfit, missing_of_new, problems_of, today_in_germany
+from sync.creation_turn import NOT_YET, creation_turn
 from sync.in_ameise import Creation, Found
 from sync.intent_store import Intent
 from sync.known_there import AmeiseKnowledge
@@ -35,7 +36,6 @@ from sync.values import Known, canonical
 from sync.work_store import Work
 from vendor.errors import Unavailable, VendorError
 
-TURN_DELAY = timedelta(milliseconds=100)
 LOOK_AGAIN_DELAY = timedelta(seconds=5)
 OUTCOME_UNKNOWN = "Ausgang der Anlage in Ameise unbekannt"
 
@@ -57,14 +57,10 @@ class CreateOnce:
         fields = await self._fields(pipeline, ameise, wanted)
         if isinstance(fields, Park):
             return fields
-        turn = await self._take_turn(pipeline, work)
-        if turn is None:
-            return Postpone(TURN_DELAY, "eine andere Anlage läuft", counts=False)
-        try:
+        async with creation_turn(self.database, pipeline, work, "erstanlage", lasting=self.lease) as turn:
+            if turn is None:
+                return NOT_YET
             return await self._in_turn(pipeline, ameise, work.object, fields, turn)
-        finally:
-            async with self.database.tenant(pipeline.tenant) as session:
-                await leases.give_back(session, turn)
 
     async def foresee(
         self, pipeline: Pipeline, ameise: AmeiseClient, zoho_id: str, wanted: Mapping[str, Known]
@@ -93,11 +89,6 @@ class CreateOnce:
         if problems := problems_of(fields, known=known, today=today_in_germany()):
             raise Unfit(problems)
         return fields
-
-    async def _take_turn(self, pipeline: Pipeline, work: Work) -> Lease | None:
-        name = f"erstanlage:{pipeline.ameise_connection}"
-        async with self.database.tenant(pipeline.tenant) as session:
-            return await leases.take(session, pipeline.tenant, name, owner=work.owner, lasting=self.lease)
 
     async def _in_turn(
         self, pipeline: Pipeline, ameise: AmeiseClient, zoho_id: str, fields: Mapping[str, Known], turn: Lease

@@ -9,10 +9,9 @@ from contracts.events import LimitsChanged
 from contracts.ids import Uuid
 from contracts.names import System
 from contracts.problems import NotFound
-from contracts.rpc import Empty
-from contracts.rpc.auth import LIST_CONNECTIONS
 from contracts.rpc.sync_limits import AskConnectionLimits, ConnectionLimits, SetConnectionLimits
 from sync import limit_store
+from sync.connections import connections_of
 from sync.limit_store import State
 from sync.limits import Terms, credits_left
 
@@ -54,10 +53,8 @@ class LimitAdmin:
         return _shown(request.connection, system, replace(before, terms=terms))
 
     async def _system_of(self, connection: Uuid, caller: Caller) -> System:
-        reply = await self.rpc.call(
-            LIST_CONNECTIONS, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
-        )
-        found = next((c for c in reply.connections if c.id == connection), None)
+        connections = await connections_of(self.rpc, caller)
+        found = next((c for c in connections if c.id == connection), None)
         if found is None:
             raise NotFound(f"es gibt keine Verbindung {connection}")
         return found.system

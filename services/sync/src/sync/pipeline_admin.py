@@ -31,7 +31,8 @@ from contracts.rpc.sync_pipelines import (
     UpdatePipeline,
 )
 from sync import pipeline_store
-from sync.admin import check_connections, summary
+from sync.admin import summary
+from sync.connections import check_connections
 from sync.definition_check import check_definition
 from sync.drift_store import told
 from sync.pipelines import Definition, Pipeline

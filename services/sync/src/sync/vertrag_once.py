@@ -16,7 +16,8 @@ from contracts.rpc.sync_parked import ParkedCause
 from sync import capability_store, vertrag_intent_store
 from sync.capability_store import Capabilities
 from sync.checks import Unfit
-from sync.create_once import LOOK_AGAIN_DELAY, OUTCOME_UNKNOWN, TURN_DELAY
+from sync.create_once import LOOK_AGAIN_DELAY, OUTCOME_UNKNOWN
+from sync.creation_turn import NOT_YET, creation_turn
 from sync.in_ameise import Creation, Found
 from sync.known_there import AmeiseKnowledge
 from sync.pipelines import Pipeline
@@ -48,14 +49,10 @@ class VertragOnce:
         unfit = await self._unfit(pipeline, ameise, fields)
         if unfit is not None:
             return unfit
-        turn = await self._take_turn(pipeline, work)
-        if turn is None:
-            return Postpone(TURN_DELAY, "eine andere Anlage läuft", counts=False)
-        try:
+        async with creation_turn(self.database, pipeline, work, "vertragsanlage", lasting=self.lease) as turn:
+            if turn is None:
+                return NOT_YET
             return await self._in_turn(pipeline, ameise, work.object, kunde, fields, turn)
-        finally:
-            async with self.database.tenant(pipeline.tenant) as session:
-                await leases.give_back(session, turn)
 
     async def foresee(
         self, pipeline: Pipeline, ameise: AmeiseClient, zoho_id: str, kunde: str, fields: Mapping[str, Known]
@@ -94,11 +91,6 @@ class VertragOnce:
         if problems := problems_of_vertrag(fields, known):
             raise Unfit(problems)
         return None
-
-    async def _take_turn(self, pipeline: Pipeline, work: Work) -> Lease | None:
-        name = f"vertragsanlage:{pipeline.ameise_connection}"
-        async with self.database.tenant(pipeline.tenant) as session:
-            return await leases.take(session, pipeline.tenant, name, owner=work.owner, lasting=self.lease)
 
     async def _in_turn(
         self,
