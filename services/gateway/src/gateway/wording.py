@@ -54,7 +54,7 @@ EVENTS = {
     "conflict_found": "Konflikt",
     "conflict_decided": "Konflikt entschieden",
     "excluded": "Durch Regel ausgenommen",
-    "adopted": "Vorhandenen Kunden übernommen",
+    "adopted": "Vorhandenen Kunden oder Vertrag übernommen",
     "work_postponed": "Verschoben",
     "work_parked": "Geparkt",
     "work_retried": "Erneut versucht",

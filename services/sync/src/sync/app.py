@@ -49,7 +49,6 @@ from sync.to_ameise import ToAmeise
 from sync.to_zoho import ToZoho
 from sync.value_admin import ValueAdmin
 from sync.vertraege import Vertraege
-from sync.vertrag_once import VertragOnce
 from sync.waiting_deletions import DeletionAdmin
 from sync.work_store import Work, WorkDirection
 from sync.workers import Dispatcher, More
@@ -79,15 +78,6 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             lease=settings.lease,
             settling_time=settings.settling_time,
             fresh_link=settings.fresh_link,
-            knowledge=knowledge,
-        )
-        vertrag_once = VertragOnce(
-            database=base.database,
-            lease=settings.lease,
-            settling_time=settings.settling_time,
-            fresh_link=settings.fresh_link,
-            knowledge=knowledge,
-            capabilities=default_capabilities(settings),
         )
         to_ameise = ToAmeise(
             database=base.database,
@@ -95,7 +85,9 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             systems=systems,
             objects={
                 Table.KUNDE: Kunden(create_once, knowledge, settings.ameise_detail_property),
-                Table.VERTRAG: Vertraege(vertrag_once, settings.kunde_awaited),
+                Table.VERTRAG: Vertraege(
+                    create_once, knowledge, default_capabilities(settings), settings.kunde_awaited
+                ),
             },
             link_base=settings.ameise_link_base,
             lease=settings.lease,
@@ -185,7 +177,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
             parked=Parked(base.database, base.outbox, base.rpc, links),
             deletions=DeletionAdmin(base.database, base.outbox, links),
-            adopting=Adopting(base.database, base.outbox, systems, settings.lease),
+            adopting=Adopting(base.database, base.outbox, to_ameise),
             people=people,
             state=State(base.database, base.rpc, systems, links, default_terms(settings)),
             values=ValueAdmin(base.database, base.rpc, systems),

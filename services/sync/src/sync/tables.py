@@ -136,8 +136,9 @@ class WorkRow(Base, table=True):
 class IntentRow(Base, table=True):
     """Committed before a POST that must not be repeated: what was found before it, and how it ended.
 
-    `match_keys` are keyed hashes of e-mail and of name with birth date. `outcome` is open, created,
-    adopted or abandoned (a person decided).
+    `match_keys` are keyed hashes: of a Kunde's e-mail and of his name with birth date, of a Vertrag's
+    Versicherungsscheinnummer. `kunde`: whose it is, of a Vertrag. `outcome` is open, created, adopted or
+    abandoned (a person decided); `ameise_key` the number of what came of it.
     """
 
     __tablename__ = "intent"  # pyright: ignore[reportAssignmentType]
@@ -146,30 +147,13 @@ class IntentRow(Base, table=True):
     tenant: str
     ameise_connection: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
     module: str
+    table_name: str
     zoho_id: str
+    kunde: str | None = None
     match_keys: list[str] = Field(sa_column=Column(JSONB, nullable=False))
     found_before: list[str] = Field(sa_column=Column(JSONB, nullable=False))
     outcome: str = "open"
-    kundennummer: str | None = None
-    created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
-
-
-class VertragIntentRow(Base, table=True):
-    """What we were about to create as a Vertrag of this Kunde, committed before the POST: as `IntentRow`.
-    `match_key` is a hash of its Versicherungsscheinnummer."""
-
-    __tablename__ = "vertrag_intent"  # pyright: ignore[reportAssignmentType]
-
-    id: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
-    tenant: str
-    ameise_connection: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
-    module: str
-    zoho_id: str
-    kunde: str
-    match_key: str
-    found_before: list[str] = Field(sa_column=Column(JSONB, nullable=False))
-    outcome: str = "open"
-    vertragsnummer: str | None = None
+    ameise_key: str | None = None
     created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
 
 
