@@ -5,8 +5,6 @@ birth date do, or the same name and e-mail with nothing against it. How much eac
 own setting.
 """
 
-import hashlib
-import hmac
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from contracts.rpc.pipeline_switches import MatchWeights
+from sync.keyed_hash import keyed_hash
 from sync.values import Known
 
 USUAL = MatchWeights()
@@ -121,12 +120,9 @@ _UNKNOWN = "unknown"
 
 
 def _keys(wanted: Mapping[str, Known], tenant: str, *about: tuple[str, Known]) -> list[str]:
-    """Hashes, keyed by the tenant, since they are kept longer than the work and serve only to be compared."""
     mail = _folded(wanted.get("email"))
     return [
-        hmac.new(
-            tenant.encode(), "\x1f".join(map(str, (kind, *name, value))).encode(), hashlib.sha256
-        ).hexdigest()
+        keyed_hash("\x1f".join(map(str, (kind, *name, value))), tenant=tenant)
         for name in sorted(_names(wanted))
         for kind, value in (*about, *([("name+email", mail)] if mail else []))
     ]

@@ -73,11 +73,12 @@ class RecordStore:
             decision = await self._in_the_way(pipeline, result)
             await self._store(pipeline, work, leased, decision, duration_ms)
 
-    async def tell(self, work: Work, *events: EventData) -> None:
-        """What must be told before something is done: if the answer gets lost, or we do, the next try does
-        not see it any more. A try that came to nothing has told it once too often."""
+    async def tell_conflict(self, work: Work, told: EventData, *, conflict: str) -> None:
+        """To be told before the value that loses is overwritten: if the answer gets lost, or we do, the next
+        try does not see it any more; if it does, it is not told again."""
         async with self.database.tenant(work.tenant) as session:
-            await self.outbox.tell(session, work.cause, *events)
+            if await work_store.note_conflict(session, work, conflict):
+                await self.outbox.tell(session, work.cause, told)
 
     async def _in_the_way(self, pipeline: Pipeline, result: Result) -> Postpone | Park:
         """What to do if the link cannot be stored, since another one is in its way."""

@@ -97,6 +97,8 @@ class WorkRow(Base, table=True):
     delete the record of an object that is gone (`deletion`). `released`: what to park for, and when a person
     overruled it.
 
+    `conflict_told`: the conflict that the last try told (`sync.conflicts.conflict_of`).
+
     Of a parked row `cause` and `details` say why (`sync.retry.Park`), `words` what the outside system said.
 
     Unique per (tenant, pipeline, direction, object): ten webhooks become one row. `asked` counts them;
@@ -128,6 +130,7 @@ class WorkRow(Base, table=True):
     details: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     candidates: list[str] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     released: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+    conflict_told: str | None = None
     lease_owner: str | None = None
     lease_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     fence: int = Field(default=0, sa_type=BigInteger)

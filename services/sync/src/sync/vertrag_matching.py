@@ -5,11 +5,10 @@ Vertrag without one, of the same Sparte and Beginn, may be the same: an Antrag t
 meanwhile.
 """
 
-import hashlib
-import hmac
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from sync.keyed_hash import keyed_hash
 from sync.matching import Candidate, Match
 from sync.values import Known, canonical, canonical_date
 
@@ -37,9 +36,9 @@ def only_new_vertrag(posted: Collection[str], new: Iterable[Candidate], *, tenan
 
 
 def match_key(number: Any, *, tenant: str) -> str | None:
-    """A hash of the Versicherungsscheinnummer, keyed by the tenant, that serves only to be compared."""
+    """A hash of the Versicherungsscheinnummer."""
     plain = _plain(number)
-    return hmac.new(tenant.encode(), plain.encode(), hashlib.sha256).hexdigest() if plain else None
+    return keyed_hash(plain, tenant=tenant) if plain else None
 
 
 def _same_number(wanted: Mapping[str, Known], found: Mapping[str, Any]) -> bool:

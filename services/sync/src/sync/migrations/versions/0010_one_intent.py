@@ -1,4 +1,4 @@
-"""Kunden and Verträge are created by the same rules: their intents are one table."""
+"""Kunden and Verträge are created by the same rules: their intents are one table. A conflict is told once."""
 
 from alembic import op
 
@@ -24,6 +24,7 @@ _STATEMENTS = (
     "ALTER TABLE intent FORCE ROW LEVEL SECURITY",
     "DROP TABLE vertrag_intent",
     "ALTER INDEX intent_kunde RENAME TO intent_key",
+    "ALTER TABLE work ADD COLUMN conflict_told text",
     "CREATE INDEX intent_kunde ON intent (tenant, coalesce(kunde, ameise_key))",
 )
 
