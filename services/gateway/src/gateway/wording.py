@@ -233,6 +233,7 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         Converter.PHONE: "Telefon",
         Converter.EMAIL: "E-Mail",
         Converter.PICKLIST: "Auswahlliste",
+        Converter.USER: "Benutzer in Zoho",
         Converter.LOOKUP: "Verweis",
         Converter.JOIN: "Verbindung",
         Converter.CONSTANT: "fester Wert",

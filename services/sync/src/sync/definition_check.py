@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from string import Formatter
 
+from contracts.ids import ZohoId
 from contracts.names import Table
 from contracts.problems import Invalid
 from contracts.rpc.pipeline_definition import Compare, Comparison, Converter, FieldMapping, ValueType, Way
 from contracts.rpc.pipeline_switches import MatchWeights, SimplrMessages
 from sync import vertrag
 from sync.kunde import ADDRESS, CONTACT, ONLY_READ, PERSON
-from sync.mapping import ONE_WAY, sources_of
+from sync.mapping import BY_VALUES, ONE_WAY, sources_of, written_of
 from sync.pipelines import Definition
 from sync.rules import as_typed, comparisons_of
 from sync.values import UNKNOWN
@@ -101,6 +102,8 @@ def _converter(mapping: FieldMapping) -> Iterable[str]:
     match mapping.converter:
         case Converter.PICKLIST if not mapping.values and mapping.default is None:
             yield "die Auswahlliste braucht Werte oder eine Vorgabe"
+        case Converter.USER if not all(ZohoId.pattern.fullmatch(user) for user in written_of(mapping)):
+            yield "ein Benutzer wird durch seine Id in Zoho genannt"
         case Converter.LOOKUP if mapping.module is None:
             yield "der Verweis braucht ein Modul"
         case Converter.JOIN if not mapping.parts:
@@ -115,8 +118,8 @@ def _converter(mapping: FieldMapping) -> Iterable[str]:
         yield "ein Kundendetail wird für sich gelesen"
     if mapping.converter is not Converter.JOIN and len(mapping.parts) > 1:
         yield "nur eine Verbindung liest mehrere Felder"
-    if mapping.converter is not Converter.PICKLIST and (mapping.values or mapping.default is not None):
-        yield "nur eine Auswahlliste hat Werte"
+    if mapping.converter not in BY_VALUES and (mapping.values or mapping.default is not None):
+        yield "nur eine Auswahlliste und Benutzer haben Werte"
 
 
 def _is_template(template: str | None) -> bool:

@@ -82,6 +82,9 @@ class Converter(StrEnum):
     EMAIL = "email"
     PICKLIST = "picklist"
     """By `values` (Ameise → Zoho); what is not in it becomes `default`, else it travels as it is."""
+    USER = "user"
+    """By `values` (Ameise → the id of a user of Zoho); what is not in it becomes `default`, else nothing is
+    written."""
     LOOKUP = "lookup"
     """The key of an object of `points_to` becomes the id of the record in `module` that it is linked to."""
     JOIN = "join"
