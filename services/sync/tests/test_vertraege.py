@@ -65,6 +65,22 @@ async def test_a_vertrag_typed_into_zoho_is_made_for_the_kunde_of_its_lookup(
     assert "4711" not in str(team.rows.events())
 
 
+async def test_what_a_new_vertrag_leaves_blank_has_defaults(team: "Team", kunde: tuple[str, str]) -> None:
+    number, contact = kunde
+    await redefine(team, MODULE, new_vertrag={"risiko": "Einfamilienhaus", "zahlweise_id": "1"})
+    first = await typed(team, contact, Risiko=None)
+    [risiko] = [f.to_ameise for f in (await preview(team, first)).fields if f.ameise == "risiko"]
+    assert risiko is not None
+    assert risiko.value == "Einfamilienhaus"
+    await team.webhook(first, MODULE)
+    await team.webhook(await typed(team, contact, Versicherungsscheinnummer="KV 1"), MODULE)
+    assert await team.idle() == []
+    made = await team.world.vertraege_of(number)
+    assert {v["Risiko"] for v in made} == {"Einfamilienhaus", "Wohnung"}
+    assert {v["Beitrag"]["Zahlweise"] for v in made} == {"1"}
+    assert (await team.world.record(first, MODULE))["Risiko"] == "Einfamilienhaus"
+
+
 async def test_the_next_delivery_meets_the_vertrag_and_changes_nothing(
     team: "Team", kunde: tuple[str, str]
 ) -> None:

@@ -14,7 +14,7 @@ and a form can be submitted twice at once. Therefore, in this order:
 5. Commit an intent with what was found, then POST.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +31,7 @@ from sync.intent_store import Intent
 from sync.matching import Candidate, Match
 from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone
+from sync.values import Known
 from sync.work_store import Work
 from vendor.errors import Rejected, Unavailable, VendorError
 
@@ -182,3 +183,9 @@ class CreateOnce:
     async def _settle(self, pipeline: Pipeline, intent: Intent, outcome: str, key: str | None) -> None:
         async with self.database.tenant(pipeline.tenant) as session:
             await intent_store.settle(session, intent, outcome=outcome, key=key)
+
+
+def complete(wanted: Mapping[str, Known], defaults: Mapping[str, str]) -> dict[str, Known]:
+    """The wanted fields, with the pipeline's defaults where they are blank."""
+    filled = {name: value for name, value in defaults.items() if not wanted.get(name)}
+    return {**wanted, **filled}

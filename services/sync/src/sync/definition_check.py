@@ -35,7 +35,8 @@ PARTS_OF_KUNDE = frozenset({Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL})
 
 def check_definition(table: Table, definition: Definition) -> None:
     """Raise Invalid with all that is wrong."""
-    wrong = [*_ends(table, definition), *(problem for find in _CHECKS for problem in find(definition))]
+    wrong = [*_ends(table, definition), *_new_objects(table, definition)]
+    wrong += [problem for find in _CHECKS for problem in find(definition)]
     if wrong:
         raise Invalid("; ".join(wrong))
 
@@ -49,10 +50,6 @@ def _ends(table: Table, definition: Definition) -> Iterable[str]:
         wanted = (m.ameise for m in definition.fields if m.way is not Way.TO_ZOHO and m.detail is None)
         refused = (name for name in wanted if name not in _WRITABLE[table])
         yield from (f"{name}: das nimmt Ameise nicht an, es geht nur nach Zoho" for name in refused)
-    if table is not Table.KUNDE and (definition.person or definition.new_kunde):
-        yield "Art der Person und Vorgaben für neue Kunden gibt es nur für Kunden"
-    if table is not Table.KUNDE and (definition.simplr, definition.matching) != _USUAL:
-        yield "Mitteilungen an neue Kunden und ihr Wiedererkennen gibt es nur für Kunden"
     for mapping in definition.fields if table is not Table.KUNDE else ():
         if mapping.detail is not None:
             yield f"{mapping.ameise}: Kundendetails gibt es nur bei Kunden"
@@ -65,6 +62,18 @@ def _ends(table: Table, definition: Definition) -> Iterable[str]:
     if table is Table.VERTRAG and all(sources_of(m) != ("kunde_id",) for m in definition.fields):
         # By it `people_store` finds the Verträge of somebody who is to be forgotten.
         yield "ein Feld muss allein kunde_id lesen: sonst ist nicht zu sagen, wessen Vertrag es ist"
+
+
+def _new_objects(table: Table, definition: Definition) -> Iterable[str]:
+    if table is not Table.KUNDE and (definition.person or definition.new_kunde):
+        yield "Art der Person und Vorgaben für neue Kunden gibt es nur für Kunden"
+    if table is not Table.VERTRAG and definition.new_vertrag:
+        yield "Vorgaben für neue Verträge gibt es nur für Verträge"
+    for who, defaults in (("Kunden", definition.new_kunde), ("Verträge", definition.new_vertrag)):
+        refused = (name for name in defaults if table in _WRITABLE and name not in _WRITABLE[table])
+        yield from (f"die Vorgabe {name} für neue {who} nimmt Ameise nicht an" for name in refused)
+    if table is not Table.KUNDE and (definition.simplr, definition.matching) != _USUAL:
+        yield "Mitteilungen an neue Kunden und ihr Wiedererkennen gibt es nur für Kunden"
 
 
 def _names(definition: Definition) -> Iterable[str]:

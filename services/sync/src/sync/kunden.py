@@ -7,12 +7,12 @@ from typing import Any
 from ameise.client import AmeiseClient
 from contracts.rpc.sync_parked import ParkedCause
 from sync.checks import Unfit, missing_of_new, problems_of, today_in_germany
-from sync.create_once import CreateOnce
+from sync.create_once import CreateOnce, complete
 from sync.in_ameise import Creation, InAmeise, NewFields
 from sync.known_there import AmeiseKnowledge
 from sync.kunde import CONTACT, WantedDetail, read_kunde
 from sync.mapping import sources_of
-from sync.new_kunde import NewKunde, complete
+from sync.new_kunde import NewKunde
 from sync.pipelines import Pipeline
 from sync.retry import Park
 from sync.values import Known

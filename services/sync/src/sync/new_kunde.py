@@ -83,9 +83,3 @@ class NewKunde:
         wanted = str(self.fields.get("email")).casefold()
         same_mail = next((m for m in mails if str(m).casefold() == wanted), None)
         return Candidate(number, {**person, "email": same_mail or (mails[0] if mails else None)})
-
-
-def complete(wanted: Mapping[str, Known], defaults: Mapping[str, str]) -> dict[str, Known]:
-    """The wanted fields, with the pipeline's defaults where they are blank."""
-    filled = {name: value for name, value in defaults.items() if not wanted.get(name)}
-    return {**wanted, **filled}

@@ -10,7 +10,7 @@ from contracts.rpc.sync_parked import ParkedCause
 from sync import capability_store
 from sync.capability_store import Capabilities
 from sync.checks import Unfit
-from sync.create_once import CreateOnce
+from sync.create_once import CreateOnce, complete
 from sync.in_ameise import Creation, InAmeise, NewFields
 from sync.known_there import AmeiseKnowledge
 from sync.lookups import kunden_named
@@ -69,7 +69,7 @@ class Vertraege:
         if isinstance(new, Park):
             return new
         found = await self.create_once.foresee(pipeline, record["id"], new)
-        return {**wanted, "kunde_id": kunde} if found is None else found
+        return {**new.fields, "kunde_id": kunde} if found is None else found
 
     async def read(self, pipeline: Pipeline, ameise: AmeiseClient, key: str) -> InAmeise | Park:  # noqa: ARG002
         try:
@@ -106,9 +106,10 @@ class Vertraege:
             raise Unfit(problems)
 
     async def _new(
-        self, pipeline: Pipeline, ameise: AmeiseClient, kunde: str, fields: Mapping[str, Known]
+        self, pipeline: Pipeline, ameise: AmeiseClient, kunde: str, wanted: Mapping[str, Known]
     ) -> NewVertrag | Park:
         """What would be made, if Ameise would take it. Raises Unfit."""
+        fields = complete(wanted, pipeline.definition.new_vertrag)
         if missing := missing_of_new_vertrag(fields):
             return Park(ParkedCause.FIELDS_MISSING, {"fields": ", ".join(missing)})
         known = await self.knowledge.about_vertrag(pipeline, ameise, fields)
