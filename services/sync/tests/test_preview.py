@@ -143,7 +143,7 @@ async def test_what_would_be_left_out_or_parked_says_why(team: "Team") -> None:
     assert {found[key].foreseen for key in ("5002", "5003", "5004")} == {Foreseen.PARKED}
     assert (found["5002"].reason or "").startswith("unklar: die Auswahlregel")
     assert (found["5003"].reason or "").startswith("abgelehnt: Email")
-    assert found["5004"].reason == "abgelehnt: ingest kennt kunde 5004 nicht"
+    assert found["5004"].reason == "abgelehnt: Kunde 5004 war in keiner Lieferung"
     [test] = await preview(team, record=await team.world.add(**ANNA, Beruf="Test"))
     assert test.foreseen is Foreseen.EXCLUDED
 
