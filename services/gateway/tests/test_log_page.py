@@ -3,6 +3,7 @@
 from contracts.actor import ActorKind
 from contracts.events import (
     DeliveryImported,
+    DeliveryUploaded,
     EventData,
     FormatChanged,
     KundeForgotten,
@@ -81,6 +82,17 @@ def test_data_of_a_newer_release_is_no_reason_to_fail():
     strange = {"outcome": "splendid", "object": "?", "system": ["sap"], "pipeline": 3}
     shown = line(data, Service.AUTH, type="brand_new", data=strange)
     assert (shown.event, shown.outcome, shown.details) == ("brand_new", Outcome.OK, "Pipeline 3")
+
+
+def test_a_person_is_named_and_a_system_is_not():
+    by_hand = line(SentAgain(counts={}), Service.INGEST, actor_kind=ActorKind.USER, actor_id="admin")
+    assert by_hand.actor == "Benutzer admin"
+    assert line(SentAgain(counts={}), Service.INGEST).actor == "Zeitplan"
+
+
+def test_one_file_is_one():
+    received = DeliveryUploaded(delivery=new_id(), files=1, bytes_=9)
+    assert line(received, Service.INGEST).details == "1 Datei"
 
 
 def test_only_the_forms_own_fields_are_kept():

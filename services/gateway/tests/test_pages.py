@@ -224,7 +224,7 @@ async def test_a_held_delivery_is_explained_and_decided_on(gateway, fake_service
     await fake_services.start()
     browser = await with_team(gateway)
     page = await browser.get(f"/teams/{TENANT}")
-    for words in ("Angehaltene Lieferung vom 24.11.2026 06:00:00", "kunde: &lt;empty&gt;", "1.234"):
+    for words in ("Angehaltene Lieferung vom 24.11.2026 06:00:00", "Kunden: &lt;empty&gt;", "1.234"):
         assert words in page
     assert "5000000001" in page
     assert "ist freigegeben" in await browser.post(f"/teams/{TENANT}/deliveries/{held.id}/release")
@@ -254,6 +254,7 @@ async def test_connecting_leads_to_the_outside_system(gateway, fake_services, fa
     assert request.system is System.AMEISE
     await browser.get(f"/oauth/callback?state={fake_auth.states[0]}&code=c")
     assert "<h1>Übersicht</h1>" in browser.html
+    assert "Zoho CRM ist verbunden." in browser.html
     page = await browser.get(f"/oauth/callback?state={fake_auth.states[0]}&code=c", status=400)
     assert "schon benutzt" in page
 
@@ -269,6 +270,7 @@ async def test_the_ftp_password_and_the_webhook_token_are_shown_when_made(gatewa
     assert "auch ohne TLS erlaubt</span>" not in browser.html
     page = await browser.post(f"/teams/{TENANT}/pipelines/1/webhook")
     assert f"{gateway.url}/api/{TENANT}/pipeline/1/trigger-from-crm" in page
+    assert f"<h1>Webhook: {a_pipeline().name}</h1>" in page
     assert f"${{!{a_pipeline().module}.Id}}" in page
 
 
@@ -375,7 +377,7 @@ async def test_a_log_that_does_not_go_back_to_the_beginning_says_so(gateway, fak
     )
     await fake_services.start()
     page = await (await with_team(gateway)).get(f"/teams/{TENANT}/log")
-    assert "1 Ereignisse; was vor dem 24.11.2026 08:15:03 war, fehlt hier" in page
+    assert "1 Ereignis; was vor dem 24.11.2026 08:15:03 war, fehlt hier" in page
     assert "Mehr als" not in page
 
 
@@ -386,6 +388,7 @@ async def test_a_log_that_does_not_go_back_to_the_beginning_says_so(gateway, fak
         ("zoho_id=x", "Zoho-Id"),
         ("von=gestern", "Von"),
         ("bis=9999-12-31", "Bis"),
+        ("von=2026-12-02&bis=2026-12-01", "Von liegt nach Bis"),
         ("ergebnis=gut", "Ergebnis"),
         ("vorgang=1", "Vorgang"),
     ],

@@ -118,8 +118,9 @@ async def switch_pipeline(request: Request, asking: PageAsking, pipeline: Pipeli
 
 @router.post("/teams/{tenant}/pipelines/{pipeline}/webhook", openapi_extra=tells(WebhookEndpointCreated))
 async def open_webhook(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
-    access = await webhooks.open_to_zoho(asking, pipeline, keep_previous=True)
-    return rendering.page(request, "webhook_access.html", team=asking, pipeline=pipeline, access=access)
+    opened = await webhooks.pipeline_of(asking, pipeline)
+    access = await webhooks.open_to_zoho(asking, opened, keep_previous=True)
+    return rendering.page(request, "webhook_access.html", team=asking, pipeline=opened, access=access)
 
 
 async def _typed(request: Request) -> dict[str, str]:

@@ -98,6 +98,7 @@ async def log(request: Request, asking: PageAsking) -> Response:
         wrong = str(error)
     else:
         part = await overview.part_of(Service.AUDIT, asking.call(SEARCH, search))
+    events = {name: words for name, words in wording.EVENTS.items() if name not in log_page.OF_NO_TEAM}
     return rendering.page(
         request,
         "log.html",
@@ -108,7 +109,7 @@ async def log(request: Request, asking: PageAsking) -> Response:
         part=part,
         lines=[log_page.line_of(event) for event in part.value.events] if part.value else [],
         is_first=after is None,
-        choices={"ereignis": wording.EVENTS, "richtung": list(Direction), "ergebnis": list(Outcome)},
+        choices={"ereignis": events, "richtung": list(Direction), "ergebnis": list(Outcome)},
     )
 
 
