@@ -1,6 +1,8 @@
 """What a person sees of an error."""
 
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from contracts.problems import Conflict
 from contracts.rpc.auth import FINISH_CONNECTION
@@ -38,3 +40,19 @@ async def test_a_refused_consent_leads_back_to_the_team_that_asked_for_it(
     assert answer.status_code == 409
     assert "Zoho CRM ist nicht verbunden." in answer.text
     assert f'href="{browser.team}">Zur Übersicht des Teams' in answer.text
+
+
+async def test_a_fault_of_ours_stands_in_the_log_under_the_number_that_the_page_tells(
+    browser_of_a_team, monkeypatch
+):
+    async def broken(*_):
+        raise RuntimeError("kaputt")
+
+    browser = await browser_of_a_team()
+    monkeypatch.setattr("gateway.tenants.listed", broken)
+    with capture_logs(processors=[merge_contextvars]) as logged:
+        answer = await browser.client.get("/teams")
+    assert answer.status_code == 500
+    [line] = [line for line in logged if line["event"] == "request.failed"]
+    assert str(line["exc_info"]) == "kaputt"
+    assert line["correlationid"] in answer.text

@@ -112,11 +112,12 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
         log.warning("request.database_away", path=request.url.path[:200])
         problem = Unavailable("Die Datenbank antwortet nicht.", remedy="Gleich noch einmal versuchen.")
         return _answer(request, problem.details(_correlationid(request)), _headers(problem))
-    log.error("request.failed", path=request.url.path[:200], exc_info=error)
     return await _on_any_error(request, error)
 
 
-async def _on_any_error(request: Request, error: Exception) -> Response:  # noqa: ARG001 (Starlette logs it)
+async def _on_any_error(request: Request, error: Exception) -> Response:
+    # uvicorn tells it too, but after the correlation id has left the context.
+    log.error("request.failed", path=request.url.path[:200], exc_info=error)
     problem = Internal(
         "Das war unser Fehler. Er steht unter der Nummer dieses Vorgangs im Log.",
         remedy="Noch einmal versuchen; bleibt es dabei, dem Betreiber die Nummer nennen.",
