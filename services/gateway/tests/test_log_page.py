@@ -50,7 +50,7 @@ def test_what_a_delivery_brought_and_what_was_sent_again_is_counted_by_table():
         Table.LAND: TableCounts(unchanged=5),
     }
     imported = line(DeliveryImported(delivery=new_id(), counts=counts), Service.INGEST)
-    assert imported.details == "Kunden: 3 neu, 2 geändert; Verträge: 1 entfallen, 4 abgelehnt"
+    assert imported.details == "Kunden: 3 neu, 2 geändert; Verträge: 1 entfallen, 4 unlesbar"
     sent = line(SentAgain(counts={Table.KUNDE: 1000, Table.VERTRAG: 0}), Service.INGEST)
     assert sent.details == "Kunden: 1000; Verträge: 0"
 

@@ -592,7 +592,7 @@ async def test_the_preview_shows_what_would_be_written_and_why(gateway, fake_ser
     assert asked == [(None, None), ("5001", None), (None, "77001")]
     assert "Das ist keine Nummer." in await browser.get(f"{address}?seite=zoho&nummer=x", status=422)
     fake_services.answer(PREVIEW, Unavailable("zoho antwortet zurzeit nicht"))
-    assert "zoho antwortet zurzeit nicht" in await browser.get(address)
+    assert "Zoho antwortet zurzeit nicht" in await browser.get(address)
 
 
 async def test_a_dry_run_is_begun_and_shown_until_it_is_over(gateway, fake_services, a_pipeline):
@@ -629,7 +629,7 @@ async def test_a_dry_run_is_begun_and_shown_until_it_is_over(gateway, fake_servi
     failed = run.model_copy(update={"state": DryRunState.FAILED, "reason": "zoho ist nicht verbunden"})
     fake_services.answer(GET_DRY_RUN, DryRunAnswer(run=failed))
     page = await browser.get(address)
-    assert "zoho ist nicht verbunden" in page
+    assert "Zoho ist nicht verbunden" in page
     assert "refresh" not in page
     await browser.post(address, status=403, csrf="")
     assert len(fake_services.requests(DRY_RUN)) == 1

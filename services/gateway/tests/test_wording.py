@@ -36,6 +36,7 @@ def test_a_known_error_code_is_put_into_words_and_another_reason_is_left():
         ("kunde: 36 von 60 Zeilen fehlen; vertrag: leer", "Kunden: 36 von 60 Zeilen fehlen; Verträge: leer"),
         ("Probleme: 9; kundenkommunikation.kunde_id zeigt in 9 Zeilen ins Leere",
          "Probleme: 9; Kontaktdaten: kunde_id zeigt in 9 Zeilen ins Leere"),
+        ("zoho bat um eine Pause", "Zoho bat um eine Pause"),
         ("abgelehnt: Kunde 4711 gibt es in Ameise nicht", "abgelehnt: Kunde 4711 gibt es in Ameise nicht"),
     ],
 )  # fmt: skip

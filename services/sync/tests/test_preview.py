@@ -213,3 +213,12 @@ async def test_who_may_not_look_and_what_cannot_be_looked_at(team: "Team") -> No
     await team.world.fault("status", "/crm/v8/Contacts", method="GET", status=500, times=20)
     with pytest.raises(Unavailable, match="zoho antwortet zurzeit nicht"):
         await preview(team, record=record)
+
+
+async def test_why_an_outside_system_is_not_asked_now_is_said(team: "Team") -> None:
+    _number, record = await linked(team)
+    await team.world.fault("status", "/crm/v8/Contacts", method="GET", status=429)
+    with pytest.raises(Unavailable):
+        await preview(team, record=record)
+    with pytest.raises(Unavailable, match="zoho bat um eine Pause"):
+        await preview(team, record=record)

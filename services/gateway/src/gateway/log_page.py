@@ -149,7 +149,7 @@ _COUNTED = {
     "new": "neu",
     "changed": "geändert",
     "gone": "entfallen",
-    "rejected": "abgelehnt",
+    "rejected": "unlesbar",
     "stopped": "gesperrt",
 }
 

@@ -278,6 +278,8 @@ _REASONS = {
 
 _TABLES = re.compile(rf"(^|; )({'|'.join(Table)})(?:: |\.)")
 """The tables that a delivery's reasons begin with: `kunde: leer`, `vertrag.kunde_id zeigt`."""
+_SYSTEMS = re.compile(r"(?<![\w.])(?:ameise|zoho)(?= [a-z])")
+"""As they stand at the beginning of a sentence of sync: `zoho bat um eine Pause`."""
 
 _RULES = {
     "file_of_no_table": "Der Dateiname gehört zu keiner Tabelle",
@@ -381,11 +383,12 @@ def event_label(name: str) -> str:
 
 
 def reason_words(reason: str | None) -> str:
-    """An OAuth2 error code in words with the code behind them; tables by what they are called; the rest of a
-    reason as it is."""
+    """An OAuth2 error code in words with the code behind them; tables and systems by what they are called;
+    the rest of a reason as it is."""
     if reason is None:
         return ""
-    return _REASONS.get(reason) or _TABLES.sub(lambda t: f"{t[1]}{label(Table(t[2]))}: ", reason)
+    named = _SYSTEMS.sub(lambda system: system[0].capitalize(), reason)
+    return _REASONS.get(reason) or _TABLES.sub(lambda t: f"{t[1]}{label(Table(t[2]))}: ", named)
 
 
 def rule_words(rule: str) -> str:
