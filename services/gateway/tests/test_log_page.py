@@ -10,13 +10,14 @@ from contracts.events import (
     ObjectAction,
     ObjectChange,
     ObjectsCompared,
+    PipelineUpdated,
     SentAgain,
     TableCounts,
     TableDownloaded,
     TokenRefreshed,
     new_event,
 )
-from contracts.ids import AmeiseKey, Kundennummer, TenantId, new_id
+from contracts.ids import AmeiseKey, Kundennummer, PipelineId, TenantId, new_id
 from contracts.names import Outcome, Service, System, Table
 from gateway.log_page import LogForm, LogLine, line_of
 
@@ -88,6 +89,15 @@ def test_a_person_is_named_and_a_system_is_not():
     by_hand = line(SentAgain(counts={}), Service.INGEST, actor_kind=ActorKind.USER, actor_id="admin")
     assert by_hand.actor == "Benutzer admin"
     assert line(SentAgain(counts={}), Service.INGEST).actor == "Zeitplan"
+
+
+def test_a_pipeline_is_called_by_its_name_as_long_as_it_is_there():
+    event = new_event(
+        PipelineUpdated(pipeline=PipelineId("3")), service=Service.SYNC, tenant=TenantId("team-eins"),
+        actor_kind=ActorKind.USER, actor_id="admin", correlationid=new_id(),
+    )  # fmt: skip
+    assert line_of(event, {"3": "Vertrag"}).details == "Pipeline „Vertrag“"
+    assert line_of(event, {"1": "Kunde"}).details == "Pipeline 3"
 
 
 def test_one_file_is_one():

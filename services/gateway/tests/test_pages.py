@@ -319,8 +319,9 @@ async def test_a_problem_of_a_service_is_a_page(gateway, fake_services):
     assert "Nicht gefunden" in await browser.get("/teams/unbekannt", status=404)
 
 
-async def test_the_log_is_filtered_by_its_form_and_paged(gateway, fake_services):
+async def test_the_log_is_filtered_by_its_form_and_paged(gateway, fake_services, a_pipeline):
     event = an_event()
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(name="Kunden <A>"),)))
     fake_services.answer(
         SEARCH, LogPage(events=(event,), total=1234, total_is_exact=False, next_page="weiter/=&")
     )
@@ -337,7 +338,7 @@ async def test_the_log_is_filtered_by_its_form_and_paged(gateway, fake_services)
     assert search.filter.zoho_id is None
     assert "Mehr als 1.234 Ereignisse" in page
     assert "Nach Ameise geschrieben" in page
-    assert "Felder: ort, plz" in page
+    assert "Felder: ort, plz; Pipeline „Kunden &lt;A&gt;“" in page
     assert "after=weiter%2F%3D%26" in page
     await browser.get(f"/teams/{TENANT}/log?after=weiter")
     assert fake_services.requests(SEARCH)[-1].after == "weiter"

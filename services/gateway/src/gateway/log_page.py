@@ -102,8 +102,11 @@ class LogLine:
     correlationid: str
 
 
-def line_of(event: Event) -> LogLine:
-    """`event` in words; what a newer release added to its data is left out."""
+def line_of(event: Event, pipelines: Mapping[str, str] | None = None) -> LogLine:
+    """`event` in words; what a newer release added to its data is left out.
+
+    `pipelines`: names by id; one that is not there, since it was deleted, keeps its number.
+    """
     data = event.data
     changed = mapping_of(data.get("object"))
     return LogLine(
@@ -117,12 +120,12 @@ def line_of(event: Event) -> LogLine:
         object=_object_words(changed),
         key=changed.get("key") or data.get("kunde"),
         zoho_id=data.get("zoho_id"),
-        details="; ".join(_details(data, changed)),
+        details="; ".join(_details(data, changed, pipelines or {})),
         correlationid=event.correlationid,
     )
 
 
-def _details(data: dict[str, Any], changed: dict[str, Any]) -> list[str]:
+def _details(data: dict[str, Any], changed: dict[str, Any], pipelines: Mapping[str, str]) -> list[str]:
     words: list[str] = []
     if system := _member(System, data.get("system")):
         words.append(label(system))
@@ -141,7 +144,7 @@ def _details(data: dict[str, Any], changed: dict[str, Any]) -> list[str]:
     if files := data.get("files"):
         words.append(f"{files} Datei{'en' if files != 1 else ''}")
     if pipeline := data.get("pipeline"):
-        words.append(f"Pipeline {pipeline}")
+        words.append(f"Pipeline „{pipelines[pipeline]}“" if pipeline in pipelines else f"Pipeline {pipeline}")
     return words
 
 
