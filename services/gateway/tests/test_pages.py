@@ -122,6 +122,17 @@ async def test_signing_in_is_told_and_signing_out_ends_it(gateway):
     assert "<h1>Anmelden</h1>" in await browser.get("/teams")
 
 
+async def test_who_had_to_sign_in_gets_to_the_page_that_he_asked_for(gateway):
+    browser = await with_team(gateway)
+    await browser.post("/logout")
+    await browser.get(f"/teams/{TENANT}/log?nummer=5001")
+    await browser.post("/login", user="admin", password=PASSWORD)
+    assert 'name="nummer" value="5001"' in browser.html
+    await browser.post("/logout")
+    assert "<h1>Anmelden</h1>" in await browser.post(f"/teams/{TENANT}/dailyup")
+    assert "<h1>Teams</h1>" in await browser.post("/login", user="admin", password=PASSWORD)
+
+
 async def test_the_cookie_is_kept_from_scripts_and_other_sites(start_gateway):
     gateway = await start_gateway(public_url="https://mvp.example")
     answer = await (await gateway.client()).get("/login")

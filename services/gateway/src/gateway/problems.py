@@ -16,6 +16,7 @@ from chassis.database import is_unreachable
 from contracts.problems import Internal, Invalid, NotFound, Problem, ProblemDetails, Unavailable
 from gateway import rendering
 from gateway.faults import fault_words
+from gateway.session import remember_page
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -75,6 +76,7 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 
 
 async def _on_sign_in_needed(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    remember_page(request)
     return RedirectResponse("/login", status_code=HTTPStatus.SEE_OTHER)
 
 
