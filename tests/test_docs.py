@@ -1,6 +1,7 @@
 """The documents: links lead somewhere, generated pages are fresh, and nothing of one machine is in them."""
 
 import importlib.util
+import inspect
 import re
 import subprocess
 from pathlib import Path
@@ -9,7 +10,9 @@ from types import ModuleType
 import pytest
 
 from contracts.events import EVENT_TYPES
-from gateway.wording import EVENTS
+from gateway.wording import EVENTS, erased_words
+from ingest import forgetting
+from sync import people_store
 from sync.parked_words import Kind
 from sync.templates import BUILT_IN
 
@@ -117,6 +120,14 @@ def test_the_handbook_names_every_module_and_field_that_the_built_in_pipelines_e
     page = (HANDBUCH / "erste-schritte.md").read_text()
     names = {name for built_in in BUILT_IN for name in (built_in.module, *built_in.definition.zoho_fields)}
     assert sorted(name for name in names - {"Modified_Time", "Modified_By"} if f"`{name}`" not in page) == []
+
+
+def test_the_receipt_of_a_forgotten_kunde_names_every_place_in_german() -> None:
+    source = inspect.getsource(people_store.erase) + inspect.getsource(forgetting)
+    places = set(re.findall(r'"([a-z_]+)": (?:await|original)|erased\["([a-z]+)"\]', source))
+    names = {of_sync or of_ingest for of_sync, of_ingest in places}
+    assert {"link", "intent", "original_rows", "history"} <= names
+    assert sorted(name for name in names if erased_words(name) == name) == []
 
 
 def test_operations_names_every_metric() -> None:

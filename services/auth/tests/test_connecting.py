@@ -49,7 +49,7 @@ async def test_until_consent_it_is_connecting(team: "Team") -> None:
 async def test_a_state_that_was_never_given_out_is_refused(team: "Team", org: str) -> None:
     _, url = await team.start(System.ZOHO)
     redirect = await team.vendors.consent(url, world=org)
-    with pytest.raises(Invalid, match="not begun here by you"):
+    with pytest.raises(Invalid, match="nicht hier und von Ihnen begonnen"):
         await team.finish(redirect.model_copy(update={"state": "x" * 43}))
 
 
@@ -58,7 +58,7 @@ async def test_another_teams_state_is_refused_and_stays_good_for_its_own(
 ) -> None:
     _, url = await team.start(System.ZOHO)
     redirect = await team.vendors.consent(url, world=org)
-    with pytest.raises(Invalid, match="not begun here by you"):
+    with pytest.raises(Invalid, match="nicht hier und von Ihnen begonnen"):
         await team_of(TenantId("hamburg")).finish(redirect)
     assert (await team.finish(redirect)).state is ConnectionState.ACTIVE
 
@@ -66,7 +66,7 @@ async def test_another_teams_state_is_refused_and_stays_good_for_its_own(
 async def test_a_colleagues_state_is_refused(team: "Team", org: str) -> None:
     _, url = await team.start(System.ZOHO)
     redirect = await team.vendors.consent(url, world=org)
-    with pytest.raises(Invalid, match="not begun here by you"):
+    with pytest.raises(Invalid, match="nicht hier und von Ihnen begonnen"):
         await team.finish(redirect, user="bernd")
 
 
@@ -74,7 +74,7 @@ async def test_a_state_is_good_once(team: "Team", org: str) -> None:
     _, url = await team.start(System.ZOHO)
     redirect = await team.vendors.consent(url, world=org)
     await team.finish(redirect)
-    with pytest.raises(Invalid, match="finished before"):
+    with pytest.raises(Invalid, match="schon abgeschlossen"):
         await team.finish(redirect)
 
 
@@ -82,7 +82,7 @@ async def test_a_state_is_good_for_ten_minutes(team: "Team", org: str, rows: "Ro
     _, url = await team.start(System.ZOHO)
     redirect = await team.vendors.consent(url, world=org)
     await rows.change("UPDATE sign_in SET expires_at = expires_at - interval '10 minutes'")
-    with pytest.raises(Invalid, match="longer than 10 minutes"):
+    with pytest.raises(Invalid, match="länger als 10 Minuten"):
         await team.finish(redirect)
 
 
@@ -117,7 +117,7 @@ async def test_the_client_secret_goes_to_no_server_that_the_browser_names(
     _, url = await team.start(System.ZOHO)
     redirect = await team.vendors.consent(url, world=org)
     before = await team.vendors.token_calls(System.ZOHO)
-    with pytest.raises(Conflict, match="no accounts server of Zoho"):
+    with pytest.raises(Conflict, match="kein Anmeldeserver von Zoho"):
         await team.finish(redirect.model_copy(update={"accounts_server": "https://zoho.example"}))
     assert await team.vendors.token_calls(System.ZOHO) == before
 
@@ -175,7 +175,7 @@ async def test_a_connection_that_is_not_there_or_another_teams_cannot_be_reconne
     for asking, connection in ((team, new_id()), (team_of(TenantId("hamburg")), ours.id)):
         with pytest.raises(NotFound):
             await asking.start(System.ZOHO, connection)
-    with pytest.raises(Invalid, match="leads to zoho"):
+    with pytest.raises(Invalid, match="führt zu Zoho CRM, nicht zu Ameise"):
         await team.start(System.AMEISE, ours.id)
 
 

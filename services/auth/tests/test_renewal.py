@@ -109,7 +109,7 @@ def test_pauses_grow() -> None:
 
 def test_after_too_many_requests_the_whole_window_is_waited_for() -> None:
     found = meaning(Refused("Access Denied", TOO_MANY), now=NOW, failures=0, jitter=0)
-    assert found == Wait(NOW + LOCKED_PAUSE, "too many token requests")
+    assert found == Wait(NOW + LOCKED_PAUSE, "zu viele Anfragen nach Token")
 
 
 def test_tokens_are_a_renewal_and_do_not_show_themselves() -> None:

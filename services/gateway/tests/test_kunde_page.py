@@ -83,7 +83,9 @@ async def test_what_is_held_comes_as_a_file(browser, gateway, fake_services):
     assert large.json() == {"ingest": "x" * 600_000, "sync": {"link": [{"id": 1}]}}
     fake_services.answer(SYNC_INFORM, NotFound("Über diesen Kunden ist nichts gespeichert."))
     fake_services.answer(INFORM, NotFound("Über diesen Kunden ist nichts gespeichert."))
-    assert "nichts gespeichert" in await browser.get(f"{PAGE}/information", status=404)
+    page = await browser.get(f"{PAGE}/information", status=404)
+    assert "nichts gespeichert" in page
+    assert "Endgültig löschen" in page
 
 
 @pytest.mark.parametrize(
@@ -136,3 +138,12 @@ async def test_the_stop_is_lifted(browser, fake_services):
     assert "darf ihn wieder bringen" in await browser.post(f"{PAGE}/lift-stop", zoho_ids="4711, 4712")
     assert [request.zoho_ids for request in fake_services.requests(SYNC_LIFT_STOP)] == [("4711", "4712")]
     assert [request.kunde for request in fake_services.requests(LIFT_STOP)] == [KUNDE]
+
+
+async def test_that_no_stop_is_there_to_be_lifted_is_said_on_the_page(browser, fake_services):
+    for rpc in (LIFT_STOP, SYNC_LIFT_STOP):
+        fake_services.answer(rpc, NotFound("Dieser Kunde steht auf keiner Sperrliste."))
+    await browser.get(PAGE)
+    page = await browser.post(f"{PAGE}/lift-stop", status=404)
+    assert "auf keiner Sperrliste" in page
+    assert "Endgültig löschen" in page

@@ -3,19 +3,21 @@
 from contracts.actor import ActorKind
 from contracts.events import (
     DeliveryImported,
+    DeliveryUploaded,
     EventData,
     FormatChanged,
     KundeForgotten,
     ObjectAction,
     ObjectChange,
     ObjectsCompared,
+    PipelineUpdated,
     SentAgain,
     TableCounts,
     TableDownloaded,
     TokenRefreshed,
     new_event,
 )
-from contracts.ids import AmeiseKey, Kundennummer, TenantId, new_id
+from contracts.ids import AmeiseKey, Kundennummer, PipelineId, TenantId, new_id
 from contracts.names import Outcome, Service, System, Table
 from gateway.log_page import LogForm, LogLine, line_of
 
@@ -49,7 +51,7 @@ def test_what_a_delivery_brought_and_what_was_sent_again_is_counted_by_table():
         Table.LAND: TableCounts(unchanged=5),
     }
     imported = line(DeliveryImported(delivery=new_id(), counts=counts), Service.INGEST)
-    assert imported.details == "Kunden: 3 neu, 2 geändert; Verträge: 1 entfallen, 4 abgelehnt"
+    assert imported.details == "Kunden: 3 neu, 2 geändert; Verträge: 1 entfallen, 4 unlesbar"
     sent = line(SentAgain(counts={Table.KUNDE: 1000, Table.VERTRAG: 0}), Service.INGEST)
     assert sent.details == "Kunden: 1000; Verträge: 0"
 
@@ -81,6 +83,26 @@ def test_data_of_a_newer_release_is_no_reason_to_fail():
     strange = {"outcome": "splendid", "object": "?", "system": ["sap"], "pipeline": 3}
     shown = line(data, Service.AUTH, type="brand_new", data=strange)
     assert (shown.event, shown.outcome, shown.details) == ("brand_new", Outcome.OK, "Pipeline 3")
+
+
+def test_a_person_is_named_and_a_system_is_not():
+    by_hand = line(SentAgain(counts={}), Service.INGEST, actor_kind=ActorKind.USER, actor_id="admin")
+    assert by_hand.actor == "Benutzer admin"
+    assert line(SentAgain(counts={}), Service.INGEST).actor == "Zeitplan"
+
+
+def test_a_pipeline_is_called_by_its_name_as_long_as_it_is_there():
+    event = new_event(
+        PipelineUpdated(pipeline=PipelineId("3")), service=Service.SYNC, tenant=TenantId("team-eins"),
+        actor_kind=ActorKind.USER, actor_id="admin", correlationid=new_id(),
+    )  # fmt: skip
+    assert line_of(event, {"3": "Vertrag"}).details == "Pipeline „Vertrag“"
+    assert line_of(event, {"1": "Kunde"}).details == "Pipeline 3"
+
+
+def test_one_file_is_one():
+    received = DeliveryUploaded(delivery=new_id(), files=1, bytes_=9)
+    assert line(received, Service.INGEST).details == "1 Datei"
 
 
 def test_only_the_forms_own_fields_are_kept():

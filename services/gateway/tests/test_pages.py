@@ -122,6 +122,17 @@ async def test_signing_in_is_told_and_signing_out_ends_it(gateway):
     assert "<h1>Anmelden</h1>" in await browser.get("/teams")
 
 
+async def test_who_had_to_sign_in_gets_to_the_page_that_he_asked_for(gateway):
+    browser = await with_team(gateway)
+    await browser.post("/logout")
+    await browser.get(f"/teams/{TENANT}/log?nummer=5001")
+    await browser.post("/login", user="admin", password=PASSWORD)
+    assert 'name="nummer" value="5001"' in browser.html
+    await browser.post("/logout")
+    assert "<h1>Anmelden</h1>" in await browser.post(f"/teams/{TENANT}/dailyup")
+    assert "<h1>Teams</h1>" in await browser.post("/login", user="admin", password=PASSWORD)
+
+
 async def test_the_cookie_is_kept_from_scripts_and_other_sites(start_gateway):
     gateway = await start_gateway(public_url="https://mvp.example")
     answer = await (await gateway.client()).get("/login")
@@ -224,7 +235,7 @@ async def test_a_held_delivery_is_explained_and_decided_on(gateway, fake_service
     await fake_services.start()
     browser = await with_team(gateway)
     page = await browser.get(f"/teams/{TENANT}")
-    for words in ("Angehaltene Lieferung vom 24.11.2026 06:00:00", "kunde: &lt;empty&gt;", "1.234"):
+    for words in ("Angehaltene Lieferung vom 24.11.2026 06:00:00", "Kunden: &lt;empty&gt;", "1.234"):
         assert words in page
     assert "5000000001" in page
     assert "ist freigegeben" in await browser.post(f"/teams/{TENANT}/deliveries/{held.id}/release")
@@ -254,6 +265,7 @@ async def test_connecting_leads_to_the_outside_system(gateway, fake_services, fa
     assert request.system is System.AMEISE
     await browser.get(f"/oauth/callback?state={fake_auth.states[0]}&code=c")
     assert "<h1>Übersicht</h1>" in browser.html
+    assert "Zoho CRM ist verbunden." in browser.html
     page = await browser.get(f"/oauth/callback?state={fake_auth.states[0]}&code=c", status=400)
     assert "schon benutzt" in page
 
@@ -269,6 +281,7 @@ async def test_the_ftp_password_and_the_webhook_token_are_shown_when_made(gatewa
     assert "auch ohne TLS erlaubt</span>" not in browser.html
     page = await browser.post(f"/teams/{TENANT}/pipelines/1/webhook")
     assert f"{gateway.url}/api/{TENANT}/pipeline/1/trigger-from-crm" in page
+    assert f"<h1>Webhook: {a_pipeline().name}</h1>" in page
     assert f"${{!{a_pipeline().module}.Id}}" in page
 
 
@@ -317,8 +330,9 @@ async def test_a_problem_of_a_service_is_a_page(gateway, fake_services):
     assert "Nicht gefunden" in await browser.get("/teams/unbekannt", status=404)
 
 
-async def test_the_log_is_filtered_by_its_form_and_paged(gateway, fake_services):
+async def test_the_log_is_filtered_by_its_form_and_paged(gateway, fake_services, a_pipeline):
     event = an_event()
+    fake_services.answer(LIST_PIPELINES, Pipelines(pipelines=(a_pipeline(name="Kunden <A>"),)))
     fake_services.answer(
         SEARCH, LogPage(events=(event,), total=1234, total_is_exact=False, next_page="weiter/=&")
     )
@@ -335,7 +349,7 @@ async def test_the_log_is_filtered_by_its_form_and_paged(gateway, fake_services)
     assert search.filter.zoho_id is None
     assert "Mehr als 1.234 Ereignisse" in page
     assert "Nach Ameise geschrieben" in page
-    assert "Felder: ort, plz" in page
+    assert "Felder: ort, plz; Pipeline „Kunden &lt;A&gt;“" in page
     assert "after=weiter%2F%3D%26" in page
     await browser.get(f"/teams/{TENANT}/log?after=weiter")
     assert fake_services.requests(SEARCH)[-1].after == "weiter"
@@ -375,7 +389,7 @@ async def test_a_log_that_does_not_go_back_to_the_beginning_says_so(gateway, fak
     )
     await fake_services.start()
     page = await (await with_team(gateway)).get(f"/teams/{TENANT}/log")
-    assert "1 Ereignisse; was vor dem 24.11.2026 08:15:03 war, fehlt hier" in page
+    assert "1 Ereignis; was vor dem 24.11.2026 08:15:03 war, fehlt hier" in page
     assert "Mehr als" not in page
 
 
@@ -386,6 +400,7 @@ async def test_a_log_that_does_not_go_back_to_the_beginning_says_so(gateway, fak
         ("zoho_id=x", "Zoho-Id"),
         ("von=gestern", "Von"),
         ("bis=9999-12-31", "Bis"),
+        ("von=2026-12-02&bis=2026-12-01", "Von liegt nach Bis"),
         ("ergebnis=gut", "Ergebnis"),
         ("vorgang=1", "Vorgang"),
     ],
@@ -595,7 +610,7 @@ async def test_the_preview_shows_what_would_be_written_and_why(gateway, fake_ser
     assert asked == [(None, None), ("5001", None), (None, "77001")]
     assert "Das ist keine Nummer." in await browser.get(f"{address}?seite=zoho&nummer=x", status=422)
     fake_services.answer(PREVIEW, Unavailable("zoho antwortet zurzeit nicht"))
-    assert "zoho antwortet zurzeit nicht" in await browser.get(address)
+    assert "Zoho antwortet zurzeit nicht" in await browser.get(address)
 
 
 async def test_a_dry_run_is_begun_and_shown_until_it_is_over(gateway, fake_services, a_pipeline):
@@ -632,7 +647,7 @@ async def test_a_dry_run_is_begun_and_shown_until_it_is_over(gateway, fake_servi
     failed = run.model_copy(update={"state": DryRunState.FAILED, "reason": "zoho ist nicht verbunden"})
     fake_services.answer(GET_DRY_RUN, DryRunAnswer(run=failed))
     page = await browser.get(address)
-    assert "zoho ist nicht verbunden" in page
+    assert "Zoho ist nicht verbunden" in page
     assert "refresh" not in page
     await browser.post(address, status=403, csrf="")
     assert len(fake_services.requests(DRY_RUN)) == 1

@@ -10,7 +10,7 @@ from contracts.ids import AmeiseKey, Kundennummer, PipelineId, TenantId, ZohoId,
 from contracts.names import Service, System, Table
 from contracts.problems import NotFound, Unavailable
 from contracts.rpc.audit import SEARCH, LogPage
-from contracts.rpc.auth import LIST_CONNECTIONS, Connections
+from contracts.rpc.auth import LIST_CONNECTIONS, Connections, ConnectionState
 from contracts.rpc.ingest import OBJECT_AS_OF, ObjectAsOf, Presence
 from contracts.rpc.pipeline_definition import FieldMapping, PipelineDefinition
 from contracts.rpc.sync import LIST_PIPELINES, Pipelines
@@ -99,6 +99,21 @@ async def test_the_state_shows_pipelines_and_what_zoho_still_gives(browser):
     ):  # fmt: skip
         assert words in page
     assert page.count("Grenzen speichern") == 1  # Ameise has none
+
+
+async def test_a_connection_that_waits_for_a_person_says_so(browser, fake_services, a_connection):
+    waits = a_connection(system=System.AMEISE, state=ConnectionState.RECONNECT_NEEDED)
+    able = AmeiseCapabilities(connection=waits.id, creates_vertraege=True, changes_vertraege=False)
+    calm = ConnectionLimits(
+        connection=waits.id, system=System.AMEISE, daily_credits=1, share_percent=1, simultaneous_calls=1,
+        bulk_write_allowed=False, credits_spent=0, credits_left=0,
+    )  # fmt: skip
+    fake_services.answer(LIST_CONNECTIONS, Connections(connections=(waits,)))
+    fake_services.answer(CAPABILITIES, able)
+    fake_services.answer(CONNECTION_LIMITS, calm)
+    page = await browser.get("/state")
+    assert "nimmt unsere Anmeldung nicht mehr an" in page
+    assert "Keine Störung" not in page
 
 
 async def test_an_admin_changes_the_limits_of_a_connection(browser, fake_services, zoho):

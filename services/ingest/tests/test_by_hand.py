@@ -98,7 +98,11 @@ async def test_a_held_delivery_ends_the_command_with_a_failure(
 
 
 @pytest.mark.parametrize(
-    ("tenant", "words"), [("unbekannt", "knows no team unbekannt"), ("Nicht.Gut", "is no TenantId")]
+    ("tenant", "words"),
+    [
+        ("unbekannt", "knows no team unbekannt: set up its way in for blau direkt first"),
+        ("Nicht.Gut", "is no TenantId"),
+    ],
 )
 async def test_a_team_that_does_not_exist_gets_no_delivery(
     ingest: Any, kit: Any, typed: Any, tmp_path: Path, tenant: str, words: str

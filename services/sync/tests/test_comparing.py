@@ -161,7 +161,7 @@ async def test_what_ingest_no_longer_knows_is_looked_at(team: "Team") -> None:
     del team.ingest.objects[Table.KUNDE, "5001"]
     assert (await compare(team)).counts == {Difference.UNKNOWN: 2}
     parked = await team.idle()
-    assert {row["reason"] for row in parked} == {"abgelehnt: ingest kennt kunde 5001 nicht"}
+    assert {row["reason"] for row in parked} == {"abgelehnt: Kunde 5001 war in keiner Lieferung"}
 
 
 async def test_an_ingest_that_lost_everything_makes_no_work(

@@ -35,7 +35,7 @@ async def test_a_number_that_somebody_changed_in_zoho_is_parked_once(team: "Team
     [parked] = team.rows.parked()
     assert parked["object"] == contact
     assert (
-        parked["reason"] == f"unklar: verknüpft mit kunde {number}, in Kundennummer steht aber etwas anderes"
+        parked["reason"] == f"unklar: verknüpft mit Kunde {number}, in Kundennummer steht aber etwas anderes"
     )
     assert len(team.rows.events("work_parked")) == 1
     assert (await team.world.record(contact))["Kundennummer"] == "5999999"

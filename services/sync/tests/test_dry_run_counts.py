@@ -39,7 +39,7 @@ def test_reasons_name_no_object_and_do_not_grow_without_end() -> None:
     for length in range(2 * MOST_REASONS):
         tally.add_reason(Park(ParkedCause.VALUE_UNFIT, {"problem": f"ort: {length} Zeichen"}))
     parked = tally.counts().parked
-    assert parked["abgelehnt: ingest kennt das Objekt nicht mehr"] == 3
+    assert parked["abgelehnt: das Objekt war in keiner Lieferung"] == 3
     assert len(parked) == MOST_REASONS + 1
     assert sum(parked.values()) == 3 + 2 * MOST_REASONS
     assert parked[OTHER_REASONS] == MOST_REASONS + 1

@@ -58,5 +58,5 @@ def test_what_somebody_is_at_work_on_is_left_out() -> None:
 
 def test_what_somebody_typed_is_not_quoted() -> None:
     [doubt] = doubts(PIPELINE, {"11": "anna@example.org"}, by_id={"11": LINK}, by_key={}).values()
-    reason = "unklar: verknüpft mit kunde 5001, in Kundennummer steht aber etwas anderes"
+    reason = "unklar: verknüpft mit Kunde 5001, in Kundennummer steht aber etwas anderes"
     assert doubt.parked.reason == reason

@@ -35,3 +35,9 @@ def test_details_stand_in_the_sentence() -> None:
     details = {"kunde": "5001", "zoho_id": "77"}
     assert german(ParkedCause.KUNDE_TAKEN, details) == "unklar: Kunde 5001 gehört schon zu Datensatz 77"
     assert english(ParkedCause.KUNDE_TAKEN, details) == "unsure: Kunde 5001 belongs to record 77 already"
+
+
+def test_a_table_is_a_german_noun_in_a_german_reason_only():
+    details = {"table": "vertrag", "key": "77"}
+    assert german(ParkedCause.OBJECT_UNKNOWN, details) == "abgelehnt: Vertrag 77 war in keiner Lieferung"
+    assert english(ParkedCause.OBJECT_UNKNOWN, details) == "refused: ingest does not know vertrag 77"

@@ -115,6 +115,21 @@ async def test_a_changed_definition_judges_everything_anew(team: "Team") -> None
     assert judged == [{"outcome": "excluded"}]
 
 
+async def test_a_definition_that_is_changed_back_judges_anew_what_was_parked_in_between(team: "Team") -> None:
+    team.ingest.put(Table.KUNDE, "5001", {"nachname": "Groß", "juristische_person": False})
+    await team.chunk(Table.KUNDE, ["5001"])
+    await team.idle()
+    mistyped = {"field": "plzz", "compare": "begins_with", "value": "2"}
+    after = await changed(team, await looked_at(team, contacts(team)), ameise_rule=mistyped)
+    await team.chunk(Table.KUNDE, ["5001"])
+    assert [parked["cause"] for parked in await team.idle()] == ["rule_undecided"]
+    asked = len(team.ingest.asked_again)
+    await changed(team, after, ameise_rule=None)
+    assert team.ingest.asked_again[asked:] == [(Table.KUNDE,)]
+    await team.chunk(Table.KUNDE, ["5001"])
+    assert await team.idle() == []
+
+
 async def test_two_who_change_at_once_do_not_overwrite_each_other(team: "Team") -> None:
     before = await looked_at(team, contacts(team))
     await changed(team, before, policy="zoho")

@@ -143,7 +143,7 @@ async def test_what_would_be_left_out_or_parked_says_why(team: "Team") -> None:
     assert {found[key].foreseen for key in ("5002", "5003", "5004")} == {Foreseen.PARKED}
     assert (found["5002"].reason or "").startswith("unklar: die Auswahlregel")
     assert (found["5003"].reason or "").startswith("abgelehnt: Email")
-    assert found["5004"].reason == "abgelehnt: ingest kennt kunde 5004 nicht"
+    assert found["5004"].reason == "abgelehnt: Kunde 5004 war in keiner Lieferung"
     [test] = await preview(team, record=await team.world.add(**ANNA, Beruf="Test"))
     assert test.foreseen is Foreseen.EXCLUDED
 
@@ -212,4 +212,13 @@ async def test_who_may_not_look_and_what_cannot_be_looked_at(team: "Team") -> No
     _number, record = await linked(team)
     await team.world.fault("status", "/crm/v8/Contacts", method="GET", status=500, times=20)
     with pytest.raises(Unavailable, match="zoho antwortet zurzeit nicht"):
+        await preview(team, record=record)
+
+
+async def test_why_an_outside_system_is_not_asked_now_is_said(team: "Team") -> None:
+    _number, record = await linked(team)
+    await team.world.fault("status", "/crm/v8/Contacts", method="GET", status=429)
+    with pytest.raises(Unavailable):
+        await preview(team, record=record)
+    with pytest.raises(Unavailable, match="zoho bat um eine Pause"):
         await preview(team, record=record)

@@ -159,7 +159,7 @@ async def test_zoho_away_is_waited_for_and_each_row_counts_its_attempts(team: "T
 async def test_what_ingest_does_not_know_is_parked(team: "Team") -> None:
     await team.ask_for(Table.KUNDE, "5001")
     parked = await team.idle()
-    assert {row["reason"] for row in parked} == {"abgelehnt: ingest kennt kunde 5001 nicht"}
+    assert {row["reason"] for row in parked} == {"abgelehnt: Kunde 5001 war in keiner Lieferung"}
 
 
 async def test_what_was_edited_since_a_write_whose_answer_was_lost_stays_and_goes_to_ameise(

@@ -39,6 +39,7 @@ Res = TypeVar("Res", bound=RpcModel)
 CONCURRENCY = 64
 """Requests to one RPC that a process answers at the same time; without it a slow one blocks the others."""
 
+_LATER = "Gleich noch einmal versuchen."
 _RANK = {Role.USER: 0, Role.ADMIN: 1, Role.SYSTEM: 2}
 
 serving_seconds = Histogram("rpc_serving_seconds", "Time to answer an RPC", ["rpc", "result"])
@@ -171,11 +172,12 @@ class RpcClient:
         try:
             answer = await self._client.request(rpc.subject, body, timeout=rpc.timeout.total_seconds())
         except NoRespondersError as error:
-            raise Unavailable(f"{rpc.service} is not running", remedy="try again in a moment") from error
+            raise Unavailable(f"Der Dienst {rpc.service} läuft gerade nicht.", remedy=_LATER) from error
         except (NatsError, TimeoutError, OSError) as error:
+            seconds = rpc.timeout.total_seconds()
             raise Unavailable(
-                f"{rpc.service} did not answer {rpc.name} in {rpc.timeout.total_seconds():.0f} s",
-                remedy="try again in a moment",
+                f"Der Dienst {rpc.service} hat {rpc.name} in {seconds:.0f} s nicht beantwortet.",
+                remedy=_LATER,
             ) from error
         try:
             reply = _reply_of(rpc.reply).model_validate_json(answer.data)

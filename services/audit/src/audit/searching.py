@@ -69,7 +69,8 @@ class Searching:
 
 def _away() -> Unavailable:
     return Unavailable(
-        "the Aktivitätslog's store (OpenSearch) does not answer", remedy="try again in a moment"
+        "Der Speicher des Aktivitätslogs (OpenSearch) antwortet nicht.",
+        remedy="Gleich noch einmal versuchen.",
     )
 
 

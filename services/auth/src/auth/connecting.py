@@ -118,7 +118,7 @@ class Connecting:
         """Code for tokens, and whose they are. Raises Conflict, Unavailable."""
         provider = self.providers[System(sign_in.system)]
         if request.error or not request.code:
-            reason = error_code(request.error) if request.error else "no code came back"
+            reason = error_code(request.error) if request.error else "es kam kein Code zurück"
             raise await self._refused(sign_in, caller, reason)
         verifier = self.vault.open(sign_in.code_verifier) if sign_in.code_verifier else None
         try:
@@ -134,7 +134,7 @@ class Connecting:
         if isinstance(tokens, NoAnswer):
             raise await self._unanswered(sign_in, caller, tokens)
         if tokens.refresh is None:
-            raise await self._refused(sign_in, caller, "no refresh token came: offline access is missing")
+            raise await self._refused(sign_in, caller, "es kam kein Refresh-Token: der Offline-Zugriff fehlt")
         account = await provider.account(tokens)
         if isinstance(account, NoAnswer):
             raise await self._unanswered(sign_in, caller, account)
@@ -147,7 +147,7 @@ class Connecting:
             sign_in = await store.locked_sign_in(session, hash_of(state))
             if why := why_not_usable(sign_in, caller, now):
                 log.warning("sign_in.state_refused", reason=why)
-                raise Invalid(f"this sign-in {why}", remedy=START_AGAIN)
+                raise Invalid(f"Diese Anmeldung {why}.", remedy=START_AGAIN)
             assert sign_in is not None
             sign_in.used_at = now
             session.add(sign_in)
@@ -219,9 +219,12 @@ async def _connection_to_begin(
         return Uuid(row.id)
     found = await store.connection(session, request.connection)
     if found is None:
-        raise NotFound(f"there is no connection {request.connection}")
+        raise NotFound(f"Die Verbindung {request.connection} gibt es nicht.")
     if found.system != request.system:
-        raise Invalid(f"connection {request.connection} leads to {found.system}, not to {request.system}")
+        raise Invalid(
+            f"Die Verbindung {request.connection} führt zu {_NAMES[System(found.system)]}, "
+            f"nicht zu {_NAMES[request.system]}."
+        )
     return Uuid(found.id)
 
 
@@ -237,7 +240,7 @@ async def _row_to_fill(
     if begun is not None and begun.account not in (None, account.id):
         raise _OtherAccount
     if known is None and begun is None:
-        raise Conflict("the connection is gone", remedy=START_AGAIN)
+        raise Conflict("Die Verbindung gibt es nicht mehr.", remedy=START_AGAIN)
     if known is not None and begun is not None and known.id != begun.id:
         await session.delete(begun)
     row = known or begun
@@ -246,13 +249,13 @@ async def _row_to_fill(
 
 
 def why_not_usable(sign_in: SignInRow | None, caller: Caller, now: datetime) -> str | None:
-    """Why a redirect's state is not good, in words that follow "this sign-in"; None if it is."""
+    """Why a redirect's state is not good, in words that follow "Diese Anmeldung"; None if it is."""
     if sign_in is None or (sign_in.actor_kind, sign_in.actor_id) != (caller.actor.kind, caller.actor.id):
-        return "was not begun here by you"
+        return "wurde nicht hier und von Ihnen begonnen"
     if sign_in.used_at is not None:
-        return "was finished before"
+        return "ist schon abgeschlossen"
     if now >= sign_in.expires_at:
-        return f"took longer than {SIGN_IN_LASTS.total_seconds() / 60:.0f} minutes"
+        return f"dauerte länger als {SIGN_IN_LASTS.total_seconds() / 60:.0f} Minuten"
     return None
 
 

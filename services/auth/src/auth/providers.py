@@ -191,11 +191,11 @@ def reason_of(error: Exception) -> str:
         case httpx.HTTPStatusError():
             return f"HTTP {error.response.status_code}"
         case httpx.TimeoutException() | TimeoutError():
-            return "no answer in time"
+            return "keine rechtzeitige Antwort"
         case httpx.HTTPError():
-            return f"not reachable ({type(error).__name__})"
+            return f"nicht erreichbar ({type(error).__name__})"
         case ValueError():
-            return "the answer cannot be read"
+            return "die Antwort ist nicht lesbar"
         case _:
             return type(error).__name__
 

@@ -101,9 +101,9 @@ def meaning(answer: Answer, *, now: datetime, failures: int, jitter: float) -> M
         case Refused(error) if error in DEAD_ERRORS:
             return Dead(error)
         case Refused() if is_too_many_requests(answer):
-            return Wait(now + LOCKED_PAUSE * (1 + jitter / 10), "too many token requests")
+            return Wait(now + LOCKED_PAUSE * (1 + jitter / 10), "zu viele Anfragen nach Token")
         case Refused(error):
-            return Wait(now + _pause(failures, jitter), f"refused: {error}")
+            return Wait(now + _pause(failures, jitter), f"abgelehnt: {error}")
         case NoAnswer(reason):
             return Wait(now + _pause(failures, jitter), reason)
         case _:

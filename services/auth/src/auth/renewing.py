@@ -86,7 +86,7 @@ class Renewing:
                 begun.refresh_token, server=begun.accounts_url
             )
         except UnknownServer:
-            answer = NoAnswer("its accounts server is no longer configured")
+            answer = NoAnswer("der Anmeldeserver ist nicht mehr eingestellt")
         now = datetime.now(UTC)
         verdict = meaning(answer, now=now, failures=begun.failures, jitter=random.random())  # noqa: S311
         return await self._store_for_sure(tenant, begun, verdict, now, cause)

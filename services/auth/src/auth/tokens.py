@@ -89,7 +89,7 @@ class AccessTokens:
         async with self.renewing.database.tenant(tenant) as session:
             row = await store.connection(session, connection)
         if row is None:
-            raise NotFound(f"there is no connection {connection}")
+            raise NotFound(f"Die Verbindung {connection} gibt es nicht.")
         if row.state != ConnectionState.ACTIVE:
             raise not_connected(row.id)
         return row

@@ -65,13 +65,13 @@ class ZohoAccounts(Provider):
         """The accounts server's base URL. Raises UnknownServer for one that is not Zoho's or configured."""
         base = (server or self.base_url).rstrip("/")
         if base != self.base_url and base not in ACCOUNTS_SERVERS:
-            raise UnknownServer(f"{(urlsplit(base).hostname or '')[:80]!r} is no accounts server of Zoho")
+            raise UnknownServer(f"{(urlsplit(base).hostname or '')[:80]!r} ist kein Anmeldeserver von Zoho")
         return base
 
     @override
     async def account(self, tokens: Tokens) -> Account | NoAnswer:
         if tokens.api_url is None or not self._may_get_tokens(tokens.api_url):
-            return NoAnswer("the token answer names no usable api_domain")
+            return NoAnswer("die Antwort nennt keine brauchbare api_domain")
         url = f"{tokens.api_url.rstrip('/')}/crm/v8/org"
         try:
             body = await self._get(url, f"Zoho-oauthtoken {tokens.access.get_secret_value()}")

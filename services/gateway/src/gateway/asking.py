@@ -55,6 +55,7 @@ async def _asking(request: Request, tenant: TenantId, parts: Parts) -> Asking:
         known = await store.find_tenant(session, tenant)
     if known is None:
         raise NotFound(f"Das Team {tenant} gibt es nicht.")
+    request.state.team = tenant  # where the page of a problem leads back to
     return Asking(parts, tenant, known.name, Uuid(request.state.correlationid))
 
 

@@ -35,23 +35,30 @@ async def start(asking: Asking, request: StartConnection) -> ConnectionStartedRe
     return started
 
 
-async def finish(parts: Parts, request: FinishConnection, correlationid: Uuid) -> tuple[TenantId, Connection]:
-    """Hand the redirect's values to auth. Raises Invalid for a state that is unknown, old or used.
+async def team_of(parts: Parts, state: str) -> TenantId:
+    """Whose flow comes back with `state`, which is used up by that. Raises Invalid for one that is unknown,
+    old or used.
 
     No sign-in is needed: who knows the state began the flow. It is looked up as the all-tenants role,
     since the tenant is what it tells us.
     """
     async with parts.base.all_tenants.unbound() as session:
-        tenant = await store.take_state(session, sha256(request.state), lifetime=STATE_LIFETIME)
+        tenant = await store.take_state(session, sha256(state), lifetime=STATE_LIFETIME)
     if tenant is None:
         raise Invalid(
             "Diese Anmeldung ist unbekannt, abgelaufen oder schon benutzt.",
             remedy="In der Übersicht des Teams noch einmal „Verbinden“ wählen.",
         )
-    connection = await parts.base.rpc.call(
+    return tenant
+
+
+async def finish(
+    parts: Parts, tenant: TenantId, request: FinishConnection, correlationid: Uuid
+) -> Connection:
+    """Hand the redirect's values to auth. Raises Problems."""
+    return await parts.base.rpc.call(
         FINISH_CONNECTION, request, actor=admin_of(tenant), correlationid=correlationid
     )
-    return tenant, connection
 
 
 def state_in(authorize_url: str) -> str:

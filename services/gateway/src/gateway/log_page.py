@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from contracts.events import Event, ObjectAction
+from contracts.actor import ActorKind
+from contracts.events import Event, ObjectAction, RequestsRefused, SignedIn
 from contracts.names import Direction, Outcome, System, Table
 from contracts.rpc.audit import LogFilter
 from gateway.rendering import BERLIN
@@ -18,6 +19,10 @@ from gateway.wording import event_label, label, reason_words
 
 E = TypeVar("E", bound=StrEnum)
 
+_NAMED = frozenset({ActorKind.USER, ActorKind.API_TOKEN})
+"""Of the others one knows who it was by their kind."""
+OF_NO_TEAM = frozenset({SignedIn.event_name, RequestsRefused.event_name})
+"""Events that no team's log has: they are told for the installation."""
 FIELDS = ("von", "bis", "richtung", "ereignis", "ergebnis", "nummer", "zoho_id", "vorgang")
 
 
@@ -41,9 +46,13 @@ class LogForm:
 def filter_of(form: LogForm) -> LogFilter:
     """The filter; days are days in Berlin, the last one included. Raises ValueError in words for people."""
     values = form.values
+    since = start_of_day(values.get("von"), "Von")
+    until = start_of_day(values.get("bis"), "Bis", plus=timedelta(days=1))
+    if since and until and since >= until:
+        raise ValueError("Das kann nicht stimmen: Von liegt nach Bis.")
     found: dict[str, Any] = {
-        "since": start_of_day(values.get("von"), "Von"),
-        "until": start_of_day(values.get("bis"), "Bis", plus=timedelta(days=1)),
+        "since": since,
+        "until": until,
         "types": (values["ereignis"],) if "ereignis" in values else (),
         "outcomes": (values["ergebnis"],) if "ergebnis" in values else (),
         "direction": values.get("richtung"),
@@ -93,8 +102,11 @@ class LogLine:
     correlationid: str
 
 
-def line_of(event: Event) -> LogLine:
-    """`event` in words; what a newer release added to its data is left out."""
+def line_of(event: Event, pipelines: Mapping[str, str] | None = None) -> LogLine:
+    """`event` in words; what a newer release added to its data is left out.
+
+    `pipelines`: names by id; one that is not there, since it was deleted, keeps its number.
+    """
     data = event.data
     changed = mapping_of(data.get("object"))
     return LogLine(
@@ -102,16 +114,18 @@ def line_of(event: Event) -> LogLine:
         event=event_label(event.type),
         direction=event.direction,
         outcome=_member(Outcome, data.get("outcome")) or Outcome.OK,
-        actor=label(event.actor_kind),
+        actor=f"{label(event.actor_kind)} {event.actor_id}"
+        if event.actor_kind in _NAMED
+        else label(event.actor_kind),
         object=_object_words(changed),
         key=changed.get("key") or data.get("kunde"),
         zoho_id=data.get("zoho_id"),
-        details="; ".join(_details(data, changed)),
+        details="; ".join(_details(data, changed, pipelines or {})),
         correlationid=event.correlationid,
     )
 
 
-def _details(data: dict[str, Any], changed: dict[str, Any]) -> list[str]:
+def _details(data: dict[str, Any], changed: dict[str, Any], pipelines: Mapping[str, str]) -> list[str]:
     words: list[str] = []
     if system := _member(System, data.get("system")):
         words.append(label(system))
@@ -128,9 +142,9 @@ def _details(data: dict[str, Any], changed: dict[str, Any]) -> list[str]:
     if tables := [label(table) for name in data.get("tables") or () if (table := _member(Table, name))]:
         words.append(", ".join(tables))
     if files := data.get("files"):
-        words.append(f"{files} Dateien")
+        words.append(f"{files} Datei{'en' if files != 1 else ''}")
     if pipeline := data.get("pipeline"):
-        words.append(f"Pipeline {pipeline}")
+        words.append(f"Pipeline „{pipelines[pipeline]}“" if pipeline in pipelines else f"Pipeline {pipeline}")
     return words
 
 
@@ -138,7 +152,7 @@ _COUNTED = {
     "new": "neu",
     "changed": "geändert",
     "gone": "entfallen",
-    "rejected": "abgelehnt",
+    "rejected": "unlesbar",
     "stopped": "gesperrt",
 }
 

@@ -15,6 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from chassis.database import is_unreachable
 from contracts.problems import Internal, Invalid, NotFound, Problem, ProblemDetails, Unavailable
 from gateway import rendering
+from gateway.faults import fault_words
+from gateway.session import remember_page
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -74,6 +76,7 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 
 
 async def _on_sign_in_needed(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    remember_page(request)
     return RedirectResponse("/login", status_code=HTTPStatus.SEE_OTHER)
 
 
@@ -87,7 +90,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         type=status.phrase.lower().replace(" ", "-"),
         title=_TITLES.get(status, status.phrase),
         status=status,
-        detail=f"{request.method} {request.url.path[:200]}: {status.phrase}",
+        detail=f"{_DETAILS.get(status, status.phrase)}: {request.method} {request.url.path[:200]}",
         correlationid=_correlationid(request),
     )
     return _answer(request, details, dict(error.headers or {}))
@@ -101,7 +104,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     if any(e["loc"][:1] == ("path",) for e in errors):
         problem: Problem = NotFound("Unter dieser Adresse gibt es nichts.")
         return _answer(request, problem.details(correlationid), {})
-    places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}"[:200] for e in errors[:5])
+    places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {fault_words(e)}"[:200] for e in errors[:5])
     details = Invalid(places).details(correlationid).model_copy(update={"status": 422})
     return _answer(request, details, {})
 
@@ -111,12 +114,16 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
         log.warning("request.database_away", path=request.url.path[:200])
         problem = Unavailable("Die Datenbank antwortet nicht.", remedy="Gleich noch einmal versuchen.")
         return _answer(request, problem.details(_correlationid(request)), _headers(problem))
-    log.error("request.failed", path=request.url.path[:200], exc_info=error)
     return await _on_any_error(request, error)
 
 
-async def _on_any_error(request: Request, error: Exception) -> Response:  # noqa: ARG001 (Starlette logs it)
-    problem = Internal("Das war unser Fehler; er steht unter der correlationid im Log.")
+async def _on_any_error(request: Request, error: Exception) -> Response:
+    # uvicorn tells it too, but after the correlation id has left the context.
+    log.error("request.failed", path=request.url.path[:200], exc_info=error)
+    problem = Internal(
+        "Das war unser Fehler. Er steht unter der Nummer dieses Vorgangs im Log.",
+        remedy="Noch einmal versuchen; bleibt es dabei, dem Betreiber die Nummer nennen.",
+    )
     return _answer(request, problem.details(_correlationid(request)), {})
 
 
@@ -135,8 +142,9 @@ def _headers(problem: Problem) -> dict[str, str]:
 def _answer(request: Request, details: ProblemDetails, headers: dict[str, str]) -> Response:
     if rendering.is_for_a_person(request):
         return rendering.page(
-            request, "problem.html", status_code=details.status, headers=headers, problem=details
-        )
+            request, "problem.html", status_code=details.status, headers=headers, problem=details,
+            of_team=getattr(request.state, "team", None),
+        )  # fmt: skip
     return _json(details, headers)
 
 
@@ -156,5 +164,11 @@ def _correlationid(request: Request) -> str | None:
 _TITLES = {
     HTTPStatus.BAD_REQUEST: "Ungültige Anfrage",
     HTTPStatus.NOT_FOUND: "Nicht gefunden",
-    HTTPStatus.METHOD_NOT_ALLOWED: "Methode nicht erlaubt",
+    HTTPStatus.METHOD_NOT_ALLOWED: "Nicht aufrufbar",
+}
+_DETAILS = {
+    HTTPStatus.BAD_REQUEST: "Die Anfrage ist nicht lesbar",
+    HTTPStatus.NOT_FOUND: "Unter dieser Adresse gibt es nichts",
+    # Whoever loads the answer to a form again, or keeps its address, gets here.
+    HTTPStatus.METHOD_NOT_ALLOWED: "Hierher führt nur das Formular einer Seite, oder ein anderer Aufruf",
 }

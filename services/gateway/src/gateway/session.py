@@ -8,7 +8,9 @@ from gateway.secrets import is_equal, new_token
 
 ADMIN: Final = "admin"
 COOKIE: Final = "mvp_session"
-_USER, _CSRF, _NOTE = "user", "csrf", "note"
+_USER, _CSRF, _NOTE, _PAGE = "user", "csrf", "note", "page"
+_LONGEST_PAGE = 1000
+"""Characters of a page's address that the cookie carries: browsers drop one of 4 KB."""
 
 
 def is_signed_in(request: Request) -> bool:
@@ -19,6 +21,18 @@ def restart(request: Request) -> None:
     """The admin's session begins; nothing of the anonymous one goes on in it."""
     request.session.clear()
     request.session[_USER] = ADMIN
+
+
+def remember_page(request: Request) -> None:
+    """Where somebody wanted to go who has to sign in first. What he wanted to send is not kept."""
+    page = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if request.method == "GET" and len(page) <= _LONGEST_PAGE:
+        request.session[_PAGE] = page
+
+
+def remembered_page(request: Request) -> str:
+    """To be asked before the session begins anew."""
+    return request.session.get(_PAGE, "/teams")
 
 
 def end(request: Request) -> None:

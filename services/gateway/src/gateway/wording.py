@@ -1,5 +1,6 @@
 """How things are called on the pages, in German: every event, state, table and outcome has its label here."""
 
+import re
 from enum import StrEnum
 
 from contracts.actor import ActorKind
@@ -53,7 +54,7 @@ EVENTS = {
     "already_equal": "Schon gleich",
     "conflict_found": "Konflikt",
     "conflict_decided": "Konflikt entschieden",
-    "excluded": "Durch Regel ausgenommen",
+    "excluded": "Ausgenommen",
     "adopted": "Vorhandenen Kunden oder Vertrag übernommen",
     "work_postponed": "Verschoben",
     "work_parked": "Geparkt",
@@ -268,7 +269,18 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
     },
 }
 
-_REASONS = {"access_denied": "Zustimmung abgelehnt (access_denied)"}
+_REASONS = {
+    "access_denied": "Zustimmung abgelehnt (access_denied)",
+    "invalid_code": "Anmeldung gilt nicht mehr (invalid_code)",
+    "invalid_grant": "Anmeldung gilt nicht mehr (invalid_grant)",
+    "invalid_token": "Anmeldung gilt nicht mehr (invalid_token)",
+    "unauthorized_client": "Zugriff entzogen (unauthorized_client)",
+}
+
+_TABLES = re.compile(rf"(^|; )({'|'.join(Table)})(?:: |\.)")
+"""The tables that a delivery's reasons begin with: `kunde: leer`, `vertrag.kunde_id zeigt`."""
+_SYSTEMS = re.compile(r"(?<![\w.])(?:ameise|zoho)(?= [a-z])")
+"""As they stand at the beginning of a sentence of sync: `zoho bat um eine Pause`."""
 
 _RULES = {
     "file_of_no_table": "Der Dateiname gehört zu keiner Tabelle",
@@ -316,7 +328,8 @@ _ERASED = {
     "link": "Verknüpfungen mit Zoho",
     "work": "Arbeit im Abgleich",
     "bulk_row": "Zeilen im Massenschreiben",
-    "intent": "Anlagen in Ameise",
+    "dismissed": "Verworfenes, an das erinnert wird",
+    "intent": "Anlagen von Kunden und Verträgen in Ameise",
     "judged": "Geprüfte Versionen",
     "parked_message": "Unlesbare Nachrichten",
     "work_of_others": "Arbeit über andere, die ihn nannte",
@@ -369,9 +382,13 @@ def event_label(name: str) -> str:
     return EVENTS.get(name, name)
 
 
-def reason_words(reason: str) -> str:
-    """An OAuth2 error code in words with the code behind them; other reasons as they are."""
-    return _REASONS.get(reason, reason)
+def reason_words(reason: str | None) -> str:
+    """An OAuth2 error code in words with the code behind them; tables and systems by what they are called;
+    the rest of a reason as it is."""
+    if reason is None:
+        return ""
+    named = _SYSTEMS.sub(lambda system: system[0].capitalize(), reason)
+    return _REASONS.get(reason) or _TABLES.sub(lambda t: f"{t[1]}{label(Table(t[2]))}: ", named)
 
 
 def rule_words(rule: str) -> str:

@@ -43,9 +43,15 @@ def import_(
         )
         imported = asyncio.run(work)
     except (Problem, ValueError, OSError) as error:
-        console.print(f"{error}", style="red", markup=False)
+        console.print(_words(error), style="red", markup=False)
         raise typer.Exit(2) from error
     raise typer.Exit(0 if imported else 1)
+
+
+def _words(error: Exception) -> str:
+    """What happened, and what to do where that is known."""
+    remedy = error.remedy if isinstance(error, Problem) else None
+    return f"{error}: {remedy}" if remedy else f"{error}"
 
 
 async def _try_out(console: Console, path: Path, tenant: TenantId) -> bool:

@@ -62,7 +62,7 @@ def of_problems(problems: Sequence[dict[str, object]], count: int) -> Grid | Non
 def _grid(*words: str, numbers: Sequence[str] = ()) -> Grid:
     grid = Grid()
     for word in words:
-        grid.add_column(word)
+        grid.add_column(word, overflow="fold")  # half a file's name is of no use on a narrow terminal
     for number in numbers:
         grid.add_column(number, justify="right")
     return grid

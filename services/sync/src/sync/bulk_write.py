@@ -1,4 +1,4 @@
-"""Very many waiting rows of one pipeline written by one job of Zoho, for a tenth of the credits.
+"""Very many waiting rows of one pipeline written by one job of Zoho, for down to a fifth of the credits.
 
 Only where an admin has allowed it, and only updates of linked records. While a job is open, the pipeline's
 rows of deliveries are kept for it. A job begins with a chunk of a delivery that may be one of many, or with

@@ -24,7 +24,7 @@ _SETTLED = {
     "gone": Foreseen.GONE,
     "gone_in_zoho": Foreseen.GONE_IN_ZOHO,
 }
-_WITH_NUMBERS = {ParkedCause.OBJECT_UNKNOWN: "abgelehnt: ingest kennt das Objekt nicht mehr"}
+_WITH_NUMBERS = {ParkedCause.OBJECT_UNKNOWN: "abgelehnt: das Objekt war in keiner Lieferung"}
 """Reasons that would name the object, told without it."""
 
 

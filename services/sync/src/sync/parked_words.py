@@ -73,7 +73,7 @@ _GERMAN: Mapping[ParkedCause, tuple[Kind, str]] = {
         "Vertrag {vertrag} gibt es in Ameise nicht (oder nicht für uns)",
     ),
     ParkedCause.NO_NUMBER: (Kind.REJECTED, "in {field} steht keine Nummer"),
-    ParkedCause.OBJECT_UNKNOWN: (Kind.REJECTED, "ingest kennt {table} {key} nicht"),
+    ParkedCause.OBJECT_UNKNOWN: (Kind.REJECTED, "{table} {key} war in keiner Lieferung"),
     ParkedCause.UNREACHABLE: (Kind.TOO_LONG, "{system} seit über {hours} h"),
 }
 
@@ -108,6 +108,8 @@ _ENGLISH: Mapping[ParkedCause, str] = {
 def german(cause: ParkedCause, details: Mapping[str, str]) -> str:
     """The reason in German; a detail that is missing is shown as `?`."""
     kind, sentence = _GERMAN[cause]
+    if "table" in details:  # tables have German nouns for names
+        details = {**details, "table": details["table"].capitalize()}
     return f"{kind}: {_filled(sentence, details)}"
 
 

@@ -97,7 +97,8 @@ class PipelineAdmin:
             await self.outbox.tell(session, caller.cause, PipelineUpdated(pipeline=request.pipeline))
             pipeline = await _loaded(session, request.pipeline)
             unjudged = pipeline.table in await pipeline_store.tables_not_judged(session)
-        if unjudged:
+        # Changed back, it has judged objects as it is now, but not those that were parked in between.
+        if unjudged or pipeline.version != before.version:
             await self._judge_anew(pipeline, caller)
         return await self._detail(request.pipeline, caller)
 

@@ -30,7 +30,7 @@ from sync.systems import Systems
 from sync.to_ameise import ToAmeise, number_of, values_of
 from sync.to_zoho import ToZoho
 from sync.work_store import Lane, Work
-from vendor.errors import NotConnected, Rejected, VendorError
+from vendor.errors import NotConnected, NotNow, Rejected, VendorError
 from zoho.models import Record
 
 FIRST_BUCKETS = 5
@@ -58,6 +58,8 @@ class Previewing:
             raise problems.NotConnected(f"{error.system} ist nicht verbunden") from error
         except Rejected as error:
             raise problems.Conflict(f"{error.system} lehnt ab: {error}") from error
+        except NotNow as error:
+            raise problems.Unavailable(str(error)) from error
         except VendorError as error:
             raise problems.Unavailable(f"{error.system} antwortet zurzeit nicht") from error
 

@@ -29,9 +29,9 @@ class LimitChanges(RpcModel):
     )
     bulk_write_allowed: bool | None = Field(
         default=None,
-        description="write many changes as one job, for a tenth of the credits. Whether Zoho starts the "
-        "organisation's workflow rules for it is not documented, and an edit made in Zoho while the job runs "
-        "is overwritten where the job changes the same field",
+        description="write many changes as one job, for down to a fifth of the credits. Whether Zoho starts "
+        "the organisation's workflow rules for it is not documented, and an edit made in Zoho while the job "
+        "runs is overwritten where the job changes the same field",
     )
 
 

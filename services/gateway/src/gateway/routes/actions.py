@@ -19,7 +19,7 @@ from gateway.models import NewTenant
 from gateway.parts import PartsOf
 from gateway.problems import TooManyRequests
 from gateway.routes import silent, tells
-from gateway.session import end, leave_note
+from gateway.session import end, leave_note, remembered_page
 from gateway.signing_in import is_right_password, require_csrf, require_session, sign_in
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(require_csrf)])
@@ -41,8 +41,9 @@ async def sign_in_by_form(request: Request, parts: PartsOf) -> Response:
         return rendering.page(
             request, "login.html", status_code=401, error="Benutzer oder Passwort ist falsch."
         )
+    page = remembered_page(request)
     await sign_in(parts, request)
-    return RedirectResponse("/teams", status_code=303)
+    return RedirectResponse(page, status_code=303)
 
 
 @router.post("/logout", openapi_extra=silent("ends a session that is in the browser's cookie only"))
@@ -118,8 +119,9 @@ async def switch_pipeline(request: Request, asking: PageAsking, pipeline: Pipeli
 
 @router.post("/teams/{tenant}/pipelines/{pipeline}/webhook", openapi_extra=tells(WebhookEndpointCreated))
 async def open_webhook(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
-    access = await webhooks.open_to_zoho(asking, pipeline, keep_previous=True)
-    return rendering.page(request, "webhook_access.html", team=asking, pipeline=pipeline, access=access)
+    opened = await webhooks.pipeline_of(asking, pipeline)
+    access = await webhooks.open_to_zoho(asking, opened, keep_previous=True)
+    return rendering.page(request, "webhook_access.html", team=asking, pipeline=opened, access=access)
 
 
 async def _typed(request: Request) -> dict[str, str]:

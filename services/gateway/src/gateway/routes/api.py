@@ -206,7 +206,8 @@ async def rotate_webhook(
 ) -> WebhookAccess:
     """Open a pipeline's webhook, or give it a new token."""
     keep_previous = (rotate or RotateWebhook()).keep_previous
-    return await webhooks.open_to_zoho(asking, pipeline, keep_previous=keep_previous)
+    opened = await webhooks.pipeline_of(asking, pipeline)
+    return await webhooks.open_to_zoho(asking, opened, keep_previous=keep_previous)
 
 
 @router.get("/{tenant}/connections/{connection}/limits")

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from contracts.ids import AmeiseKey, Kundennummer, ZohoId
 from contracts.names import Service, Table
+from contracts.problems import NotFound
 from contracts.rpc import Empty
 from contracts.rpc.ingest import (
     FORGET,
@@ -64,9 +65,12 @@ async def kunde(request: Request, asking: PageAsking, kunde: Kundennummer) -> Re
 
 
 @router.get("/teams/{tenant}/kunden/{kunde}/information", openapi_extra=tells(INFORM, SYNC_INFORM))
-async def information(asking: PageAsking, kunde: Kundennummer) -> Response:
+async def information(request: Request, asking: PageAsking, kunde: Kundennummer) -> Response:
     """As a file, however small."""
-    told = await kunden.inform(asking, kunde)
+    try:
+        told = await kunden.inform(asking, kunde)
+    except NotFound as nobody:
+        return await _found(request, asking, kunde, wrong=nobody.detail, status=nobody.status)
     told.headers.setdefault("Content-Disposition", f'attachment; filename="auskunft-{kunde}.json"')
     return told
 
@@ -95,7 +99,10 @@ async def lift_stop(request: Request, asking: PageAsking, kunde: Kundennummer) -
         zoho_ids = tuple(map(ZohoId, typed))
     except ValueError:
         return await _found(request, asking, kunde, wrong="Das sind keine IDs von Zoho-Datensätzen.")
-    await kunden.lift_stop(asking, kunde, zoho_ids)
+    try:
+        await kunden.lift_stop(asking, kunde, zoho_ids)
+    except NotFound as nobody:
+        return await _found(request, asking, kunde, wrong=nobody.detail, status=nobody.status)
     leave_note(request, "Die Sperre ist aufgehoben: die nächste Lieferung darf ihn wieder bringen.")
     return RedirectResponse(f"/teams/{asking.tenant}/kunden/{kunde}", status_code=303)
 
@@ -112,6 +119,7 @@ async def _found(
     *,
     typed: str = "",
     wrong: str | None = None,
+    status: int = 422,
     asked: dict[str, str] | None = None,
     part: overview.Part[ObjectAsOf] | None = None,
 ) -> Response:
@@ -120,7 +128,7 @@ async def _found(
     return rendering.page(
         request,
         "kunde.html",
-        status_code=422 if wrong else 200,
+        status_code=status if wrong else 200,
         team=asking,
         tab="kunden",
         kunde=kunde,

@@ -10,6 +10,8 @@ from contracts.rpc.auth import FINISH_CONNECTION, Connection, FinishConnection
 from gateway import connections
 from gateway.parts import PartsOf
 from gateway.routes import tells
+from gateway.session import is_signed_in, leave_note
+from gateway.wording import label
 
 router = APIRouter(tags=["Verbindungen"])
 
@@ -36,7 +38,11 @@ async def callback(
     finish = FinishConnection(
         state=state, code=code, error=error, location=location, accounts_server=accounts_server
     )
-    tenant, connection = await connections.finish(parts, finish, Uuid(request.state.correlationid))
+    tenant = await connections.team_of(parts, state)
+    request.state.team = tenant  # where the page of a problem leads back to
+    connection = await connections.finish(parts, tenant, finish, Uuid(request.state.correlationid))
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse(connection.model_dump(mode="json"))
+    if is_signed_in(request):
+        leave_note(request, f"{label(connection.system)} ist verbunden.")
     return RedirectResponse(f"/teams/{tenant}", status_code=303)

@@ -1,5 +1,7 @@
 """The pages that only show something."""
 
+import asyncio
+
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -12,6 +14,7 @@ from contracts.rpc.sync import LIST_PIPELINES
 from contracts.rpc.sync_pipelines import GET_PIPELINE, PipelineRequest
 from gateway import downloads, log_page, overview, rendering, services, tenants, wording
 from gateway.asking import PageAsking
+from gateway.parked_page import pipeline_names
 from gateway.parts import PartsOf
 from gateway.routes import tells
 from gateway.session import is_signed_in
@@ -91,13 +94,17 @@ async def log(request: Request, asking: PageAsking) -> Response:
     form = log_page.LogForm.of(request.query_params)
     after = request.query_params.get("after", "")[:200] or None
     part: overview.Part[LogPage] = overview.Part(None)
+    names: dict[str, str] = {}
     wrong: str | None = None
     try:
         search = SearchLog(filter=log_page.filter_of(form), limit=LOG_LINES, after=after)
     except ValueError as error:
         wrong = str(error)
     else:
-        part = await overview.part_of(Service.AUDIT, asking.call(SEARCH, search))
+        part, names = await asyncio.gather(
+            overview.part_of(Service.AUDIT, asking.call(SEARCH, search)), pipeline_names(asking)
+        )
+    events = {name: words for name, words in wording.EVENTS.items() if name not in log_page.OF_NO_TEAM}
     return rendering.page(
         request,
         "log.html",
@@ -106,9 +113,9 @@ async def log(request: Request, asking: PageAsking) -> Response:
         form=form,
         wrong=wrong,
         part=part,
-        lines=[log_page.line_of(event) for event in part.value.events] if part.value else [],
+        lines=[log_page.line_of(event, names) for event in part.value.events] if part.value else [],
         is_first=after is None,
-        choices={"ereignis": wording.EVENTS, "richtung": list(Direction), "ergebnis": list(Outcome)},
+        choices={"ereignis": events, "richtung": list(Direction), "ergebnis": list(Outcome)},
     )
 
 
