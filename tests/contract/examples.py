@@ -16,6 +16,7 @@ from contracts.names import Service
 from contracts.rpc import RpcCall, RpcReply
 from contracts.rpc.catalog import ALL
 from contracts.rpc.ingest import Bucket, SendAgainRequest
+from contracts.rpc.sync_parked import AdoptCandidate, CandidateAdopted
 from contracts.rpc.sync_pipelines import ConflictPosition
 from contracts.rpc.sync_waiting import DeletionPosition
 
@@ -51,15 +52,18 @@ _BY_NAME: dict[str, Any] = {
 }
 
 
-_ONE_OF_MANY: dict[type[BaseModel], str] = {SendAgainRequest: "tables"}
-"""Models that take exactly one of their fields: that one is filled."""
+_ONE_OF_MANY: dict[type[BaseModel], tuple[str, ...]] = {
+    SendAgainRequest: ("tables",),
+    AdoptCandidate: ("id", "kunde"),
+    CandidateAdopted: ("zoho_id", "kunde"),
+}
+"""Models that take only one of several fields: these are filled."""
 
 
 def example(model: type[T]) -> T:
     """An instance of `model` with every field filled."""
-    if only := _ONE_OF_MANY.get(model):
-        return model(**{only: _field(only, model.model_fields[only].annotation)})
-    return model(**{name: _field(name, field.annotation) for name, field in model.model_fields.items()})
+    names = _ONE_OF_MANY.get(model, tuple(model.model_fields))
+    return model(**{name: _field(name, model.model_fields[name].annotation) for name in names})
 
 
 def every_message() -> Iterator[tuple[str, BaseModel]]:

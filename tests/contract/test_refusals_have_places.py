@@ -46,6 +46,13 @@ def definition(*more: dict[str, Any], **changed: Any) -> Definition:
         (Table.KUNDE, definition(*MANY_FIELDS, zoho_rule=FIVE_MORE), {"fields"}),
         (Table.KUNDE, definition(matching={"possible": 90, "sure": 80}), {"matching.sure"}),
         (Table.KUNDE, definition(direction="to_zoho", zoho_rule=RULE), {"f2", "zoho_rule"}),
+        (
+            Table.KUNDE,
+            definition({"ameise": "b", "zoho": "Owner", "converter": "user", "default": "x"}),
+            {"f3"},
+        ),
+        (Table.KUNDE, definition(new_kunde={"plz": "1", "hobby": "x"}), {"new_kunde"}),
+        (Table.KUNDE, definition(new_vertrag={"plz": "1"}), {"new_vertrag"}),
         (Table.SPARTE, definition(person="legal"), {"direction", "person"}),
         (Table.SPARTE, definition(simplr={"user_name": True}), {"direction", "simplr.user_name"}),
         (Table.VERTRAG, definition(direction="to_zoho"), {"f2", "fields"}),

@@ -231,6 +231,17 @@ async def test_a_write_whose_answer_cannot_be_read_may_have_happened(
     assert caught.value.outcome_unknown
 
 
+async def test_users_are_read_page_by_page(zoho_played_by: Played) -> None:
+    pages = [
+        httpx.Response(200, json={"users": [{"id": id_}], "info": {"more_records": id_ == "1"}})
+        for id_ in ("1", "2")
+    ]
+    server = Server(*pages)
+    assert [user.id for user in await zoho_played_by(server).list_active_users()] == ["1", "2"]
+    assert [server.params(n)["page"] for n in (0, 1)] == ["1", "2"]
+    assert server.params(0)["type"] == "ActiveUsers"
+
+
 async def test_a_missing_scope_asks_for_no_fresh_token(zoho_played_by: Played) -> None:
     server = Server(httpx.Response(401, json={"code": "OAUTH_SCOPE_MISMATCH", "status": "error"}))
     with pytest.raises(Rejected) as caught:

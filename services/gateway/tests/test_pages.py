@@ -14,7 +14,7 @@ from contracts.events import (
     WrittenToAmeise,
     new_event,
 )
-from contracts.ids import Kundennummer, PipelineId, TenantId, ZohoId, new_id
+from contracts.ids import AmeiseKey, Kundennummer, PipelineId, TenantId, Vertragsnummer, ZohoId, new_id
 from contracts.names import Service, System, Table
 from contracts.problems import Conflict, Forbidden, Unavailable
 from contracts.rpc.audit import SEARCH, LogPage
@@ -415,9 +415,9 @@ def parked_work(fake_services, a_pipeline):
     """sync has one row parked, with a candidate, of 60 that there are."""
     work = ParkedWork(
         id=7, pipeline=PipelineId("1"), object="77001", zoho_id="77001", module="Contacts",
-        direction="to_ameise", cause=ParkedCause.SIMILAR_KUNDEN, reason="unklar: könnte Kunde 5001 sein",
-        words="<INVALID_DATA>", candidates=(Kundennummer("5001"),), attempts=3,
-        since=datetime(2026, 11, 24, 7, 15, 3, tzinfo=UTC),
+        direction="to_ameise", table=Table.KUNDE, cause=ParkedCause.SIMILAR_KUNDEN,
+        reason="unklar: könnte Kunde 5001 sein", words="<INVALID_DATA>",
+        candidates=(AmeiseKey("5001"),), attempts=3, since=datetime(2026, 11, 24, 7, 15, 3, tzinfo=UTC),
     )  # fmt: skip
     group = ParkedGroup(cause=work.cause, count=60, oldest=work.since)
     fake_services.answer(LIST_PARKED, ParkedWorks(total=60, works=(work,), next_page=7))
@@ -468,17 +468,23 @@ async def test_a_candidate_is_taken_over_and_what_hinders_it_is_said(gateway, pa
     await parked_work.start()
     browser = await with_team(gateway)
     page = await browser.get(f"/teams/{TENANT}/parked")
-    assert 'name="adopt" value="7:5001">Übernehmen' in page
-    page = await browser.post(f"/teams/{TENANT}/parked/adopt", adopt="7:5001")
+    assert 'name="adopt" value="7:kunde:5001">Übernehmen' in page
+    page = await browser.post(f"/teams/{TENANT}/parked/adopt", adopt="7:kunde:5001")
     assert "Datensatz 77001 gehört jetzt zu Kunde 5001." in page
     [asked] = parked_work.requests(ADOPT_CANDIDATE)
     assert (asked.id, asked.kunde) == (7, "5001")
     parked_work.answer(ADOPT_CANDIDATE, Conflict("Kunde 5001 gehört schon zu Datensatz 88."))
     assert "gehört schon zu Datensatz 88" in await browser.post(
-        f"/teams/{TENANT}/parked/adopt", adopt="7:5001"
+        f"/teams/{TENANT}/parked/adopt", adopt="7:kunde:5001"
     )
     await browser.get(f"/teams/{TENANT}/parked")
-    for broken in ("7", "x:5001", "7:5001-x", ""):
+    parked_work.answer(
+        ADOPT_CANDIDATE, CandidateAdopted(zoho_id=ZohoId("77001"), vertrag=Vertragsnummer("9"))
+    )
+    page = await browser.post(f"/teams/{TENANT}/parked/adopt", adopt="7:vertrag:9")
+    assert "Datensatz 77001 gehört jetzt zu Vertrag 9." in page
+    assert parked_work.requests(ADOPT_CANDIDATE)[-1].vertrag == "9"
+    for broken in ("7", "x:kunde:5001", "7:kunde:5001-x", "7:id:5001", "7:sparte:5001", ""):
         await browser.post(f"/teams/{TENANT}/parked/adopt", status=400, adopt=broken)
         await browser.get(f"/teams/{TENANT}/parked")
 
@@ -511,7 +517,7 @@ async def test_all_of_a_cause_are_retried(gateway, parked_work):
 async def test_a_decision_on_parked_work_needs_the_token_of_its_page(gateway, parked_work, form):
     await parked_work.start()
     browser = await with_team(gateway)
-    fields = {"ids": ["7"], "adopt": "7:5001", "reason": "doppelt", "cause": "similar_kunden"}
+    fields = {"ids": ["7"], "adopt": "7:kunde:5001", "reason": "doppelt", "cause": "similar_kunden"}
     await browser.post(f"/teams/{TENANT}/parked/{form}", status=403, csrf="", **fields)
     decisions = (RETRY_PARKED, RETRY_ALL_PARKED, DISCARD_PARKED, ADOPT_CANDIDATE)
     assert all(parked_work.requests(rpc) == [] for rpc in decisions)

@@ -86,7 +86,7 @@ async def test_decisions_reach_sync(fake_services, begin):
     discard = {"ids": [7], "reason": "doppelt"}
     assert (await admin.post(f"{path}/discard", json=discard)).json() == {"discarded": 1}
     adopted = await admin.post(f"{path}/7/adopt", json={"kunde": "5001"})
-    assert adopted.json() == {"zoho_id": "77", "kunde": "5001"}
+    assert adopted.json() == {"zoho_id": "77", "kunde": "5001", "vertrag": None}
     [asked] = fake_services.requests(ADOPT_CANDIDATE)
     assert (asked.id, asked.kunde) == (7, "5001")
 
@@ -99,6 +99,8 @@ async def test_decisions_reach_sync(fake_services, begin):
         ("discard", {"ids": [7], "reason": ""}),
         ("discard", {"ids": [7], "reason": "zwei\nZeilen"}),
         ("7/adopt", {"kunde": "5001-x"}),
+        ("7/adopt", {"kunde": "5001", "vertrag": "1"}),
+        ("7/adopt", {}),
         ("x/adopt", {"kunde": "5001"}),
         (f"{2**63}/adopt", {"kunde": "5001"}),
     ],

@@ -41,6 +41,7 @@ definitions = st.builds(
     PipelineDefinition,
     unique_field=zoho_names, direction=st.sampled_from(Way), person=st.none() | st.sampled_from(Person),
     layout=st.none() | st.just("123"), new_kunde=st.dictionaries(ameise_names, short, max_size=2),
+    new_vertrag=st.dictionaries(ameise_names, short, max_size=2),
     simplr=st.builds(SimplrMessages), matching=st.builds(MatchWeights), policy=st.sampled_from(Policy),
     ameise_rule=st.none() | st.just(Compare(field="plz", compare=Comparison.IS_KNOWN)), zoho_rule=st.none(),
     vanished=st.none() | st.just(Mark(field="Status", gone="weg")), recreate=st.booleans(),
@@ -99,6 +100,7 @@ def test_what_the_form_does_not_show_stays():
         ({"deletion.after_days": "0"}, "deletion.after_days", ""),
         ({"ameise_rule": "{"}, "ameise_rule", "kein gültiges JSON"),
         ({"new_kunde": "Land = DE"}, "new_kunde", "so heißt kein Feld in Ameise"),
+        ({"new_vertrag": "Risiko = Haus"}, "new_vertrag", "so heißt kein Feld in Ameise"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field(typed, place, words):

@@ -39,6 +39,15 @@ def test_what_waits_for_a_person_comes_first_then_what_is_new():
     assert options_of(SUGGESTED) == ("Divers", "Ohne", "Herr", "Frau")
 
 
+async def test_users_are_shown_by_name_and_chosen_by_id(browser, fake_services):
+    users = {"77": "Viktor <viktor@example.org>", "78": "Paula <paula@example.org>"}
+    suggested = SuggestedValues(table=Table.VERMITTLER, values={"1": "77"}, unused=("78",), names=users)
+    fake_services.answer(SUGGEST_VALUES, suggested)
+    page = await browser.get(PLACE)
+    assert '<option value="77" selected>Viktor &lt;viktor@example.org&gt;</option>' in page
+    assert 'Paula &lt;paula@example.org&gt; (<span class="code">78</span>)' in page
+
+
 async def test_it_shows_what_is_suggested_open_and_lost(browser, fake_services):
     page = await browser.get(PLACE)
     for words in ("Firma &lt;GmbH&gt;", "offen", "vorgeschlagen", "Divers, Ohne", "9 = Alt"):

@@ -174,6 +174,13 @@ class Team:
                         return row
                 await asyncio.sleep(0.03)
 
+    async def failed(self, times: int) -> None:
+        """Wait until the rows of work have failed so often, without waiting for when they are due."""
+        async with asyncio.timeout(20):
+            while not (rows := self.rows.work()) or any(row["attempts"] < times for row in rows):
+                self.hurry()
+                await asyncio.sleep(0.05)
+
     def hurry(self) -> None:
         """What was postponed is due now."""
         # Rows that sync has locked are left out: waiting here would stop the loop that sync runs in.

@@ -114,6 +114,19 @@ async def test_a_kunde_who_comes_into_being_after_we_gave_up_is_adopted(
         assert await team.world.erstanlagen() == 1
 
 
+async def test_a_number_typed_by_a_person_settles_what_was_open(team: "Team") -> None:
+    await team.world.fault("timeout_after_write", POST_KUNDEN, method="POST", seconds=5, times=1)
+    record = await team.world.add(Last_Name="Getippt", **ANNA)
+    await team.webhook(record)
+    await team.postponed("ameise antwortet nicht")
+    team.rows.change("UPDATE work SET due_at = now() + interval '1 hour'")
+    [number] = await team.world.named("Getippt")
+    await team.world.edit(record, Kundennummer=number)
+    assert await team.hurried() == []
+    [intent] = team.rows.select("SELECT outcome, ameise_key FROM intent")
+    assert intent == {"outcome": "adopted", "ameise_key": number}
+
+
 async def test_after_the_settling_time_a_person_decides(
     team_of: "Callable[[TenantId], Awaitable[Team]]", sync_with: Callable[..., Any]
 ) -> None:

@@ -27,9 +27,11 @@ def picklist(name: str, *values: str) -> FieldMeta:
     return field(name, "picklist", pick_list_values=[{"actual_value": value} for value in values])
 
 
-def metadata(*fields: FieldMeta, layouts: tuple[Layout, ...] = ()) -> ModuleMetadata:
+def metadata(
+    *fields: FieldMeta, layouts: tuple[Layout, ...] = (), users: frozenset[str] | None = frozenset()
+) -> ModuleMetadata:
     there = (field("Kundennummer", length=20), *fields)
-    return ModuleMetadata({one.api_name or "": one for one in there}, layouts)
+    return ModuleMetadata({one.api_name or "": one for one in there}, layouts, users)
 
 
 def layout(id_: str, *required: str) -> Layout:
@@ -64,6 +66,28 @@ def test_without_the_field_of_the_key_or_the_module_nothing_can_be_written() -> 
     [module] = drift_of(definition(both("titel", "Titel")), "Contacts", ModuleMetadata(None))
     assert module.kind is DriftKind.MODULE_GONE
     assert Drift((module,)).blocked == "das Modul Contacts gibt es in Zoho nicht mehr"
+
+
+def test_users_who_cannot_sign_in_are_held_back_and_if_nobody_may_see_them_it_is_said() -> None:
+    owner = both("vermittler_id", "Owner", Converter.USER, values={"1": "77", "2": "78"}, default="79")
+    there = metadata(field("Owner", "ownerlookup"), users=frozenset({"77", "79"}))
+    [left] = drift_of(definition(owner), "Contacts", there)
+    assert in_words(left) == "Owner ist Benutzern zugeordnet, die es in Zoho nicht (mehr) gibt: 78"
+    drift = Drift((left,))
+    assert (drift.refuses("Owner", "78"), drift.refuses("Owner", "77"), drift.left_out) == (
+        True,
+        False,
+        set(),
+    )
+
+    unseen = metadata(field("Owner", "ownerlookup"), users=None)
+    [said] = drift_of(definition(owner), "Contacts", unseen)
+    assert said.kind is DriftKind.USERS_UNSEEN
+    assert "ZohoCRM.users.READ" in said.words
+    assert not Drift((said,)).refuses("Owner", "77")
+    assert (
+        drift_of(definition(both("titel", "Titel")), "Contacts", metadata(field("Titel"), users=None)) == ()
+    )
 
 
 @pytest.mark.parametrize(

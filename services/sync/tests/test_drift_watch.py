@@ -87,6 +87,44 @@ async def test_a_vanished_field_is_held_back_and_the_others_go_on(team: "Team") 
     }
 
 
+async def owned(team: "Team", **owner: Any) -> None:
+    """Records of Kunden belong to the user of their Vermittler."""
+    fields = [m.model_dump(mode="json") for m in (await definition_of(team, "Contacts")).fields]
+    fields = [m for m in fields if m["ameise"] != "vermittler_id"]
+    mapped = {"ameise": "vermittler_id", "zoho": "Owner", "converter": "user", "way": "to_zoho"}
+    await redefine(team, fields=[*fields, mapped | owner])
+
+
+async def user_of_a_new_record(team: "Team") -> int:
+    return int((await team.world.record(await team.world.add(Last_Name="Irgendwer")))["Owner"]["id"])
+
+
+async def test_records_belong_to_the_mapped_user_as_long_as_he_can_sign_in(team: "Team") -> None:
+    paula = await user_of_a_new_record(team)
+    viktor, egon = str(paula + 1), str(paula + 2)  # the stand-in's users are numbered
+    await owned(team, values={"1001": viktor, "1002": egon})
+    assert await deliver(team, "5001", vermittler_id="1001") == []
+    assert (await contact(team, "5001"))["Owner"]["name"] == "Viktor Vertrieb"
+    # Egon is there, but cannot sign in; of a Vermittler who is not listed nothing is said.
+    for vermittler in ("1002", "1009"):
+        assert await deliver(team, "5001", vermittler_id=vermittler, beruf=vermittler) == []
+        changed = await contact(team, "5001")
+        assert (changed["Owner"]["name"], changed["Beruf"]) == ("Viktor Vertrieb", vermittler)
+    [told] = team.rows.events("pipeline_drifted")
+    assert told["data"]["fields"] == ["Owner"]
+    assert (await drift(team)).held_back == 1
+
+
+async def test_a_connection_that_may_not_read_users_goes_on_and_says_what_is_missing(team: "Team") -> None:
+    user = str(await user_of_a_new_record(team))
+    await owned(team, default=user)
+    refused = {"code": "OAUTH_SCOPE_MISMATCH", "status": "error", "message": "invalid oauth scope"}
+    await team.world.fault("status", "/users$", status=401, body=refused)
+    assert await deliver(team, "5001", vermittler_id="1001") == []
+    assert (await contact(team, "5001"))["Owner"]["id"] == user
+    assert [f.kind for f in (await drift(team)).findings] == [DriftKind.USERS_UNSEEN]
+
+
 async def test_what_was_held_back_is_written_once_it_fits_again(team: "Team") -> None:
     await customise(team, Titel={"gone": True})
     await deliver(team, "5001", titel="Dr.")

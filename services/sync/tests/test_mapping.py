@@ -52,6 +52,22 @@ def test_raw_values_have_one_form(raw: Any, value: Known) -> None:
     assert canonical(raw) == value
 
 
+def test_a_user_is_written_by_id_and_one_that_is_not_listed_changes_nothing() -> None:
+    mapping = of(Converter.USER, values={"10": "554001", "11": "554001", "12": "554002"})
+    assert send_to_zoho(mapping, CONVERSION.to_zoho(mapping, "12")) == {"id": "554002"}
+    assert read_zoho(mapping, {"z": {"id": "554002", "name": "Anna"}}) == "554002"
+    assert read_ameise(mapping, {"a": "99"}) is UNKNOWN
+    assert read_ameise(mapping, {"a": ""}) is None
+    assert CONVERSION.to_ameise(mapping, "554002") == "12"
+    for several_or_none in ("554001", "554003"):
+        with pytest.raises(CannotConvert, match=r"^z: der "):
+            CONVERSION.to_ameise(mapping, several_or_none)
+    assert CONVERSION.agrees_in_ameise(mapping, "554001", "11")
+    others = mapping.model_copy(update={"default": "554009"})
+    assert read_ameise(others, {"a": "99"}) == "99"
+    assert CONVERSION.to_zoho(others, "99") == "554009"
+
+
 @pytest.mark.parametrize("raw", ["123.40", 123.4, Decimal("123.400"), " 123.4 "])
 def test_amounts_are_compared_by_value(raw: Any) -> None:
     assert canonical_number(raw) == "123.4"

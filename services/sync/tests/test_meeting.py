@@ -1,13 +1,16 @@
 """Which record a delivered Kunde was made from."""
 
-from sync.intent_store import Met
+from datetime import timedelta
+
+from sync.intent_store import Intent
 from sync.meeting import record_of
 
 
 def met(
     zoho_id: str, *, number: str | None = None, before: set[str] | None = None, kunde: str | None = None
-) -> Met:
-    return Met(zoho_id, number, frozenset(before or ()), frozenset({"name+born"}), kunde)
+) -> Intent:
+    keys, found = frozenset({"name+born"}), frozenset(before or ())
+    return Intent("1", zoho_id, kunde, keys, found, timedelta(), number)
 
 
 def test_the_one_whose_erstanlage_became_him() -> None:

@@ -4,13 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from parked_work import ANNA, ask, listed, park, unsure
 
-from chassis.rpc import RpcClient
 from contracts.actor import Role
 from contracts.ids import Kundennummer
 from contracts.names import Table
-from contracts.problems import Conflict, Forbidden, NotConnected, NotFound
-from contracts.rpc import Rpc
+from contracts.problems import Forbidden
 from contracts.rpc.sync_parked import (
     ADOPT_CANDIDATE,
     DISCARD_PARKED,
@@ -24,102 +23,13 @@ from contracts.rpc.sync_parked import (
     ParkedCause,
     ParkedFilter,
     ParkedWork,
-    ParkedWorks,
     RetryAllParked,
     RetryParked,
 )
 from sync.parked import fitting
 
 if TYPE_CHECKING:
-    from conftest import Rows, Team
-
-ANNA = {"Salutation": "Frau", "First_Name": "Anna", "Email": "anna@example.org"}
-
-
-async def ask(team: "Team", rpc: Rpc[Any, Any], request: Any, role: Role = Role.ADMIN) -> Any:
-    return await RpcClient(team.client).call(rpc, request, actor=team.actor(role))
-
-
-async def listed(team: "Team", **wanted: Any) -> ParkedWorks:
-    return await ask(team, LIST_PARKED, ListParked(**wanted))
-
-
-def park(rows: "Rows", *objects: str, direction: str = "to_ameise", cause: str = "rule_undecided") -> None:
-    """Rows that are parked, as if sync had done it."""
-    for object_ in objects:
-        rows.change(
-            "INSERT INTO work (tenant, pipeline, direction, object, lane, correlationid, parked, cause, "
-            "reason, words, attempts, failing_since) VALUES ('berlin', 1, %s, %s, 2, "
-            "'01957a3c-5c00-7000-8000-000000000001', true, %s, 'unklar: so', 'er sagt Meier', 3, now())",
-            direction, object_, cause,
-        )  # fmt: skip
-
-
-async def unsure(team: "Team", name: str) -> tuple[str, str, ParkedWork]:
-    """A form of somebody who may be a Kunde already: (Kundennummer, Zoho id, the parked work)."""
-    number = await team.world.add_kunde(Vorname="Anna", Nachname=name)
-    record = await team.world.add(Last_Name=name, **ANNA)
-    await team.webhook(record)
-    await team.idle()
-    [work] = (await listed(team, text=record)).works
-    return number, record, work
-
-
-async def test_a_form_parked_as_unsure_is_adopted_and_then_brought_in_step(team: "Team") -> None:
-    number, record, work = await unsure(team, "Unklar")
-    assert (work.cause, work.candidates, work.module) == (ParkedCause.SIMILAR_KUNDEN, (number,), "Contacts")
-    assert work.reason_en == f"unsure: may be Kunde {number}"
-    adopted = await ask(team, ADOPT_CANDIDATE, AdoptCandidate(id=work.id, kunde=Kundennummer(number)))
-    assert (adopted.zoho_id, adopted.kunde) == (record, number)
-    assert await team.idle() == []
-    assert (await team.world.record(record))["Kundennummer"] == number
-    assert await team.world.kontakt(number, "email") == "anna@example.org"
-    assert await team.world.named("Unklar") == [number]
-    assert await team.world.erstanlagen() == 1  # the one that the test made
-    [told] = team.rows.events("adopted")
-    assert (told["actor_id"], told["data"]["object"]["key"]) == ("anna", number)
-    assert len(team.rows.events("work_retried")) == 1
-
-
-async def test_adopting_ends_what_was_open_about_the_record(team: "Team") -> None:
-    number, record, work = await unsure(team, "Offen")
-    team.rows.change(
-        "INSERT INTO intent (id, tenant, ameise_connection, module, zoho_id, match_keys, found_before) "
-        "SELECT '01957a3c-5c00-7000-8000-000000000002', tenant, ameise_connection, module, %s, '[]', '[]' "
-        "FROM pipeline WHERE module = 'Contacts'", record,
-    )  # fmt: skip
-    await ask(team, ADOPT_CANDIDATE, AdoptCandidate(id=work.id, kunde=Kundennummer(number)))
-    [intent] = team.rows.select("SELECT outcome, kundennummer FROM intent")
-    assert (intent["outcome"], intent["kundennummer"]) == ("adopted", number)
-
-
-async def test_a_kunde_of_another_record_or_of_nobody_is_not_adopted(team: "Team") -> None:
-    number, _, work = await unsure(team, "Vergeben")
-    other = await team.world.add(Last_Name="Vergeben", Kundennummer=number, **ANNA)
-    await team.webhook(other)
-    await team.idle()
-    with pytest.raises(Conflict, match=f"gehört schon zu Datensatz {other}"):
-        await ask(team, ADOPT_CANDIDATE, AdoptCandidate(id=work.id, kunde=Kundennummer(number)))
-    with pytest.raises(Conflict, match="gibt es in Ameise nicht"):
-        await ask(team, ADOPT_CANDIDATE, AdoptCandidate(id=work.id, kunde=Kundennummer("999")))
-    assert [work.id for work in (await listed(team)).works] == [work.id]
-    with pytest.raises(NotFound):
-        await ask(team, ADOPT_CANDIDATE, AdoptCandidate(id=work.id + 1000, kunde=Kundennummer(number)))
-
-
-async def test_nobody_is_adopted_while_ameise_is_not_connected(team: "Team") -> None:
-    park(team.rows, "1")
-    [work] = (await listed(team)).works
-    team.auth.connected = False
-    with pytest.raises(NotConnected):
-        await ask(team, ADOPT_CANDIDATE, AdoptCandidate(id=work.id, kunde=Kundennummer("5001")))
-
-
-async def test_an_object_of_ameise_is_nothing_to_adopt_for(team: "Team") -> None:
-    park(team.rows, "5001", direction="to_zoho")
-    [work] = (await listed(team)).works
-    with pytest.raises(Conflict, match="Nur ein Zoho-Datensatz"):
-        await ask(team, ADOPT_CANDIDATE, AdoptCandidate(id=work.id, kunde=Kundennummer("5001")))
+    from conftest import Team
 
 
 async def test_a_discarded_object_stays_away_until_it_changes(team: "Team") -> None:

@@ -302,7 +302,6 @@ def test_every_table_is_searched_for_people_or_holds_nobody(rows: "Rows") -> Non
         "link",
         "work",
         "intent",
-        "vertrag_intent",
         "judged",
         "parked_message",
         "pipeline",

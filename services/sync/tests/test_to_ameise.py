@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redefining import redefine
 
 from contracts.ids import TenantId
 from contracts.names import Table
@@ -87,6 +88,45 @@ async def test_of_a_field_that_both_changed_ameise_wins_and_it_is_told(
     [told] = team.rows.events("conflict_found")
     assert told["data"]["object"]["fields"] == ["nachname"]
     assert "Lindner" not in str(team.rows.events())
+
+
+async def both_edited(team: "Team", number: str, contact: str) -> None:
+    """Zoho wins of a field that both sides changed."""
+    await redefine(team, policy="zoho")
+    await team.world.edit_kunde(number, Beruf="Ärztin in A")
+    await team.world.edit(contact, Beruf="Ärztin in Z")
+    await team.webhook(contact)
+
+
+async def test_an_overruled_edit_is_told_although_the_answer_to_the_write_was_lost(
+    team: "Team", linked: tuple[str, str]
+) -> None:
+    """The next try finds both sides alike."""
+    number, contact = linked
+    await team.world.fault("timeout_after_write", f"/kunden/{number}$", method="PUT", seconds=5, times=1)
+    await both_edited(team, number, contact)
+    await team.postponed("ameise antwortet nicht")
+    assert await team.hurried() == []
+    assert (await team.world.kunde(number))["Person"]["Beruf"] == "Ärztin in Z"
+    [told] = team.rows.events("conflict_found")
+    assert told["data"]["object"]["fields"] == ["beruf"]
+
+
+async def test_a_conflict_is_told_once_however_often_its_write_fails_and_anew_when_it_is_another(
+    team: "Team", linked: tuple[str, str]
+) -> None:
+    number, contact = linked
+    await team.world.fault("status", f"/kunden/{number}$", method="PUT", status=503)
+    await both_edited(team, number, contact)
+    await team.failed(2)
+    assert len(team.rows.events("conflict_found")) == 1
+    await team.world.edit(contact, Beruf="Chefärztin in Z")
+    await team.failed(3)
+    assert len(team.rows.events("conflict_found")) == 2
+    await team.world.well_again()
+    assert await team.hurried() == []
+    assert (await team.world.kunde(number))["Person"]["Beruf"] == "Chefärztin in Z"
+    assert len(team.rows.events("conflict_found")) == 2
 
 
 async def test_what_ameise_made_of_a_number_is_no_edit(team: "Team", linked: tuple[str, str]) -> None:

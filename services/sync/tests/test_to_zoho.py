@@ -201,6 +201,23 @@ async def test_an_overruled_edit_is_told_although_the_answer_to_the_write_was_lo
     assert told["data"]["object"]["fields"] == ["beruf"]
 
 
+async def test_a_conflict_is_told_once_however_often_its_write_fails(team: "Team") -> None:
+    number = await team.world.add_kunde(Nachname="Überstimmt", Beruf="Tischler")
+    await team.delivery([number])
+    assert await team.idle() == []
+    contact = await team.world.contact_of(number)
+    assert contact is not None
+    await team.world.edit(contact["id"], Beruf="Rentner")
+    await team.world.edit_kunde(number, Beruf="Tischlerin")
+    await team.world.fault("status", "/Contacts$", method="PUT", status=503)
+    await team.delivery([number])
+    await team.failed(2)
+    await team.world.well_again()
+    assert await team.hurried() == []
+    assert (await team.world.record(contact["id"]))["Beruf"] == "Tischlerin"
+    assert len(team.rows.events("conflict_found")) == 1
+
+
 async def test_the_webhook_of_a_record_whose_writing_was_not_heard_of_finds_no_conflict(team: "Team") -> None:
     number = await team.world.add_kunde(Nachname="Verschollen", Beruf="Tischler")
     await team.world.fault("timeout_after_write", "/Contacts/upsert", seconds=5, times=1)

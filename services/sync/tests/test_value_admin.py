@@ -1,8 +1,9 @@
 """The values of a mapped picklist, from ingest's list and Zoho's metadata."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from redefining import definition_of, redefine
 
 from chassis.rpc import RpcClient
 from contracts.actor import Role
@@ -30,6 +31,33 @@ async def test_entries_meet_zohos_values_and_what_is_left_is_named(team: "Team")
     )  # fmt: skip
     assert ListEntry(value="3", text="Firma") in found.unmatched
     assert not set(found.unused) & set(found.values.values())
+
+
+async def map_owner(team: "Team", **more: Any) -> None:
+    fields = [m.model_dump(mode="json") for m in (await definition_of(team, "Contacts")).fields]
+    fields = [m for m in fields if m["ameise"] != "vermittler_id"]
+    owner = {"ameise": "vermittler_id", "zoho": "Owner", "converter": "user", "way": "to_zoho"}
+    await redefine(team, fields=[*fields, owner | more])
+
+
+async def test_vermittler_meet_zohos_users_by_name_and_people_see_who_they_are(team: "Team") -> None:
+    for key, name in {"1001": "viktor vertrieb", "1002": "Egon Ehemals"}.items():
+        team.ingest.put(Table.VERMITTLER, key, {"id": key, "name": name})
+    await map_owner(team, values={"1003": "77"})
+    found = await suggested(team, "vermittler_id")
+    [(entry, user)] = found.values.items()
+    assert entry == "1001"
+    assert found.names[user].startswith("Viktor Vertrieb <viktor@")
+    assert [one.text for one in found.unmatched] == ["Egon Ehemals"]  # he cannot sign in any more
+    assert len(found.unused) == 2
+
+
+async def test_a_connection_that_may_not_read_users_says_so(team: "Team") -> None:
+    await map_owner(team, values={"1003": "77"})
+    refused = {"code": "OAUTH_SCOPE_MISMATCH", "status": "error", "message": "invalid oauth scope"}
+    await team.world.fault("status", "/users$", status=401, body=refused)
+    with pytest.raises(Invalid, match=r"ZohoCRM\.users\.READ"):
+        await suggested(team, "vermittler_id")
 
 
 async def test_a_field_that_is_no_list_or_no_picklist_or_not_mapped_is_refused(team: "Team") -> None:

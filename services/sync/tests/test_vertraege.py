@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from redefining import definition_of, redefine
+from typed_vertraege import MODULE, kunde_with_contact, lost_answer, typed
 
 from chassis.rpc import RpcClient
 from contracts.names import Table
@@ -19,40 +20,10 @@ if TYPE_CHECKING:
 
     from contracts.ids import TenantId
 
-MODULE = "Vertraege"
-BOTH_WAYS = ("versicherungsscheinnummer", "risiko", "beitrag_netto", "beginn", "ablauf")
-VALUES: dict[str, Any] = {
-    "Name": "Hausrat", "Versicherungsscheinnummer": "HR 4711/1", "Sparte": "Hausrat", "Risiko": "Wohnung",
-    "Beitrag_netto": 120.5, "Beginn": "2026-01-01",
-}  # fmt: skip
-
-
-async def both_ways(team: "Team") -> None:
-    """The ready pipeline, taken to Ameise too; the Sparte by its code, as Ameise wants it."""
-    fields = [m.model_dump(mode="json") for m in (await definition_of(team, MODULE)).fields]
-    for mapping in fields:
-        if mapping["ameise"] in BOTH_WAYS:
-            mapping["way"] = "both"
-    fields = [m for m in fields if m["ameise"] != "sparte"]
-    sparte = {"ameise": "sparte_id", "zoho": "Sparte", "converter": "picklist", "values": {"050": "Hausrat"}}
-    await redefine(team, MODULE, direction="both", fields=[*fields, sparte])
-
 
 @pytest.fixture
 async def kunde(team: "Team") -> tuple[str, str]:
-    """A Kunde with his Contact, and a pipeline that takes Verträge both ways."""
-    await both_ways(team)
-    number = await team.world.add_kunde(Nachname="Vertragsmann")
-    await team.delivery([number])
-    assert await team.idle() == []
-    contact = await team.world.contact_of(number)
-    assert contact is not None
-    return number, contact["id"]
-
-
-async def typed(team: "Team", contact: str | None, **values: Any) -> str:
-    lookup = {} if contact is None else {"Kunde": {"id": contact}}
-    return await team.world.add(MODULE, **VALUES | lookup | values)
+    return await kunde_with_contact(team)
 
 
 async def capable(team: "Team", **changes: bool) -> None:
@@ -92,6 +63,22 @@ async def test_a_vertrag_typed_into_zoho_is_made_for_the_kunde_of_its_lookup(
     told = [e["data"]["object"] for e in team.rows.events("written_to_ameise")]
     assert [(o["table"], o["key"], o["action"]) for o in told] == [("vertrag", vertrag["Id"], "created")]
     assert "4711" not in str(team.rows.events())
+
+
+async def test_what_a_new_vertrag_leaves_blank_has_defaults(team: "Team", kunde: tuple[str, str]) -> None:
+    number, contact = kunde
+    await redefine(team, MODULE, new_vertrag={"risiko": "Einfamilienhaus", "zahlweise_id": "1"})
+    first = await typed(team, contact, Risiko=None)
+    [risiko] = [f.to_ameise for f in (await preview(team, first)).fields if f.ameise == "risiko"]
+    assert risiko is not None
+    assert risiko.value == "Einfamilienhaus"
+    await team.webhook(first, MODULE)
+    await team.webhook(await typed(team, contact, Versicherungsscheinnummer="KV 1"), MODULE)
+    assert await team.idle() == []
+    made = await team.world.vertraege_of(number)
+    assert {v["Risiko"] for v in made} == {"Einfamilienhaus", "Wohnung"}
+    assert {v["Beitrag"]["Zahlweise"] for v in made} == {"1"}
+    assert (await team.world.record(first, MODULE))["Risiko"] == "Einfamilienhaus"
 
 
 async def test_the_next_delivery_meets_the_vertrag_and_changes_nothing(
@@ -192,7 +179,7 @@ async def test_a_number_typed_by_a_person_settles_what_was_open(team: "Team", ku
     [made] = await team.world.vertraege_of(number)
     await team.world.edit(record, MODULE, Vertragsnummer=made["Id"])
     assert await team.hurried() == []
-    assert intents(team) == [{"zoho_id": record, "outcome": "adopted", "vertragsnummer": made["Id"]}]
+    assert intents(team) == [{"zoho_id": record, "outcome": "adopted", "ameise_key": made["Id"]}]
 
 
 async def test_a_delivery_meets_the_open_record_of_the_same_kunde_only(
@@ -206,26 +193,16 @@ async def test_a_delivery_meets_the_open_record_of_the_same_kunde_only(
     record = await lost_answer(team, contact)
     await team.delivery([other])
     assert await record_of(team, theirs) != record
-    assert intents(team) == [{"zoho_id": record, "outcome": "open", "vertragsnummer": None}]
+    assert intents(team) == [{"zoho_id": record, "outcome": "open", "ameise_key": None}]
 
     await team.delivery([number])
     [ours] = [v["Id"] for v in await team.world.vertraege_of(number)]
     assert await record_of(team, ours) == record
-    assert intents(team) == [{"zoho_id": record, "outcome": "adopted", "vertragsnummer": ours}]
-
-
-async def lost_answer(team: "Team", contact: str) -> str:
-    """A record whose Vertrag was made, but nobody heard of it; nobody looks again until `hurried`."""
-    await team.world.fault("timeout_after_write", "/vertraege$", method="POST", seconds=5, times=1)
-    record = await typed(team, contact)
-    await team.webhook(record, MODULE)
-    await team.postponed("ameise antwortet nicht")
-    team.rows.change("UPDATE work SET due_at = now() + interval '1 hour'")
-    return record
+    assert intents(team) == [{"zoho_id": record, "outcome": "adopted", "ameise_key": ours}]
 
 
 def intents(team: "Team") -> list[dict[str, Any]]:
-    return team.rows.select("SELECT zoho_id, outcome, vertragsnummer FROM vertrag_intent")
+    return team.rows.select("SELECT zoho_id, outcome, ameise_key FROM intent WHERE table_name = 'vertrag'")
 
 
 async def record_of(team: "Team", vertrag: str) -> str:
@@ -359,8 +336,8 @@ async def test_a_vertrag_that_is_being_made_is_forgotten_with_its_kunde(
     receipt = await RpcClient(team.client).call(
         SYNC_FORGET, KundeRequest(kunde=Kundennummer(number)), actor=team.actor()
     )
-    assert receipt.erased["vertrag_intent"] == 1
-    assert team.rows.select("SELECT 1 AS one FROM vertrag_intent") == []
+    assert receipt.erased["intent"] == 1
+    assert team.rows.select("SELECT 1 AS one FROM intent") == []
     assert team.rows.select("SELECT 1 AS one FROM link") == []
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ameise.models import Vertrag
 from contracts.rpc.sync_parked import ParkedCause
 from sync.mapping import CannotConvert
+from sync.matching import Candidate
 from sync.retry import Park
 from sync.vertraege import whose
 from sync.vertrag import BEITRAG, FLAT, LAUFZEIT, WRITABLE, VertragInAmeise, body_of, new_vertrag_body
@@ -20,11 +21,11 @@ WANTED = {"versicherungsscheinnummer": "HR 47/11", "beginn": "2026-01-01", "spar
           "gesellschaft_id": "10330"}  # fmt: skip
 
 
-def there(key: str, **fields: Any) -> VertragInAmeise:
-    return VertragInAmeise(Vertrag.model_validate({"Id": key, **fields}))
+def there(key: str, **fields: Any) -> Candidate:
+    return Candidate(key, VertragInAmeise(Vertrag.model_validate({"Id": key, **fields})).fields)
 
 
-def numbered(key: str, number: str = "hr4711", **fields: Any) -> VertragInAmeise:
+def numbered(key: str, number: str = "hr4711", **fields: Any) -> Candidate:
     return there(key, Versicherungsscheinnummer=number, **fields)
 
 
@@ -50,7 +51,7 @@ UNNUMBERED = there("3", Sparte="050", Laufzeit={"Beginn": "2026-01-01"})
     ],
 )
 def test_the_number_decides_and_doubt_is_a_question(
-    candidates: list[VertragInAmeise], adopt: str | None, ask_about: tuple[str, ...]
+    candidates: list[Candidate], adopt: str | None, ask_about: tuple[str, ...]
 ) -> None:
     match = choose_vertrag(WANTED, candidates)
     assert (match.adopt, match.ask_about) == (adopt, ask_about)
@@ -68,9 +69,9 @@ def test_whatever_a_kunde_has_a_vertrag_of_the_same_number_is_never_made_again(n
 def test_what_our_own_post_made_is_told_by_its_number_alone() -> None:
     posted = match_key("HR 47/11", tenant="berlin")
     assert posted is not None
-    assert only_new_vertrag(posted, [numbered("1"), UNNUMBERED], tenant="berlin") == "1"
-    assert only_new_vertrag(posted, [UNNUMBERED, numbered("1", "HR 47/12")], tenant="berlin") is None
-    assert only_new_vertrag(posted, [numbered("1"), numbered("2")], tenant="berlin") is None
+    assert only_new_vertrag([posted], [numbered("1"), UNNUMBERED], tenant="berlin") == "1"
+    assert only_new_vertrag([posted], [UNNUMBERED, numbered("1", "HR 47/12")], tenant="berlin") is None
+    assert only_new_vertrag([posted], [numbered("1"), numbered("2")], tenant="berlin") is None
 
 
 @given(st.text(alphabet="aBß1 -/.", min_size=1))

@@ -382,7 +382,7 @@ class Excluded(RecordData):
 
 
 class Adopted(RecordData):
-    """A Kunde that already existed was taken instead of creating one."""
+    """A Kunde or Vertrag that already existed was taken instead of creating one."""
 
     service, event_name = Service.SYNC, "adopted"
     direction = Direction.TO_AMEISE

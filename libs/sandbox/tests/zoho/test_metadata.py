@@ -34,6 +34,17 @@ async def test_org_user_and_modules(zoho: Any) -> None:
     }
 
 
+async def test_those_who_left_own_nothing(zoho: Any) -> None:
+    every = (await zoho.call("GET", "users")).json()["users"]
+    active = (await zoho.call("GET", "users", params={"type": "ActiveUsers"})).json()["users"]
+    [former] = [user for user in every if user not in active]
+    assert former["status"] != "active"
+    for user, code in ((active[-1], "SUCCESS"), (former, "INVALID_DATA")):
+        body = {"data": [{"Last_Name": "Meins", "Owner": {"id": user["id"]}}]}
+        [outcome] = (await zoho.call("POST", "Contacts", json=body)).json()["data"]
+        assert outcome["code"] == code
+
+
 async def test_a_layout_says_which_fields_must_be_filled_in(zoho: Any) -> None:
     [layout] = (await zoho.call("GET", "settings/layouts", params={"module": "Contacts"})).json()["layouts"]
     [section] = layout["sections"]

@@ -79,6 +79,14 @@ class ZohoClient:
         """Return the user in whose name the token works."""
         return await self._first(User, Call("GET", "/users", params={"type": "CurrentUser"}), "users")
 
+    async def list_active_users(self) -> list[User]:
+        """Return the users who can sign in.
+
+        A token without the scope ZohoCRM.users.READ is refused: Rejected, OAUTH_SCOPE_MISMATCH.
+        """
+        params = {"type": "ActiveUsers", "per_page": str(PAGE_SIZE)}
+        return [user async for user in self._numbered_pages(User, "/users", "users", params, {})]
+
     async def list_modules(self) -> list[Module]:
         """Return all modules, those without API access too."""
         return await self._all(Module, Call("GET", "/settings/modules"), "modules")

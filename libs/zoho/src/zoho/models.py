@@ -53,7 +53,7 @@ class Org(ZohoModel):
 
 
 class User(ZohoModel):
-    """The user in whose name the token works; its id is that of Modified_By in our own writes."""
+    """A user; the id of the one in whose name the token works is that of Modified_By in our own writes."""
 
     id: str
     full_name: str | None = None

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from contracts.ids import Kundennummer, TenantId, Uuid, ZohoId
 from contracts.names import Service
 from contracts.rpc.audit import CountField, LogFilter
+from contracts.rpc.sync_parked import KundeOrVertrag
 
 TenantName = Annotated[
     str,
@@ -107,9 +108,7 @@ class Forgotten(BaseModel):
     stopped_zoho_ids: tuple[ZohoId, ...]
 
 
-class Adopt(BaseModel):
-    """The Kunde that the Zoho record is."""
+class Adopt(KundeOrVertrag):
+    """What the Zoho record is."""
 
     model_config = ConfigDict(extra="forbid")
-
-    kunde: Kundennummer

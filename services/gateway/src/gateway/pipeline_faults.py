@@ -19,6 +19,8 @@ _PLACES = (
     (re.compile(r"^was in Ameise entfällt"), "direction"),
     (re.compile(r"^Ameise nimmt nur Kunden und Verträge an"), "direction"),
     (re.compile(r"^Art der Person"), "person"),
+    (re.compile(r"^die Vorgabe \w+ für neue Kunden"), "new_kunde"),
+    (re.compile(r"^(die Vorgabe \w+|Vorgaben) für neue Verträge"), "new_vertrag"),
     (re.compile(r"^Mitteilungen an neue Kunden"), "simplr.user_name"),
     (re.compile(r"^wer sicher derselbe ist"), "matching.sure"),
     (re.compile(r"^eine Regel für Zoho-Datensätze"), "zoho_rule"),

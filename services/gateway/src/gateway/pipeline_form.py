@@ -54,6 +54,7 @@ def values_of(definition: PipelineDefinition) -> dict[str, str]:
         "ameise_rule": rule_text.as_text(definition.ameise_rule),
         "zoho_rule": rule_text.as_text(definition.zoho_rule),
         "new_kunde": pairs_text.as_text(definition.new_kunde),
+        "new_vertrag": pairs_text.as_text(definition.new_vertrag),
     }
     if definition.vanished:
         values |= {f"vanished.{k}": v for k, v in definition.vanished.model_dump().items() if v is not None}
@@ -128,6 +129,7 @@ def definition_of(values: Values, stored: PipelineDefinition) -> PipelineDefinit
         "ameise_rule": read("ameise_rule", rule_text.from_text),
         "zoho_rule": read("zoho_rule", rule_text.from_text),
         "new_kunde": read("new_kunde", pairs_text.from_text),
+        "new_vertrag": read("new_vertrag", pairs_text.from_text),
         "vanished": _vanished(values, stored),
         "deletion": {"after_days": days} if (days := _typed(values, "deletion.after_days")) else None,
         "simplr": stored.simplr.model_dump()

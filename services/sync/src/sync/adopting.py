@@ -1,38 +1,33 @@
-"""A person says who somebody is: the Zoho record of parked work is linked to a Kunde of Ameise.
+"""A person says what a Zoho record of parked work is: it is linked to a Kunde, or a Vertrag, of Ameise.
 
-Ameise is asked first whether that Kunde exists for this connection; then link, intents and the row of work
-change together. No second record of the same module may be linked to him.
+Ameise is asked first whether that one exists for this connection and whether the record can be it; then
+link, intents and the row of work change together. No second record of the same module may be linked to it.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ameise.client import AmeiseClient
 from chassis.database import Database
 from chassis.leases import LeaseLost
 from chassis.outbox import Outbox
 from chassis.rpc import Caller
 from contracts import problems
 from contracts.events import Adopted, ObjectAction, ObjectChange, WorkRetried
-from contracts.ids import AmeiseKey, Kundennummer, PipelineId, ZohoId, new_id
+from contracts.ids import AmeiseKey, PipelineId, ZohoId, new_id
 from contracts.names import Table
 from contracts.problems import Conflict, NotFound
 from contracts.rpc.sync_parked import AdoptCandidate, CandidateAdopted
 from sync import intent_store, link_store, parked_store, pipeline_store
+from sync.mapping import CannotConvert
 from sync.parked import told_about
 from sync.pipelines import Pipeline
+from sync.retry import Park
+from sync.to_ameise import ToAmeise
 from sync.work_store import Lane
 from vendor.errors import NotConnected, Rejected, VendorError
-
-
-class AsksAmeise(Protocol):
-    """What is needed of `sync.systems`."""
-
-    async def ameise(self, pipeline: Pipeline, *, urgent: bool) -> AmeiseClient: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,80 +36,91 @@ class Adopting:
 
     database: Database
     outbox: Outbox
-    systems: AsksAmeise
-    lease: timedelta
+    to_ameise: ToAmeise
 
     async def __call__(self, request: AdoptCandidate, caller: Caller) -> CandidateAdopted:
-        """Raises NotFound, Conflict; NotConnected, Unavailable if Ameise cannot be asked."""
+        """Raises NotFound, Conflict; NotConnected, Unavailable if Ameise or Zoho cannot be asked."""
         async with self.database.tenant(caller.tenant) as session:
-            _, pipeline = await _work(session, request.id)
-        kunde = await self._existing(pipeline, request.kunde)
+            row, pipeline = await _work(session, request)
+        key = await self._checked(pipeline, row["object"], request.kunde or request.vertrag or "")
         try:
             async with self.database.tenant(caller.tenant) as session:
-                row, pipeline = await _work(session, request.id)
-                await self._link(session, pipeline, row["object"], kunde)
-                await intent_store.settle_open(session, pipeline, row["object"], kundennummer=kunde)
+                row, pipeline = await _work(session, request)
+                await self._link(session, pipeline, row["object"], key)
                 await parked_store.make_due(session, [row["id"]], lane=Lane.INTERACTIVE)
-                about = ObjectChange(
-                    table=pipeline.table, key=AmeiseKey(kunde), action=ObjectAction.UNCHANGED
-                )
+                about = ObjectChange(table=pipeline.table, key=AmeiseKey(key), action=ObjectAction.UNCHANGED)
                 zoho_id = ZohoId(row["object"])
                 adopted = Adopted(pipeline=pipeline.id, module=pipeline.module, zoho_id=zoho_id, object=about)
                 retried = told_about(WorkRetried, row, pipeline)
                 await self.outbox.tell(session, caller.cause, adopted, retried)
         except (IntegrityError, LeaseLost) as error:
-            raise _taken(kunde) from error
-        return CandidateAdopted(zoho_id=zoho_id, kunde=Kundennummer(kunde))
+            raise _taken(pipeline, key) from error
+        return CandidateAdopted.model_validate({"zoho_id": zoho_id, pipeline.table.value: key})
 
-    async def _existing(self, pipeline: Pipeline, kunde: Kundennummer) -> str:
-        """His number as Ameise writes it."""
+    async def _checked(self, pipeline: Pipeline, zoho_id: str, key: str) -> str:
+        """Its number as Ameise writes it, if nothing speaks against it."""
+        systems, objects = self.to_ameise.systems, self.to_ameise.objects[pipeline.table]
         try:
-            ameise = await self.systems.ameise(pipeline, urgent=True)
-            return (await ameise.get_kunde(kunde)).id
-        except Rejected as error:
-            raise Conflict(
-                f"Kunde {kunde} gibt es in Ameise nicht (oder nicht für diese Verbindung).",
-                remedy="Bitte die Kundennummer prüfen.",
-            ) from error
+            found = await objects.read(pipeline, await systems.ameise(pipeline, urgent=True), key)
+            if isinstance(found, Park):
+                raise Conflict(f"{found.reason}.", remedy="Bitte die Nummer prüfen.")
+            zoho = await systems.zoho(pipeline, urgent=True)
+            record = await zoho.get_record(pipeline.module, zoho_id, pipeline.zoho_fields)
+            if record is None:
+                raise Conflict("Den Datensatz gibt es in Zoho nicht mehr.")
+            wanted = self.to_ameise.wanted(pipeline, record)
+            if (doubt := await objects.doubt(pipeline, record, wanted, found)) is not None:
+                raise Conflict(doubt, remedy="Bitte zuerst eine der beiden Seiten berichtigen.")
+        except (CannotConvert, Rejected) as error:
+            raise Conflict(f"{error}.", remedy="Bitte zuerst den Datensatz berichtigen.") from error
         except NotConnected as error:
             raise problems.NotConnected(
-                "Ameise ist nicht verbunden.", remedy="Bitte neu verbinden."
+                f"{error.system.title()} ist nicht verbunden.", remedy="Bitte neu verbinden."
             ) from error
         except VendorError as error:
-            raise problems.Unavailable("Ameise antwortet zurzeit nicht.") from error
+            raise problems.Unavailable(f"{error.system.title()} antwortet zurzeit nicht.") from error
+        return found.key
 
-    async def _link(self, session: AsyncSession, pipeline: Pipeline, zoho_id: str, kunde: str) -> None:
+    async def _link(self, session: AsyncSession, pipeline: Pipeline, zoho_id: str, key: str) -> None:
         held = await link_store.lease_by_zoho_ids(
-            session, pipeline, [zoho_id], owner=f"adopting:{new_id()}", lasting=self.lease
+            session, pipeline, [zoho_id], owner=f"adopting:{new_id()}", lasting=self.to_ameise.lease
         )
         link = held.get(zoho_id)
         if link is None:
             raise Conflict("Der Datensatz wird gerade bearbeitet.", remedy="Bitte gleich noch einmal.")
-        if link.ameise_key not in (None, kunde):
-            raise Conflict(f"Der Datensatz ist schon mit Kunde {link.ameise_key} verknüpft.")
-        holder = await link_store.holder_of_key(session, pipeline, kunde)
+        if link.ameise_key not in (None, key):
+            raise Conflict(f"Der Datensatz ist schon mit {_named(pipeline, link.ameise_key)} verknüpft.")
+        holder = await link_store.holder_of_key(session, pipeline, key)
         if holder not in (None, zoho_id):
-            raise _taken(kunde, holder)
-        await link_store.save(session, [link.belonging_to(kunde)])
+            raise _taken(pipeline, key, holder)
+        saved = link.belonging_to(key)
+        await link_store.save(session, [saved])
+        await intent_store.settle_linked(session, pipeline, [saved])
 
 
-async def _work(session: AsyncSession, id_: int) -> tuple[dict[str, Any], Pipeline]:
+async def _work(session: AsyncSession, request: AdoptCandidate) -> tuple[dict[str, Any], Pipeline]:
     """The row, locked, and its pipeline."""
-    rows = await parked_store.lock(session, [id_])
+    rows = await parked_store.lock(session, [request.id])
     if not rows:
         raise NotFound("Diese Arbeit ist nicht (mehr) geparkt.")
     row = rows[0]
     pipeline = await pipeline_store.load(session, PipelineId(str(row["pipeline"])))
     if pipeline is None:
         raise NotFound("Diese Pipeline gibt es nicht mehr.")
-    if row["direction"] != "to_ameise" or pipeline.table is not Table.KUNDE:
-        raise Conflict("Nur ein Zoho-Datensatz, der ein Kunde werden soll, kann zu einem Kunden gehören.")
+    named = Table.KUNDE if request.kunde else Table.VERTRAG
+    if row["direction"] != "to_ameise" or pipeline.table is not named:
+        kind = named.value.title()
+        raise Conflict(f"Nur ein Zoho-Datensatz, der ein {kind} werden soll, kann zu diesem gehören.")
     return row, pipeline
 
 
-def _taken(kunde: str, holder: str | None = None) -> Conflict:
+def _taken(pipeline: Pipeline, key: str, holder: str | None = None) -> Conflict:
     which = f"Datensatz {holder}" if holder else "einem anderen Datensatz"
     return Conflict(
-        f"Kunde {kunde} gehört schon zu {which}.",
+        f"{_named(pipeline, key)} gehört schon zu {which}.",
         remedy="Bitte einen der beiden Datensätze in Zoho löschen.",
     )
+
+
+def _named(pipeline: Pipeline, key: str) -> str:
+    return f"{pipeline.table.value.title()} {key}"

@@ -49,7 +49,6 @@ from sync.to_ameise import ToAmeise
 from sync.to_zoho import ToZoho
 from sync.value_admin import ValueAdmin
 from sync.vertraege import Vertraege
-from sync.vertrag_once import VertragOnce
 from sync.waiting_deletions import DeletionAdmin
 from sync.work_store import Work, WorkDirection
 from sync.workers import Dispatcher, More
@@ -73,34 +72,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         stopping = Stopping(stop_list, base.database, base.outbox)
         throughput = Throughput(base.database)
         people = People(base.database, base.outbox, stop_list)
-        knowledge = AmeiseKnowledge(kept=settings.ameise_lists_kept)
-        create_once = CreateOnce(
-            database=base.database,
-            lease=settings.lease,
-            settling_time=settings.settling_time,
-            fresh_link=settings.fresh_link,
-            knowledge=knowledge,
-        )
-        vertrag_once = VertragOnce(
-            database=base.database,
-            lease=settings.lease,
-            settling_time=settings.settling_time,
-            fresh_link=settings.fresh_link,
-            knowledge=knowledge,
-            capabilities=default_capabilities(settings),
-        )
-        to_ameise = ToAmeise(
-            database=base.database,
-            store=RecordStore(base.database, base.outbox, throughput),
-            systems=systems,
-            objects={
-                Table.KUNDE: Kunden(create_once, knowledge, settings.ameise_detail_property),
-                Table.VERTRAG: Vertraege(vertrag_once, settings.kunde_awaited),
-            },
-            link_base=settings.ameise_link_base,
-            lease=settings.lease,
-            give_up_after=settings.give_up_after,
-        )
+        to_ameise = to_ameise_of(settings, base, systems, throughput)
         drift = drift_watch_of(settings, base, systems)
         to_zoho = ToZoho(
             database=base.database,
@@ -121,19 +93,6 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             limit=DayLimit(settings.deletion_limit, settings.deletion_limit_percent),
             lease=settings.lease,
             give_up_after=settings.give_up_after,
-        )
-        bulk_writer = BulkWriter(
-            database=base.database,
-            all_tenants=base.all_tenants,
-            outbox=base.outbox,
-            to_zoho=to_zoho,
-            systems=systems,
-            store=to_zoho.store,
-            not_stopped=NotStopped("to_zoho", stopping, base.database),
-            owner=owner,
-            min_rows=settings.bulk_min_rows,
-            max_rows=settings.bulk_max_rows,
-            poll=settings.bulk_poll,
         )
 
         async def one_to_ameise(works: list[Work], _more: More) -> None:
@@ -159,16 +118,8 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
                 batch=1 if to_ameise_side else BATCH,
             )
 
-        dry_running = DryRunning(
-            database=base.database,
-            all_tenants=base.all_tenants,
-            rpc=base.rpc,
-            to_zoho=to_zoho,
-            owner=owner,
-            lease=settings.lease,
-            bulk_min_rows=settings.bulk_min_rows,
-            bulk_max_rows=settings.bulk_max_rows,
-        )
+        bulk_writer = bulk_writer_of(settings, base, to_zoho, stopping, owner)
+        dry_running = dry_running_of(settings, base, to_zoho, owner)
         schedule = schedule_of(settings, base, systems, stopping, owner)
         subscribers.register(
             base.broker.faststream,
@@ -185,7 +136,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
             parked=Parked(base.database, base.outbox, base.rpc, links),
             deletions=DeletionAdmin(base.database, base.outbox, links),
-            adopting=Adopting(base.database, base.outbox, systems, settings.lease),
+            adopting=Adopting(base.database, base.outbox, to_ameise),
             people=people,
             state=State(base.database, base.rpc, systems, links, default_terms(settings)),
             values=ValueAdmin(base.database, base.rpc, systems),
@@ -204,6 +155,66 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             yield base
         finally:
             await gates.close()
+
+
+def to_ameise_of(
+    settings: SyncSettings, base: Foundation, systems: Systems, throughput: Throughput
+) -> ToAmeise:
+    """What brings a record to Ameise, wired."""
+    knowledge = AmeiseKnowledge(kept=settings.ameise_lists_kept)
+    create_once = CreateOnce(
+        database=base.database,
+        lease=settings.lease,
+        settling_time=settings.settling_time,
+        fresh_link=settings.fresh_link,
+    )
+    return ToAmeise(
+        database=base.database,
+        store=RecordStore(base.database, base.outbox, throughput),
+        systems=systems,
+        objects={
+            Table.KUNDE: Kunden(create_once, knowledge, settings.ameise_detail_property),
+            Table.VERTRAG: Vertraege(
+                create_once, knowledge, default_capabilities(settings), settings.kunde_awaited
+            ),
+        },
+        link_base=settings.ameise_link_base,
+        lease=settings.lease,
+        give_up_after=settings.give_up_after,
+    )
+
+
+def bulk_writer_of(
+    settings: SyncSettings, base: Foundation, to_zoho: ToZoho, stopping: Stopping, owner: str
+) -> BulkWriter:
+    """Bulk writes, wired."""
+    return BulkWriter(
+        database=base.database,
+        all_tenants=base.all_tenants,
+        outbox=base.outbox,
+        to_zoho=to_zoho,
+        systems=to_zoho.systems,
+        store=to_zoho.store,
+        not_stopped=NotStopped("to_zoho", stopping, base.database),
+        owner=owner,
+        min_rows=settings.bulk_min_rows,
+        max_rows=settings.bulk_max_rows,
+        poll=settings.bulk_poll,
+    )
+
+
+def dry_running_of(settings: SyncSettings, base: Foundation, to_zoho: ToZoho, owner: str) -> DryRunning:
+    """Dry runs, wired."""
+    return DryRunning(
+        database=base.database,
+        all_tenants=base.all_tenants,
+        rpc=base.rpc,
+        to_zoho=to_zoho,
+        owner=owner,
+        lease=settings.lease,
+        bulk_min_rows=settings.bulk_min_rows,
+        bulk_max_rows=settings.bulk_max_rows,
+    )
 
 
 def schedule_of(

@@ -13,8 +13,9 @@ from chassis.outbox import Outbox
 from contracts.events import ObjectAction, ObjectChange, WorkParked, WorkPostponed, WrittenToZoho
 from contracts.ids import AmeiseKey
 from contracts.rpc.sync_parked import ParkedCause
-from sync import deletion_store, drift_store, link_store, pipeline_store, vertrag_intent_store, work_store
+from sync import deletion_store, drift_store, intent_store, link_store, pipeline_store, work_store
 from sync.batch import Merging, Settled, Unsettled, Verdict, conflicts_of
+from sync.conflicts import conflict_of
 from sync.link_store import Link
 from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone, other_half_is_busy
@@ -58,13 +59,18 @@ class BatchStore:
 
     async def tell_conflicts(self, pipeline: Pipeline, merging: Sequence[Merging]) -> None:
         """To be told before the values that lose are overwritten: if the answer gets lost, or we do, the next
-        try finds both sides alike. A try that came to nothing has told it once too often."""
-        told = [(m.item.work.cause, conflicts_of(pipeline, m)) for m in merging if m.merged.conflicts]
-        if not told:
+        try finds both sides alike; if it does not, they are not told again."""
+        # In the order in which everybody locks rows of work.
+        conflicting = sorted((m for m in merging if m.merged.conflicts), key=lambda m: m.item.work.object)
+        if not conflicting:
             return
         async with self.database.tenant(pipeline.tenant) as session:
-            for cause, events in told:
-                await self.outbox.tell(session, cause, *events)
+            for m in conflicting:
+                conflict = conflict_of(
+                    pipeline.definition.fields, m.merged, ameise=m.ameise, zoho=m.zoho, tenant=pipeline.tenant
+                )
+                if await work_store.note_conflict(session, m.item.work, conflict):
+                    await self.outbox.tell(session, m.item.work.cause, *conflicts_of(pipeline, m))
 
     def _note(self, pipeline: Pipeline, verdicts: Sequence[Verdict]) -> None:
         settled = [v for v in verdicts if isinstance(v, Settled)]
@@ -128,7 +134,7 @@ class BatchStore:
     ) -> None:
         links = [s.link for s in settled if s.link is not None]
         await link_store.save(session, links)
-        await vertrag_intent_store.settle_linked(session, pipeline, links)
+        await intent_store.settle_linked(session, pipeline, links)
         judged = [
             (s.item.object.key, s.item.object.version, outcome)
             for s in settled

@@ -1,10 +1,11 @@
-"""Fields that both sides changed and that a person must decide: asked once, kept on the link. Pure."""
+"""Fields that both sides changed: told once, and asked once where a person must decide. Pure."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TypedDict
 
 from contracts.rpc.pipeline_definition import FieldMapping, Policy
+from sync.keyed_hash import keyed_hash
 from sync.merge import Decisions, Finding, Merged
 from sync.values import UNKNOWN, Fields, Known
 
@@ -56,6 +57,16 @@ def questions_after(
             if a is not UNKNOWN and z is not UNKNOWN:
                 questions[mapping.ameise] = Question(ameise=a, zoho=z, since=now.isoformat(), decision=None)
     return questions
+
+
+def conflict_of(
+    mappings: Iterable[FieldMapping], merged: Merged, *, ameise: Fields, zoho: Fields, tenant: str
+) -> str:
+    """A hash of which fields are in conflict over which values: a try that comes again with the same is not
+    told again."""
+    fields = set(merged.conflicts)
+    over = [(m.ameise, ameise.get(m.ameise), zoho.get(m.zoho)) for m in mappings if m.ameise in fields]
+    return keyed_hash(repr(over), tenant=tenant)
 
 
 def reason_of(merged: Merged) -> str:

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from string import Formatter
 
+from contracts.ids import ZohoId
 from contracts.names import Table
 from contracts.problems import Invalid
 from contracts.rpc.pipeline_definition import Compare, Comparison, Converter, FieldMapping, ValueType, Way
 from contracts.rpc.pipeline_switches import MatchWeights, SimplrMessages
 from sync import vertrag
 from sync.kunde import ADDRESS, CONTACT, ONLY_READ, PERSON
-from sync.mapping import ONE_WAY, sources_of
+from sync.mapping import BY_VALUES, ONE_WAY, sources_of, written_of
 from sync.pipelines import Definition
 from sync.rules import as_typed, comparisons_of
 from sync.values import UNKNOWN
@@ -34,7 +35,8 @@ PARTS_OF_KUNDE = frozenset({Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL})
 
 def check_definition(table: Table, definition: Definition) -> None:
     """Raise Invalid with all that is wrong."""
-    wrong = [*_ends(table, definition), *(problem for find in _CHECKS for problem in find(definition))]
+    wrong = [*_ends(table, definition), *_new_objects(table, definition)]
+    wrong += [problem for find in _CHECKS for problem in find(definition)]
     if wrong:
         raise Invalid("; ".join(wrong))
 
@@ -48,10 +50,6 @@ def _ends(table: Table, definition: Definition) -> Iterable[str]:
         wanted = (m.ameise for m in definition.fields if m.way is not Way.TO_ZOHO and m.detail is None)
         refused = (name for name in wanted if name not in _WRITABLE[table])
         yield from (f"{name}: das nimmt Ameise nicht an, es geht nur nach Zoho" for name in refused)
-    if table is not Table.KUNDE and (definition.person or definition.new_kunde):
-        yield "Art der Person und Vorgaben für neue Kunden gibt es nur für Kunden"
-    if table is not Table.KUNDE and (definition.simplr, definition.matching) != _USUAL:
-        yield "Mitteilungen an neue Kunden und ihr Wiedererkennen gibt es nur für Kunden"
     for mapping in definition.fields if table is not Table.KUNDE else ():
         if mapping.detail is not None:
             yield f"{mapping.ameise}: Kundendetails gibt es nur bei Kunden"
@@ -64,6 +62,18 @@ def _ends(table: Table, definition: Definition) -> Iterable[str]:
     if table is Table.VERTRAG and all(sources_of(m) != ("kunde_id",) for m in definition.fields):
         # By it `people_store` finds the Verträge of somebody who is to be forgotten.
         yield "ein Feld muss allein kunde_id lesen: sonst ist nicht zu sagen, wessen Vertrag es ist"
+
+
+def _new_objects(table: Table, definition: Definition) -> Iterable[str]:
+    if table is not Table.KUNDE and (definition.person or definition.new_kunde):
+        yield "Art der Person und Vorgaben für neue Kunden gibt es nur für Kunden"
+    if table is not Table.VERTRAG and definition.new_vertrag:
+        yield "Vorgaben für neue Verträge gibt es nur für Verträge"
+    for who, defaults in (("Kunden", definition.new_kunde), ("Verträge", definition.new_vertrag)):
+        refused = (name for name in defaults if table in _WRITABLE and name not in _WRITABLE[table])
+        yield from (f"die Vorgabe {name} für neue {who} nimmt Ameise nicht an" for name in refused)
+    if table is not Table.KUNDE and (definition.simplr, definition.matching) != _USUAL:
+        yield "Mitteilungen an neue Kunden und ihr Wiedererkennen gibt es nur für Kunden"
 
 
 def _names(definition: Definition) -> Iterable[str]:
@@ -101,6 +111,8 @@ def _converter(mapping: FieldMapping) -> Iterable[str]:
     match mapping.converter:
         case Converter.PICKLIST if not mapping.values and mapping.default is None:
             yield "die Auswahlliste braucht Werte oder eine Vorgabe"
+        case Converter.USER if not all(ZohoId.pattern.fullmatch(user) for user in written_of(mapping)):
+            yield "ein Benutzer wird durch seine Id in Zoho genannt"
         case Converter.LOOKUP if mapping.module is None:
             yield "der Verweis braucht ein Modul"
         case Converter.JOIN if not mapping.parts:
@@ -115,8 +127,8 @@ def _converter(mapping: FieldMapping) -> Iterable[str]:
         yield "ein Kundendetail wird für sich gelesen"
     if mapping.converter is not Converter.JOIN and len(mapping.parts) > 1:
         yield "nur eine Verbindung liest mehrere Felder"
-    if mapping.converter is not Converter.PICKLIST and (mapping.values or mapping.default is not None):
-        yield "nur eine Auswahlliste hat Werte"
+    if mapping.converter not in BY_VALUES and (mapping.values or mapping.default is not None):
+        yield "nur eine Auswahlliste und Benutzer haben Werte"
 
 
 def _is_template(template: str | None) -> bool:

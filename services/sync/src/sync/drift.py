@@ -3,14 +3,14 @@
 Only what Zoho says counts: a type or length that it leaves out, and a type that we do not know, fit.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
 from contracts.rpc.pipeline_definition import Converter, FieldMapping, PipelineDefinition, Way
 from contracts.rpc.sync_drift import DriftFinding, DriftKind
-from sync.mapping import sources_of
+from sync.mapping import sources_of, written_of
 from sync.rules import fields_of
 from sync.values import Known
 from zoho.models import FieldMeta, Layout
@@ -26,6 +26,7 @@ _FITTING: Mapping[Converter, frozenset[str]] = {
     Converter.PHONE: frozenset({"phone", "text"}),
     Converter.EMAIL: frozenset({"email", "text"}),
     Converter.PICKLIST: frozenset({"picklist", "text"}),
+    Converter.USER: frozenset({"ownerlookup", "userlookup"}),
     Converter.LOOKUP: frozenset({"lookup"}),
     Converter.JOIN: _TEXT,
     Converter.CONSTANT: _TEXT,
@@ -33,8 +34,8 @@ _FITTING: Mapping[Converter, frozenset[str]] = {
 }
 _OTHERS = frozenset(
     {
-        "multiselectpicklist", "datetime", "ownerlookup", "userlookup", "multiselectlookup",
-        "multiuserlookup", "fileupload", "imageupload", "profileimage", "subform", "consent_lookup",
+        "multiselectpicklist", "datetime", "multiselectlookup", "multiuserlookup", "fileupload",
+        "imageupload", "profileimage", "subform", "consent_lookup",
     }
 )  # fmt: skip
 KNOWN_TYPES = frozenset[str]().union(*_FITTING.values(), _CALCULATED, _OTHERS)
@@ -43,14 +44,17 @@ _WHOLE = frozenset({DriftKind.FIELD_GONE, DriftKind.TYPE_CHANGED})
 _ALWAYS_THERE = frozenset({"key", "ameise_id", "kunde_id", "anrede_id", "nachname"})
 """What every object of Ameise that has such a field has."""
 VALUES_NAMED = 5
+NO_USERS = "die Verbindung darf Zohos Benutzer nicht lesen (ZohoCRM.users.READ), bitte neu verbinden"
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleMetadata:
-    """What Zoho says about a module now; `fields` by API name, None if there is no such module."""
+    """What Zoho says about a module now; `fields` by API name, None if there is no such module. `users`: the
+    ids of those who can sign in, None if they may not be read."""
 
     fields: Mapping[str, FieldMeta] | None
     layouts: Sequence[Layout] = ()
+    users: frozenset[str] | None = frozenset()
 
     def demands(self, layout: str | None) -> frozenset[str]:
         """The fields without which no record can be made: by the layout, if one is chosen, else by all."""
@@ -119,6 +123,7 @@ def drift_of(
     return (
         *_layout(definition, metadata),
         *(found for m in definition.fields for found in _mapped(definition, m, metadata.fields)),
+        *(found for m in definition.fields for found in _users(m, metadata)),
         *_besides(definition, metadata.fields),
         *_demanded(definition, metadata),
     )
@@ -178,17 +183,24 @@ def _values(mapping: FieldMapping, field: FieldMeta) -> Iterable[DriftFinding]:
     listed = {value.actual_value for value in field.pick_list_values or ()}
     if field.data_type != "picklist" or not listed:
         return
-    missing = tuple(dict.fromkeys(value for value in _written(mapping) if value not in listed))
+    yield from _missing(mapping, listed, "kennt in Zoho diese Werte nicht")
+
+
+def _missing(mapping: FieldMapping, there: Collection[str | None], words: str) -> Iterable[DriftFinding]:
+    missing = tuple(value for value in written_of(mapping) if value not in there)
     if missing:
         named = ", ".join(missing[:VALUES_NAMED]) + (", …" if len(missing) > VALUES_NAMED else "")
-        words = f"kennt in Zoho diese Werte nicht: {named}"
-        yield _found(mapping, DriftKind.VALUE_UNKNOWN, words, values=missing)
+        yield _found(mapping, DriftKind.VALUE_UNKNOWN, f"{words}: {named}", values=missing)
 
 
-def _written(mapping: FieldMapping) -> Iterable[str]:
-    """The values that the mapping itself names."""
-    yield from mapping.values.values()
-    yield from (value for value in (mapping.default, mapping.constant) if value is not None)
+def _users(mapping: FieldMapping, metadata: ModuleMetadata) -> Iterable[DriftFinding]:
+    if mapping.converter is not Converter.USER or not metadata.fields or mapping.zoho not in metadata.fields:
+        return
+    if metadata.users is not None:
+        words = "ist Benutzern zugeordnet, die es in Zoho nicht (mehr) gibt"
+        yield from _missing(mapping, metadata.users, words)
+    elif written_of(mapping):
+        yield _found(mapping, DriftKind.USERS_UNSEEN, f"kann nicht geprüft werden: {NO_USERS}")
 
 
 def _length(mapping: FieldMapping, field: FieldMeta) -> Iterable[DriftFinding]:

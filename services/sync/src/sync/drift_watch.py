@@ -1,6 +1,6 @@
 """Looks whether the mappings still fit Zoho: every night, and before a batch if the last look is old.
 
-Three calls per module, whose answers a process keeps for a while. Should Zoho not answer, or not let us see
+Four calls per module, whose answers a process keeps for a while. Should Zoho not answer, or not let us see
 its metadata, work goes on with what is known: the look must never hold up what it is there to protect.
 """
 
@@ -26,7 +26,7 @@ from sync import drift_store, pipeline_store
 from sync.drift import Drift, ModuleMetadata, drift_of, in_words, turn
 from sync.pipelines import Pipeline
 from sync.systems import Systems
-from vendor.errors import VendorError
+from vendor.errors import Rejected, VendorError
 from zoho.client import ZohoClient
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -148,7 +148,17 @@ async def metadata_of(zoho: ZohoClient, module: str) -> ModuleMetadata | None:
         return None
     if all(one.api_name != module or one.api_supported is False for one in modules):
         return ModuleMetadata(None)
-    fields, layouts = await asyncio.gather(zoho.list_fields(module), zoho.list_layouts(module))
+    fields, layouts, users = await asyncio.gather(
+        zoho.list_fields(module), zoho.list_layouts(module), _users_of(zoho)
+    )
     if not fields:
         return None
-    return ModuleMetadata({f.api_name: f for f in fields if f.api_name}, layouts)
+    return ModuleMetadata({f.api_name: f for f in fields if f.api_name}, layouts, users)
+
+
+async def _users_of(zoho: ZohoClient) -> frozenset[str] | None:
+    """None if they may not be read: the connection is older than our asking for it. Raises VendorError."""
+    try:
+        return frozenset(user.id for user in await zoho.list_active_users())
+    except Rejected:
+        return None

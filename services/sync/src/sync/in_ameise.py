@@ -69,6 +69,12 @@ class Objects(Protocol):
         """The object, as far as the pipeline maps it."""
         ...
 
+    async def doubt(
+        self, pipeline: Pipeline, record: Mapping[str, Any], wanted: Mapping[str, Known], found: InAmeise
+    ) -> str | None:
+        """Why the record cannot be what a person says that it is. Raises CannotConvert."""
+        ...
+
     async def check(
         self, pipeline: Pipeline, ameise: AmeiseClient, before: InAmeise, changes: Mapping[str, Known]
     ) -> None:

@@ -1,6 +1,7 @@
 """Queries on intents: what we were about to create in Ameise, committed before the POST, and its outcome."""
 
 import json
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -9,135 +10,139 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import fetch_all, run_sql
 from contracts.ids import new_id
+from sync.link_store import Link
 from sync.pipelines import Pipeline
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An Erstanlage. Without `kundennummer` its outcome is not known yet.
+    """A creation. Without `key`, the number that Ameise gave, its outcome is not known yet.
 
-    `found_before` are the Kundennummern found before the POST.
+    `kunde`: whose it is, of a Vertrag. `match_keys` are hashes of what was posted; `found_before` are the
+    numbers of what was there before the POST.
     """
 
     id: str
     zoho_id: str
+    kunde: str | None
+    match_keys: frozenset[str]
     found_before: frozenset[str]
     age: timedelta
-    kundennummer: str | None
+    key: str | None
 
 
-_COLUMNS = "CAST(id AS text) AS id, zoho_id, found_before, now() - created_at AS age, kundennummer"
+_COLUMNS = """CAST(id AS text) AS id, zoho_id, kunde, match_keys, found_before, now() - created_at AS age,
+ameise_key AS key"""
+_OF_PIPELINE = "ameise_connection = :connection AND module = :module AND table_name = :table_name"
 
 
 async def unfinished(session: AsyncSession, pipeline: Pipeline, zoho_id: str) -> Intent | None:
     """The intent of an earlier attempt that did not get to its end, or was cut off after it.
 
-    The second kind matters as much: the Kunde exists, but the link that says so was not stored any more,
-    and Ameise's search may not find him yet.
+    The second kind matters as much: the object exists, but the link that says so was not stored any more,
+    and Ameise's search may not find it yet.
     """
     rows = await fetch_all(
         session,
-        f"SELECT {_COLUMNS} FROM intent WHERE ameise_connection = :connection AND module = :module "  # noqa: S608
-        "AND zoho_id = :zoho_id AND outcome <> 'abandoned' ORDER BY created_at DESC LIMIT 1",
-        connection=pipeline.ameise_connection, module=pipeline.module, zoho_id=zoho_id,
+        f"SELECT {_COLUMNS} FROM intent WHERE {_OF_PIPELINE} AND zoho_id = :zoho_id "  # noqa: S608
+        "AND outcome <> 'abandoned' ORDER BY created_at DESC LIMIT 1",
+        zoho_id=zoho_id, **_place(pipeline),
     )  # fmt: skip
     return _intent(rows[0]) if rows else None
 
 
-@dataclass(frozen=True, slots=True)
-class Twin:
-    """Another record that is, or just became, an object with the same match keys; `key` once it is known."""
-
-    zoho_id: str
-    key: str | None
-
-
 async def twin_of(
-    session: AsyncSession, pipeline: Pipeline, zoho_id: str, keys: list[str], *, within: timedelta
-) -> Twin | None:
-    """A form that was submitted twice gives two Contacts at once, and Ameise's search may lag behind both."""
+    session: AsyncSession,
+    pipeline: Pipeline,
+    zoho_id: str,
+    keys: Collection[str],
+    *,
+    kunde: str | None,
+    within: timedelta,
+) -> Intent | None:
+    """That of another record that is, or just became, an object (of this Kunde) with one of these match keys.
+
+    A form that was submitted twice gives two Contacts at once, and Ameise's search may lag behind both.
+    """
     rows = await fetch_all(
         session,
-        "SELECT zoho_id, kundennummer FROM intent WHERE ameise_connection = :connection "
-        "AND (module, zoho_id) <> (:module, :zoho_id) AND match_keys ?| CAST(:keys AS text[]) "
+        f"SELECT {_COLUMNS} FROM intent WHERE ameise_connection = :connection "  # noqa: S608
+        "AND table_name = :table_name AND (module, zoho_id) <> (:module, :zoho_id) "
+        "AND match_keys ?| CAST(:keys AS text[]) AND kunde IS NOT DISTINCT FROM CAST(:kunde AS text) "
         "AND (outcome = 'open' OR (outcome IN ('created', 'adopted') "
         "AND created_at > now() - make_interval(secs => :seconds))) ORDER BY created_at DESC LIMIT 1",
-        connection=pipeline.ameise_connection, module=pipeline.module, zoho_id=zoho_id, keys=keys,
-        seconds=within.total_seconds(),
+        zoho_id=zoho_id, keys=list(keys), kunde=kunde, seconds=within.total_seconds(), **_place(pipeline),
     )  # fmt: skip
-    return Twin(rows[0]["zoho_id"], rows[0]["kundennummer"]) if rows else None
-
-
-@dataclass(frozen=True, slots=True)
-class Met:
-    """A creation that one of the asked objects may have come of; `key` once it is known. `kunde`: whose it
-    is, of a Vertrag."""
-
-    zoho_id: str
-    key: str | None
-    found_before: frozenset[str]
-    match_keys: frozenset[str]
-    kunde: str | None = None
+    return _intent(rows[0]) if rows else None
 
 
 async def met_by(
-    session: AsyncSession, pipeline: Pipeline, *, numbers: list[str], keys: list[str]
-) -> list[Met]:
-    """The Erstanlagen that became one of these Kunden, or are open and share one of these match keys."""
+    session: AsyncSession, pipeline: Pipeline, *, numbers: Collection[str], keys: Collection[str]
+) -> list[Intent]:
+    """The creations that became one of these objects, or are open and share one of these match keys."""
     rows = await fetch_all(
         session,
-        "SELECT zoho_id, kundennummer, found_before, match_keys FROM intent "
-        "WHERE ameise_connection = :connection AND module = :module AND outcome <> 'abandoned' "
-        "AND (kundennummer = ANY(CAST(:numbers AS text[])) "
+        f"SELECT {_COLUMNS} FROM intent WHERE {_OF_PIPELINE} AND outcome <> 'abandoned' "  # noqa: S608
+        "AND (ameise_key = ANY(CAST(:numbers AS text[])) "
         "OR (outcome = 'open' AND match_keys ?| CAST(:keys AS text[])))",
-        connection=pipeline.ameise_connection, module=pipeline.module, numbers=numbers, keys=keys,
+        numbers=list(numbers), keys=list(keys), **_place(pipeline),
     )  # fmt: skip
-    return [
-        Met(row["zoho_id"], row["kundennummer"], frozenset(row["found_before"]), frozenset(row["match_keys"]))
-        for row in rows
-    ]
+    return [_intent(row) for row in rows]
 
 
 async def declare(
-    session: AsyncSession, pipeline: Pipeline, zoho_id: str, *, keys: list[str], found: list[str]
+    session: AsyncSession,
+    pipeline: Pipeline,
+    zoho_id: str,
+    *,
+    kunde: str | None,
+    keys: Collection[str],
+    found: Collection[str],
 ) -> Intent:
     """Say what is about to be created, and what was found before it. Commit before the POST."""
     rows = await fetch_all(
         session,
-        "INSERT INTO intent (id, tenant, ameise_connection, module, zoho_id, match_keys, found_before) "  # noqa: S608
-        "VALUES (:id, :tenant, :connection, :module, :zoho_id, CAST(:keys AS jsonb), CAST(:found AS jsonb)) "
-        f"RETURNING {_COLUMNS}",
-        id=new_id(), tenant=pipeline.tenant, connection=pipeline.ameise_connection, module=pipeline.module,
-        zoho_id=zoho_id, keys=json.dumps(keys), found=json.dumps(found),
+        "INSERT INTO intent (id, tenant, ameise_connection, module, table_name, zoho_id, kunde, match_keys, "  # noqa: S608
+        "found_before) VALUES (:id, :tenant, :connection, :module, :table_name, :zoho_id, :kunde, "
+        f"CAST(:keys AS jsonb), CAST(:found AS jsonb)) RETURNING {_COLUMNS}",
+        id=new_id(), tenant=pipeline.tenant, zoho_id=zoho_id, kunde=kunde, keys=json.dumps(list(keys)),
+        found=json.dumps(list(found)), **_place(pipeline),
     )  # fmt: skip
     return _intent(rows[0])
 
 
-async def settle(session: AsyncSession, intent: Intent, *, outcome: str, kundennummer: str | None) -> None:
+async def settle(session: AsyncSession, intent: Intent, *, outcome: str, key: str | None) -> None:
     """The outcome is known now: created, adopted, or abandoned."""
     await run_sql(
         session,
-        "UPDATE intent SET outcome = :outcome, kundennummer = :number WHERE id = CAST(:id AS uuid)",
-        id=intent.id, outcome=outcome, number=kundennummer,
+        "UPDATE intent SET outcome = :outcome, ameise_key = :key WHERE id = CAST(:id AS uuid)",
+        id=intent.id, outcome=outcome, key=key,
     )  # fmt: skip
+
+
+async def settle_linked(session: AsyncSession, pipeline: Pipeline, links: Iterable[Link]) -> None:
+    """What is open about the records of these links, which were just saved, ends with them, whoever found
+    the object: a person who typed or chose its number, or a delivery."""
+    new = [link for link in links if link.zoho_id and link.ameise_key and not link.linked]
+    if not new:
+        return
+    await run_sql(
+        session,
+        "UPDATE intent SET outcome = 'adopted', ameise_key = o.key "  # noqa: S608
+        "FROM unnest(CAST(:records AS text[]), CAST(:keys AS text[])) AS o (record, key) "
+        f"WHERE {_OF_PIPELINE} AND zoho_id = o.record AND outcome = 'open'",
+        records=[link.zoho_id for link in new], keys=[link.ameise_key for link in new], **_place(pipeline),
+    )  # fmt: skip
+
+
+def _place(pipeline: Pipeline) -> dict[str, Any]:
+    return {
+        "connection": pipeline.ameise_connection,
+        "module": pipeline.module,
+        "table_name": pipeline.table.value,
+    }
 
 
 def _intent(row: dict[str, Any]) -> Intent:
-    return Intent(
-        id=row["id"],
-        zoho_id=row["zoho_id"],
-        found_before=frozenset(row["found_before"]),
-        age=row["age"],
-        kundennummer=row["kundennummer"],
-    )
-
-
-async def settle_open(session: AsyncSession, pipeline: Pipeline, zoho_id: str, *, kundennummer: str) -> None:
-    """A person said which Kunde the record is: whatever was open about it ends with him."""
-    await run_sql(
-        session,
-        "UPDATE intent SET outcome = 'adopted', kundennummer = :number "
-        "WHERE ameise_connection = :connection AND module = :module AND zoho_id = :zoho_id "
-        "AND outcome = 'open'",
-        connection=pipeline.ameise_connection, module=pipeline.module, zoho_id=zoho_id, number=kundennummer,
-    )  # fmt: skip
+    sets: dict[str, Any] = {name: frozenset(row[name]) for name in ("match_keys", "found_before")}
+    return Intent(**row | sets)

@@ -6,12 +6,13 @@ from typing import Any
 
 from ameise.client import AmeiseClient
 from contracts.rpc.sync_parked import ParkedCause
-from sync.checks import Unfit, problems_of, today_in_germany
+from sync.checks import Unfit, missing_of_new, problems_of, today_in_germany
 from sync.create_once import CreateOnce, complete
 from sync.in_ameise import Creation, InAmeise, NewFields
 from sync.known_there import AmeiseKnowledge
 from sync.kunde import CONTACT, WantedDetail, read_kunde
 from sync.mapping import sources_of
+from sync.new_kunde import NewKunde
 from sync.pipelines import Pipeline
 from sync.retry import Park
 from sync.values import Known
@@ -35,7 +36,8 @@ class Kunden:
         record: Mapping[str, Any],  # noqa: ARG002
         wanted: Mapping[str, Known],
     ) -> Creation:
-        return await self.create_once(pipeline, ameise, work, wanted)
+        new = await self._new(pipeline, ameise, wanted)
+        return new if isinstance(new, Park) else await self.create_once(pipeline, work, new)
 
     async def foresee(
         self,
@@ -44,8 +46,10 @@ class Kunden:
         record: Mapping[str, Any],
         wanted: Mapping[str, Known],
     ) -> Creation | NewFields:
-        found = await self.create_once.foresee(pipeline, ameise, record["id"], wanted)
-        return complete(wanted, pipeline.definition.new_kunde) if found is None else found
+        new = await self._new(pipeline, ameise, wanted)
+        if isinstance(new, Park):
+            return new
+        return await self.create_once.foresee(pipeline, record["id"], new) or new.fields
 
     async def read(self, pipeline: Pipeline, ameise: AmeiseClient, key: str) -> InAmeise | Park:
         read = {name for mapping in pipeline.definition.fields for name in sources_of(mapping)}
@@ -59,6 +63,15 @@ class Kunden:
                 return Park(ParkedCause.KUNDE_UNKNOWN, {"kunde": key})
             raise
 
+    async def doubt(
+        self,
+        pipeline: Pipeline,
+        record: Mapping[str, Any],
+        wanted: Mapping[str, Known],
+        found: InAmeise,
+    ) -> None:
+        """People change their names, addresses and e-mails."""
+
     async def check(
         self, pipeline: Pipeline, ameise: AmeiseClient, before: InAmeise, changes: Mapping[str, Known]
     ) -> None:
@@ -68,6 +81,19 @@ class Kunden:
         )
         if problems:
             raise Unfit(problems)
+
+    async def _new(
+        self, pipeline: Pipeline, ameise: AmeiseClient, wanted: Mapping[str, Known]
+    ) -> NewKunde | Park:
+        """Who would be made, if Ameise would take him. Raises Unfit."""
+        definition = pipeline.definition
+        fields = complete(wanted, definition.new_kunde)
+        if missing := missing_of_new(fields):
+            return Park(ParkedCause.FIELDS_MISSING, {"fields": ", ".join(missing)})
+        known = await self.knowledge.about(pipeline, ameise, fields)
+        if problems := problems_of(fields, known=known, today=today_in_germany()):
+            raise Unfit(problems)
+        return NewKunde(ameise, pipeline.tenant, fields, definition.matching, definition.simplr)
 
 
 def wanted_details(pipeline: Pipeline, property_: str) -> list[WantedDetail]:

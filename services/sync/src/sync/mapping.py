@@ -28,6 +28,9 @@ __all__ = ["Blank", "Converter", "FieldMapping", "Way"]
 ONE_WAY = frozenset({Converter.LOOKUP, Converter.JOIN, Converter.CONSTANT, Converter.LINK})
 """Converters that only lead to Zoho."""
 
+BY_VALUES = frozenset({Converter.PICKLIST, Converter.USER})
+"""Converters that go by `values` and `default`."""
+
 DETAILS = "details"
 """The field of a Kunde that holds the individual fields that there are, by their Bezeichnung; what is not in
 it is unknown: a field may have been renamed."""
@@ -59,6 +62,8 @@ class Conversion:
             case Converter.PICKLIST:
                 unlisted = value if mapping.default is None else mapping.default
                 return mapping.values.get(str(value), unlisted)
+            case Converter.USER:
+                return mapping.values.get(str(value), mapping.default)
             case Converter.LINK:
                 return (mapping.template or "").format(base=self._link_base, value=quote(str(value), safe=""))
             case Converter.LOOKUP:
@@ -69,18 +74,20 @@ class Conversion:
     def to_ameise(self, mapping: FieldMapping, value: Known) -> Known:
         """The Ameise form of a Zoho value.
 
-        Raises CannotConvert for converters that go one way only, and for a picklist value that stands for
-        several of Ameise's: writing back any of them would be a guess.
+        Raises CannotConvert for converters that go one way only, for a picklist value or user that stands for
+        several of Ameise's (writing back any of them would be a guess), and for a user who stands for none.
         """
         if mapping.converter in ONE_WAY:
             raise CannotConvert(f"{mapping.zoho} geht nur nach Zoho")
-        if value is None or mapping.converter is not Converter.PICKLIST:
+        if value is None or mapping.converter not in BY_VALUES:
             return value
         meant = _keys_of(mapping, value)
         if len(meant) > 1 or value == mapping.default:
             raise CannotConvert(
                 f"{mapping.zoho}: der Wert steht für mehrere Werte von {mapping.ameise} in Ameise"
             )
+        if not meant and mapping.converter is Converter.USER:
+            raise CannotConvert(f"{mapping.zoho}: der Benutzer steht für keinen Wert von {mapping.ameise}")
         return meant[0] if meant else value
 
     def agrees_in_zoho(self, mapping: FieldMapping, ameise: Known, zoho: Known) -> bool:
@@ -89,7 +96,7 @@ class Conversion:
 
     def agrees_in_ameise(self, mapping: FieldMapping, zoho: Known, ameise: Known) -> bool:
         """Whether Ameise has (one of) what Zoho's value stands for."""
-        if mapping.converter is Converter.PICKLIST:
+        if mapping.converter in BY_VALUES:
             return self.to_zoho(mapping, ameise) == zoho
         return _same(mapping, self.to_ameise(mapping, zoho), ameise)
 
@@ -182,6 +189,7 @@ def reader(converter: Converter) -> Callable[[Any], Known]:
             | Converter.PHONE
             | Converter.EMAIL
             | Converter.PICKLIST
+            | Converter.USER
             | Converter.LOOKUP
             | Converter.JOIN
             | Converter.CONSTANT
@@ -202,6 +210,12 @@ def read_zoho(mapping: FieldMapping, record: Mapping[str, Any]) -> Value:
     return read(mapping, record[mapping.zoho]) if mapping.zoho in record else UNKNOWN
 
 
+def written_of(mapping: FieldMapping) -> tuple[str, ...]:
+    """The values of Zoho that the mapping itself names."""
+    named = (*mapping.values.values(), mapping.default, mapping.constant)
+    return tuple(dict.fromkeys(value for value in named if value is not None))
+
+
 def sources_of(mapping: FieldMapping) -> tuple[str, ...]:
     """The fields of Ameise that a mapping reads."""
     if mapping.converter is Converter.CONSTANT:
@@ -212,7 +226,8 @@ def sources_of(mapping: FieldMapping) -> tuple[str, ...]:
 
 
 def read_ameise(mapping: FieldMapping, fields: Mapping[str, Any]) -> Value:
-    """The object's value; unknown if it came without a field that the mapping reads."""
+    """The object's value; unknown if it came without a field that the mapping reads, or is none of a user:
+    whose the record is stays as it is then."""
     if mapping.converter is Converter.CONSTANT:
         return mapping.constant
     sources = sources_of(mapping)
@@ -220,11 +235,17 @@ def read_ameise(mapping: FieldMapping, fields: Mapping[str, Any]) -> Value:
         return UNKNOWN
     if mapping.detail is not None:
         raw = fields[DETAILS].get(mapping.detail.name, UNKNOWN)
-        return UNKNOWN if raw is UNKNOWN else read(mapping, raw)
+        return UNKNOWN if raw is UNKNOWN else _with_user(mapping, read(mapping, raw))
     if mapping.converter is not Converter.JOIN:
-        return read(mapping, fields[sources[0]])
+        return _with_user(mapping, read(mapping, fields[sources[0]]))
     parts = (canonical(fields[name]) for name in sources)
     return mapping.separator.join(str(part) for part in parts if part is not None) or None
+
+
+def _with_user(mapping: FieldMapping, value: Known) -> Value:
+    if mapping.converter is not Converter.USER or value is None or mapping.default is not None:
+        return value
+    return value if str(value) in mapping.values else UNKNOWN
 
 
 def send_to_zoho(mapping: FieldMapping, value: Known) -> Any:
@@ -234,7 +255,7 @@ def send_to_zoho(mapping: FieldMapping, value: Known) -> Any:
     match mapping.converter:
         case Converter.NUMBER:
             return float(value)
-        case Converter.LOOKUP:
+        case Converter.LOOKUP | Converter.USER:
             return {"id": value}
         case _:
             return value

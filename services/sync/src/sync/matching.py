@@ -5,14 +5,14 @@ birth date do, or the same name and e-mail with nothing against it. How much eac
 own setting.
 """
 
-import hashlib
-import hmac
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from contracts.rpc.pipeline_switches import MatchWeights
+from sync.keyed_hash import keyed_hash
 from sync.values import Known
 
 USUAL = MatchWeights()
@@ -26,10 +26,10 @@ class Likeness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A Kunde that Ameise's search gave, as flat fields."""
+    """A Kunde or Vertrag that Ameise has, as flat fields."""
 
-    kundennummer: str
-    fields: Mapping[str, Known]
+    key: str
+    fields: Mapping[str, Any]
 
 
 def likeness(
@@ -77,9 +77,9 @@ def choose_match(
     for candidate in candidates:
         match likeness(wanted, candidate.fields, weights):
             case Likeness.SAME:
-                same.add(candidate.kundennummer)
+                same.add(candidate.key)
             case Likeness.POSSIBLE:
-                possible.add(candidate.kundennummer)
+                possible.add(candidate.key)
             case Likeness.DIFFERENT:
                 pass
     if len(same) == 1:
@@ -92,7 +92,7 @@ def only_new_one(wanted: Mapping[str, Known], new: Iterable[Candidate]) -> str |
 
     Less is asked of him than of a stranger: he came into being while we waited for his name.
     """
-    alike = {c.kundennummer for c in new if likeness(wanted, c.fields) is not Likeness.DIFFERENT}
+    alike = {c.key for c in new if likeness(wanted, c.fields) is not Likeness.DIFFERENT}
     return alike.pop() if len(alike) == 1 else None
 
 
@@ -120,12 +120,9 @@ _UNKNOWN = "unknown"
 
 
 def _keys(wanted: Mapping[str, Known], tenant: str, *about: tuple[str, Known]) -> list[str]:
-    """Hashes, keyed by the tenant, since they are kept longer than the work and serve only to be compared."""
     mail = _folded(wanted.get("email"))
     return [
-        hmac.new(
-            tenant.encode(), "\x1f".join(map(str, (kind, *name, value))).encode(), hashlib.sha256
-        ).hexdigest()
+        keyed_hash("\x1f".join(map(str, (kind, *name, value))), tenant=tenant)
         for name in sorted(_names(wanted))
         for kind, value in (*about, *([("name+email", mail)] if mail else []))
     ]

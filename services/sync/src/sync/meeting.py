@@ -6,15 +6,12 @@ Without this look, the delivery would make a second record of somebody who was t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
-
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import Database
 from contracts.names import Table
-from sync import intent_store, vertrag_intent_store
+from sync import intent_store
 from sync.batch import Item
-from sync.intent_store import Met
+from sync.intent_store import Intent
 from sync.link_store import Link
 from sync.matching import sure_keys
 from sync.pipelines import Pipeline
@@ -22,25 +19,16 @@ from sync.values import Known, canonical
 from sync.vertrag_matching import match_key
 
 
-class MetBy(Protocol):
-    """The creations that one of these objects came of."""
-
-    async def __call__(
-        self, session: AsyncSession, pipeline: Pipeline, *, numbers: list[str], keys: list[str]
-    ) -> list[Met]: ...
-
-
 async def with_records_of_intents(
     database: Database, pipeline: Pipeline, items: Sequence[Item], links: Mapping[str, Link]
 ) -> dict[str, Link]:
     """The links, those without a record completed by the record whose Erstanlage the object came of."""
     unlinked = [item for item in items if item.object.key in links and not links[item.object.key].zoho_id]
-    if pipeline.table not in _MADE_BY_US or not unlinked:
+    if pipeline.table not in (Table.KUNDE, Table.VERTRAG) or not unlinked:
         return dict(links)
     keys = {str(item.object.key): _keys_of(pipeline, item) for item in unlinked}
-    met_by = _MADE_BY_US[pipeline.table]
     async with database.tenant(pipeline.tenant) as session:
-        met = await met_by(
+        met = await intent_store.met_by(
             session, pipeline, numbers=list(keys), keys=[key for some in keys.values() for key in some]
         )
     kunden = {str(item.object.key): canonical(item.object.fields.get("kunde_id")) for item in unlinked}
@@ -55,12 +43,6 @@ async def with_records_of_intents(
     }
 
 
-_MADE_BY_US: Mapping[Table, MetBy] = {
-    Table.KUNDE: intent_store.met_by,
-    Table.VERTRAG: vertrag_intent_store.met_by,
-}
-
-
 def _keys_of(pipeline: Pipeline, item: Item) -> Sequence[str]:
     if pipeline.table is Table.KUNDE:
         return sure_keys(item.object.fields, tenant=pipeline.tenant)
@@ -68,7 +50,7 @@ def _keys_of(pipeline: Pipeline, item: Item) -> Sequence[str]:
     return [key] if key else []
 
 
-def record_of(number: str, keys: Sequence[str], met: Sequence[Met], *, kunde: Known = None) -> str | None:
+def record_of(number: str, keys: Sequence[str], met: Sequence[Intent], *, kunde: Known = None) -> str | None:
     """The Zoho id of the record that the Kunde (or the Vertrag of `kunde`) was made from; None if there is
     none, or more than one.
 

@@ -236,8 +236,9 @@ def shown_work(row: dict[str, Any], links: DeepLinks, *, words_too: bool) -> Par
         direction="to_ameise" if to_ameise else "to_zoho",
         module=row["module"],
         reason_en=english(cause, row["details"]) if cause else None,
+        table=Table(row["table_name"]) if row["table_name"] else None,
         candidates=tuple(
-            Kundennummer(number)
+            AmeiseKey(number)
             for number in (row["candidates"] if parked else ())
             if Kundennummer.pattern.fullmatch(number)
         ),

@@ -27,7 +27,6 @@ class Traces:
     links: tuple[int, ...]
     work: tuple[int, ...]
     intents: tuple[str, ...]
-    vertrag_intents: tuple[str, ...]
     judged: tuple[tuple[int, str], ...]
     parked_messages: tuple[str, ...]
     in_hand: bool
@@ -35,17 +34,16 @@ class Traces:
     @property
     def found(self) -> bool:
         """Whether anything is held."""
-        held = (self.links, self.work, self.intents, self.vertrag_intents, self.judged, self.parked_messages)
-        return any(held)
+        return any((self.links, self.work, self.intents, self.judged, self.parked_messages))
 
 
 _LINKS = """
 SELECT id, table_name, zoho_id, ameise_key, coalesce(lease_until > now(), false) AS in_hand FROM link
 WHERE (table_name = 'kunde' AND ameise_key = :kunde)
    OR (table_name = 'kunde' AND ameise_key IS NULL AND zoho_id IN
-       (SELECT zoho_id FROM intent WHERE kundennummer = :kunde))
+       (SELECT zoho_id FROM intent WHERE table_name = 'kunde' AND ameise_key = :kunde))
    OR (table_name = 'vertrag' AND (zoho_id, module) IN
-       (SELECT zoho_id, module FROM vertrag_intent WHERE kunde = :kunde))
+       (SELECT zoho_id, module FROM intent WHERE kunde = :kunde))
    OR (table_name = 'vertrag' AND :kunde = ANY(
        SELECT ameise_base ->> of_kunde FROM unnest(CAST(:of_kunde AS text[])) AS of_kunde))
 ORDER BY id FOR UPDATE
@@ -75,6 +73,10 @@ WHERE (p.table_name = 'kunde' AND j.key = :kunde)
 """
 
 
+_WHOSE = "coalesce(kunde, ameise_key)"
+"""Of an intent: a Vertrag says whose it is, a Kunde is himself."""
+
+
 async def find(session: AsyncSession, kunde: Kundennummer) -> Traces:
     """Everything, with work and links locked until the transaction ends."""
     # Once without the locks, since work is locked before links everywhere.
@@ -82,20 +84,15 @@ async def find(session: AsyncSession, kunde: Kundennummer) -> Traces:
     links = await fetch_all(session, _LINKS.replace("FOR UPDATE", ""), kunde=kunde, of_kunde=of_kunde)
     intents = await fetch_all(
         session,
-        "SELECT CAST(id AS text) AS id, zoho_id FROM intent "
-        "WHERE kundennummer = :kunde OR zoho_id = ANY(CAST(:zoho_ids AS text[]))",
+        f"SELECT CAST(id AS text) AS id, table_name, zoho_id, ameise_key FROM intent WHERE {_WHOSE} = :kunde "
+        "OR (table_name = 'kunde' AND zoho_id = ANY(CAST(:zoho_ids AS text[])))",
         kunde=kunde,
         zoho_ids=[row["zoho_id"] for row in links if row["table_name"] == "kunde" and row["zoho_id"]],
     )
-    vertrag_intents = await fetch_all(
-        session,
-        "SELECT CAST(id AS text) AS id, zoho_id, vertragsnummer FROM vertrag_intent WHERE kunde = :kunde",
-        kunde=kunde,
-    )
-    zoho_ids = sorted({row["zoho_id"] for row in [*links, *intents, *vertrag_intents] if row["zoho_id"]})
+    his = [*links, *intents]
+    zoho_ids = sorted({row["zoho_id"] for row in his if row["zoho_id"]})
     vertrag_keys = sorted(
-        {row["ameise_key"] for row in links if row["table_name"] == "vertrag" and row["ameise_key"]}
-        | {row["vertragsnummer"] for row in vertrag_intents if row["vertragsnummer"]}
+        {row["ameise_key"] for row in his if row["table_name"] == "vertrag" and row["ameise_key"]}
     )
     about = {"kunde": kunde, "vertrag_keys": vertrag_keys}
     work = await fetch_all(session, _WORK, zoho_ids=zoho_ids, named=naming([kunde]), **about)
@@ -110,7 +107,6 @@ async def find(session: AsyncSession, kunde: Kundennummer) -> Traces:
         links=tuple(row["id"] for row in links),
         work=tuple(row["id"] for row in work),
         intents=tuple(row["id"] for row in intents),
-        vertrag_intents=tuple(row["id"] for row in vertrag_intents),
         judged=tuple((row["pipeline"], row["key"]) for row in judged),
         parked_messages=tuple(row["id"] for row in messages if mentions(row["subject"], row["body"], ids)),
         in_hand=any(row["in_hand"] for row in [*work, *links]),
@@ -136,15 +132,14 @@ async def created_kunden(session: AsyncSession) -> list[str]:
     """The Kundennummern that intents know."""
     rows = await fetch_all(
         session,
-        "SELECT kundennummer FROM intent WHERE kundennummer IS NOT NULL "
-        "UNION SELECT kunde FROM vertrag_intent",
+        f"SELECT DISTINCT {_WHOSE} AS kunde FROM intent WHERE {_WHOSE} IS NOT NULL",
     )
-    return [row["kundennummer"] for row in rows]
+    return [row["kunde"] for row in rows]
 
 
 async def erase(session: AsyncSession, traces: Traces) -> dict[str, int]:
     """Delete what was found, and his number from what is about others; how many rows, by place."""
-    ids = [traces.kunde, *traces.zoho_ids]
+    ids = [traces.kunde, *traces.zoho_ids, *traces.vertrag_keys]
     erased = {
         "bulk_row": await run_sql(
             session,
@@ -159,7 +154,6 @@ async def erase(session: AsyncSession, traces: Traces) -> dict[str, int]:
         "work": await _delete(session, "work", "bigint", traces.work),
         "link": await _delete(session, "link", "bigint", traces.links),
         "intent": await _delete(session, "intent", "uuid", traces.intents),
-        "vertrag_intent": await _delete(session, "vertrag_intent", "uuid", traces.vertrag_intents),
         "judged": await run_sql(
             session,
             "DELETE FROM judged WHERE (pipeline, key) IN (SELECT * FROM "
@@ -178,7 +172,7 @@ async def erase(session: AsyncSession, traces: Traces) -> dict[str, int]:
         "intent_of_others": await run_sql(
             session,
             "UPDATE intent SET found_before = found_before - CAST(:kunde AS text) "
-            "WHERE outcome <> 'open' AND found_before ? :kunde",
+            "WHERE table_name = 'kunde' AND outcome <> 'open' AND found_before ? :kunde",
             kunde=traces.kunde,
         ),
         "pipeline": await run_sql(
@@ -217,7 +211,6 @@ async def everything(session: AsyncSession, traces: Traces) -> list[tuple[str, d
         ("link", "bigint", traces.links),
         ("work", "bigint", traces.work),
         ("intent", "uuid", traces.intents),
-        ("vertrag_intent", "uuid", traces.vertrag_intents),
     ):
         found = await fetch_all(
             session,

@@ -70,12 +70,15 @@ class Definition(PipelineDefinition):
 
     @cached_property
     def other_mappings(self) -> tuple[FieldMapping, ...]:
-        """The mappings that read several fields, none, a part of one, or the key."""
+        """The mappings that read several fields, none, a part of one, or the key, or not every value."""
         return tuple(m for m in self.fields if not _is_plain(m))
 
 
 def _is_plain(mapping: FieldMapping) -> bool:
-    if mapping.converter in {Converter.JOIN, Converter.CONSTANT} or mapping.detail is not None:
+    if (
+        mapping.converter in {Converter.JOIN, Converter.CONSTANT, Converter.USER}
+        or mapping.detail is not None
+    ):
         return False
     return "key" not in sources_of(mapping)
 

@@ -19,7 +19,7 @@ from contracts.events import (
 )
 from contracts.ids import ZohoId
 from contracts.rpc.sync_parked import ParkedCause
-from sync import gone_in_zoho, link_store, pipeline_store, vertrag_intent_store, work_store
+from sync import gone_in_zoho, intent_store, link_store, pipeline_store, work_store
 from sync.link_store import Link
 from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone, other_half_is_busy
@@ -73,11 +73,12 @@ class RecordStore:
             decision = await self._in_the_way(pipeline, result)
             await self._store(pipeline, work, leased, decision, duration_ms)
 
-    async def tell(self, work: Work, *events: EventData) -> None:
-        """What must be told before something is done: if the answer gets lost, or we do, the next try does
-        not see it any more. A try that came to nothing has told it once too often."""
+    async def tell_conflict(self, work: Work, told: EventData, *, conflict: str) -> None:
+        """To be told before the value that loses is overwritten: if the answer gets lost, or we do, the next
+        try does not see it any more; if it does, it is not told again."""
         async with self.database.tenant(work.tenant) as session:
-            await self.outbox.tell(session, work.cause, *events)
+            if await work_store.note_conflict(session, work, conflict):
+                await self.outbox.tell(session, work.cause, told)
 
     async def _in_the_way(self, pipeline: Pipeline, result: Result) -> Postpone | Park:
         """What to do if the link cannot be stored, since another one is in its way."""
@@ -115,7 +116,7 @@ class RecordStore:
         duration_ms: float,
     ) -> None:
         await link_store.save(session, [link])
-        await vertrag_intent_store.settle_linked(session, pipeline, [link])
+        await intent_store.settle_linked(session, pipeline, [link])
         if link.ameise_key:
             await pipeline_store.forget_judgement(session, pipeline, link.ameise_key)
             if link.gone_in_zoho:

@@ -34,7 +34,7 @@ class Postpone:
 @dataclass(frozen=True, slots=True)
 class Park:
     """A person must look. `details` fill the sentences of `parked_words`: ids and names of fields, never
-    personal values. `words` are the outside system's; `candidates` are Kundennummern that may be meant."""
+    personal values. `words` are the outside system's; `candidates` are the objects that may be meant."""
 
     cause: ParkedCause
     details: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -1,4 +1,4 @@
-"""Which entry of a list of Ameise is which value of a picklist of Zoho, by their texts. Pure."""
+"""Which entry of a list of Ameise is which value of a picklist, or which user, of Zoho, by texts. Pure."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ LIST_FIELDS: Mapping[str, ListField] = {
 
 @dataclass(frozen=True, slots=True)
 class PickValue:
-    """A value of a picklist: what records carry, and what people see."""
+    """A value of a picklist, or a user: what records carry, and what people see."""
 
     actual: str
     display: str

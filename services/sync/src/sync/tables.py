@@ -97,6 +97,8 @@ class WorkRow(Base, table=True):
     delete the record of an object that is gone (`deletion`). `released`: what to park for, and when a person
     overruled it.
 
+    `conflict_told`: the conflict that the last try told (`sync.conflicts.conflict_of`).
+
     Of a parked row `cause` and `details` say why (`sync.retry.Park`), `words` what the outside system said.
 
     Unique per (tenant, pipeline, direction, object): ten webhooks become one row. `asked` counts them;
@@ -128,6 +130,7 @@ class WorkRow(Base, table=True):
     details: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     candidates: list[str] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     released: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+    conflict_told: str | None = None
     lease_owner: str | None = None
     lease_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     fence: int = Field(default=0, sa_type=BigInteger)
@@ -136,8 +139,9 @@ class WorkRow(Base, table=True):
 class IntentRow(Base, table=True):
     """Committed before a POST that must not be repeated: what was found before it, and how it ended.
 
-    `match_keys` are keyed hashes of e-mail and of name with birth date. `outcome` is open, created,
-    adopted or abandoned (a person decided).
+    `match_keys` are keyed hashes: of a Kunde's e-mail and of his name with birth date, of a Vertrag's
+    Versicherungsscheinnummer. `kunde`: whose it is, of a Vertrag. `outcome` is open, created, adopted or
+    abandoned (a person decided); `ameise_key` the number of what came of it.
     """
 
     __tablename__ = "intent"  # pyright: ignore[reportAssignmentType]
@@ -146,30 +150,13 @@ class IntentRow(Base, table=True):
     tenant: str
     ameise_connection: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
     module: str
+    table_name: str
     zoho_id: str
+    kunde: str | None = None
     match_keys: list[str] = Field(sa_column=Column(JSONB, nullable=False))
     found_before: list[str] = Field(sa_column=Column(JSONB, nullable=False))
     outcome: str = "open"
-    kundennummer: str | None = None
-    created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
-
-
-class VertragIntentRow(Base, table=True):
-    """What we were about to create as a Vertrag of this Kunde, committed before the POST: as `IntentRow`.
-    `match_key` is a hash of its Versicherungsscheinnummer."""
-
-    __tablename__ = "vertrag_intent"  # pyright: ignore[reportAssignmentType]
-
-    id: str = Field(sa_column=Column(UUID(as_uuid=False), primary_key=True))
-    tenant: str
-    ameise_connection: str = Field(sa_column=Column(UUID(as_uuid=False), nullable=False))
-    module: str
-    zoho_id: str
-    kunde: str
-    match_key: str
-    found_before: list[str] = Field(sa_column=Column(JSONB, nullable=False))
-    outcome: str = "open"
-    vertragsnummer: str | None = None
+    ameise_key: str | None = None
     created_at: datetime = Field(default_factory=_now, sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
 
 

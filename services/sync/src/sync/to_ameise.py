@@ -20,7 +20,7 @@ from contracts.names import Table
 from contracts.rpc.sync_parked import ParkedCause
 from sync import bulk_store, link_store, lookups, pipeline_store, record_events, work_store
 from sync.bases import bases_after
-from sync.conflicts import decisions_of, questions_after
+from sync.conflicts import conflict_of, decisions_of, questions_after
 from sync.dismissal import SEEN, seen
 from sync.fitting import merge_fitting
 from sync.in_ameise import Found, InAmeise, Objects
@@ -151,13 +151,17 @@ class ToAmeise:
         so that the next delivery meets the record and does not make a second one."""
         newly, found = not link.linked, sides.found
         link = having_read(pipeline, link, sides.record)
+        fields = pipeline.definition.fields
+        ameise, in_record = values_of(pipeline, sides.before), zoho_values(pipeline.definition, sides.record)
         try:
             merged = await self.merge(pipeline, sides.before, sides.record, link)
             await self.check(pipeline, sides.ameise, sides.before, merged)
             if merged.to_ameise or merged.to_zoho:
                 await self._still_ours(work, link)
             if merged.conflicts:
-                await self.store.tell(work, record_events.conflict(pipeline, work.object, merged, found))
+                conflict = conflict_of(fields, merged, ameise=ameise, zoho=in_record, tenant=pipeline.tenant)
+                told_now = record_events.conflict(pipeline, work.object, merged, found)
+                await self.store.tell_conflict(work, told_now, conflict=conflict)
             in_ameise = await self._write_ameise(pipeline, sides.ameise, sides.before, merged)
         except (VendorError, CannotConvert) as error:
             told = record_events.of_ameise(pipeline, work.object, Merged(), found, newly=newly)
@@ -168,10 +172,8 @@ class ToAmeise:
             in_zoho, link = await self._write_zoho(pipeline, sides.zoho, sides.record, merged, link)
         except VendorError as error:
             failed = error
-        ameise = values_of(pipeline, sides.before)
-        in_record = zoho_values(pipeline.definition, sides.record)
         ameise_base, zoho_base = bases_after(
-            pipeline.definition.fields,
+            fields,
             merged,
             ameise=ameise,
             zoho=in_record,
@@ -179,7 +181,7 @@ class ToAmeise:
             zoho_read_back=in_zoho,
         )
         questions = questions_after(
-            pipeline.definition.fields,
+            fields,
             merged,
             link.asked,
             ameise=ameise,

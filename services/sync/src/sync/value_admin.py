@@ -1,5 +1,7 @@
-"""What an admin can ask of sync about the values of a mapped picklist."""
+"""What an admin can ask of sync about the values of a mapped picklist, and about Zoho's users."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chassis.database import Database
@@ -17,15 +19,17 @@ from contracts.rpc.ingest import (
     DigestRequest,
     ObjectsRequest,
 )
-from contracts.rpc.pipeline_definition import FieldMapping
+from contracts.rpc.pipeline_definition import Converter, FieldMapping
 from contracts.rpc.sync_values import ListEntry, SuggestedValues, SuggestValues
 from contracts.work import CHUNK_SIZE
 from sync import pipeline_store
+from sync.drift import NO_USERS
 from sync.mapping import sources_of
 from sync.pipelines import Pipeline
 from sync.suggesting import LIST_FIELDS, ListField, PickValue, suggest
 from sync.systems import Systems
-from vendor.errors import NotConnected, VendorError
+from vendor.errors import NotConnected, Rejected, VendorError
+from zoho.models import User
 
 MOST_ENTRIES = 5_000
 """Of a list; Ameise's longest, the Gesellschaften, has some hundreds."""
@@ -41,7 +45,8 @@ class ValueAdmin:
 
     async def suggest_values(self, request: SuggestValues, caller: Caller) -> SuggestedValues:
         """Raises NotFound for a pipeline or field that is not there, Invalid for a field that is no list or
-        no picklist, and NotConnected or Unavailable if Zoho or ingest does not say."""
+        no picklist, or if Zoho's users may not be read, and NotConnected or Unavailable if Zoho or ingest
+        does not say."""
         async with self.database.tenant(caller.tenant) as session:
             pipeline = await pipeline_store.load(session, request.pipeline)
         if pipeline is None:
@@ -49,23 +54,34 @@ class ValueAdmin:
         mapping = mapping_of(pipeline, request.field)
         listed = list_of(mapping)
         entries = await self._entries(caller.tenant, listed)
-        picklist = await self._picklist(pipeline, mapping.zoho)
+        names: dict[str, str] = {}
+        if mapping.converter is Converter.USER:
+            users = await self._users(pipeline)
+            picklist = [PickValue(user.id, user.full_name or "") for user in users]
+            names = {user.id: f"{user.full_name or ''} <{user.email or ''}>" for user in users}
+        else:
+            picklist = await self._picklist(pipeline, mapping.zoho)
         suggested = suggest(entries, picklist, mapping.values)
         return SuggestedValues(
             table=listed.table,
             values=dict(suggested.values),
             unmatched=tuple(ListEntry(value=value, text=entries[value]) for value in suggested.unmatched),
             unused=tuple(suggested.unused),
+            names=names,
         )
 
+    async def _users(self, pipeline: Pipeline) -> list[User]:
+        with problems_of_zoho():
+            try:
+                zoho = await self.systems.zoho(pipeline, urgent=True)
+                return await zoho.list_active_users()
+            except Rejected as error:
+                raise Invalid(NO_USERS) from error
+
     async def _picklist(self, pipeline: Pipeline, field: str) -> list[PickValue]:
-        try:
+        with problems_of_zoho():
             zoho = await self.systems.zoho(pipeline, urgent=True)
             fields = await zoho.list_fields(pipeline.module)
-        except NotConnected as error:
-            raise problems.NotConnected(str(error), remedy="bitte Zoho neu verbinden") from error
-        except VendorError as error:
-            raise problems.Unavailable(str(error)) from error
         found = next((one for one in fields if one.api_name == field), None)
         if found is None:
             raise NotFound(f"{pipeline.module} hat in Zoho kein Feld {field}")
@@ -105,6 +121,17 @@ class ValueAdmin:
             if not page.more:
                 return sorted(keys)
             request = request.model_copy(update={"after": page.objects[-1].key})
+
+
+@contextmanager
+def problems_of_zoho() -> Generator[None]:
+    """What Zoho does not say is a problem that travels by RPC."""
+    try:
+        yield
+    except NotConnected as error:
+        raise problems.NotConnected(str(error), remedy="bitte Zoho neu verbinden") from error
+    except VendorError as error:
+        raise problems.Unavailable(str(error)) from error
 
 
 def mapping_of(pipeline: Pipeline, field: str) -> FieldMapping:

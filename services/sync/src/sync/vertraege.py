@@ -7,25 +7,33 @@ from typing import Any
 
 from ameise.client import AmeiseClient
 from contracts.rpc.sync_parked import ParkedCause
+from sync import capability_store
+from sync.capability_store import Capabilities
 from sync.checks import Unfit
+from sync.create_once import CreateOnce, complete
 from sync.in_ameise import Creation, InAmeise, NewFields
+from sync.known_there import AmeiseKnowledge
 from sync.lookups import kunden_named
 from sync.mapping import CannotConvert
+from sync.new_vertrag import NewVertrag
 from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone, backoff
 from sync.values import Known
 from sync.vertrag import VertragInAmeise
-from sync.vertrag_checks import problems_of_vertrag
-from sync.vertrag_once import VertragOnce
+from sync.vertrag_checks import missing_of_new_vertrag, problems_of_vertrag
+from sync.vertrag_matching import agree, match_key
 from sync.work_store import Work
 from vendor.errors import Rejected
 
 
 @dataclass(frozen=True, slots=True)
 class Vertraege:
-    """`sync.in_ameise.Objects`. `kunde_awaited`: how long a Vertrag waits for its Kunde to be linked."""
+    """`sync.in_ameise.Objects`. `capabilities` hold where no admin decided anything; `kunde_awaited`: how
+    long a Vertrag waits for its Kunde to be linked."""
 
-    once: VertragOnce
+    create_once: CreateOnce
+    knowledge: AmeiseKnowledge
+    capabilities: Capabilities
     kunde_awaited: timedelta
 
     async def find_or_create(
@@ -44,7 +52,8 @@ class Vertraege:
             ):
                 return kunde
             return Postpone(backoff(work.attempts), _WAITS)
-        return await self.once(pipeline, ameise, work, kunde, wanted)
+        new = await self._new(pipeline, ameise, kunde, wanted)
+        return new if isinstance(new, Park) else await self.create_once(pipeline, work, new)
 
     async def foresee(
         self,
@@ -56,8 +65,11 @@ class Vertraege:
         kunde = await self._kunde_of(pipeline, record)
         if isinstance(kunde, Park):
             return kunde
-        found = await self.once.foresee(pipeline, ameise, record["id"], kunde, wanted)
-        return {**wanted, "kunde_id": kunde} if found is None else found
+        new = await self._new(pipeline, ameise, kunde, wanted)
+        if isinstance(new, Park):
+            return new
+        found = await self.create_once.foresee(pipeline, record["id"], new)
+        return {**new.fields, "kunde_id": kunde} if found is None else found
 
     async def read(self, pipeline: Pipeline, ameise: AmeiseClient, key: str) -> InAmeise | Park:  # noqa: ARG002
         try:
@@ -67,6 +79,18 @@ class Vertraege:
                 return Park(ParkedCause.VERTRAG_UNKNOWN, {"vertrag": key})
             raise
 
+    async def doubt(
+        self, pipeline: Pipeline, record: Mapping[str, Any], wanted: Mapping[str, Known], found: InAmeise
+    ) -> str | None:
+        kunde = await self._kunde_of(pipeline, record)
+        if isinstance(kunde, Park):
+            return kunde.reason
+        if (owner := found.fields.get("kunde_id")) != kunde:
+            return f"Vertrag {found.key} gehört in Ameise zu Kunde {owner}, der Datensatz zu Kunde {kunde}."
+        if not agree(wanted, found.fields, "sparte_id"):
+            return f"Vertrag {found.key} hat in Ameise eine andere Sparte als der Datensatz."
+        return None
+
     async def check(
         self,
         pipeline: Pipeline,
@@ -74,16 +98,36 @@ class Vertraege:
         before: InAmeise,  # noqa: ARG002
         changes: Mapping[str, Known],
     ) -> None:
-        if not (await self.once.capable(pipeline)).changes_vertraege:
+        if not (await self._capable(pipeline)).changes_vertraege:
             fields = ", ".join(sorted(changes))
             raise Rejected("ameise", f"diese Ameise-Verbindung kann Verträge nicht ändern ({fields})")
-        known = await self.once.knowledge.about_vertrag(pipeline, ameise, changes)
+        known = await self.knowledge.about_vertrag(pipeline, ameise, changes)
         if problems := problems_of_vertrag(changes, known):
             raise Unfit(problems)
 
+    async def _new(
+        self, pipeline: Pipeline, ameise: AmeiseClient, kunde: str, wanted: Mapping[str, Known]
+    ) -> NewVertrag | Park:
+        """What would be made, if Ameise would take it. Raises Unfit."""
+        fields = complete(wanted, pipeline.definition.new_vertrag)
+        if missing := missing_of_new_vertrag(fields):
+            return Park(ParkedCause.FIELDS_MISSING, {"fields": ", ".join(missing)})
+        known = await self.knowledge.about_vertrag(pipeline, ameise, fields)
+        if problems := problems_of_vertrag(fields, known):
+            raise Unfit(problems)
+        key = match_key(fields["versicherungsscheinnummer"], tenant=pipeline.tenant)
+        capable = (await self._capable(pipeline)).creates_vertraege
+        refusal = None if capable else "diese Ameise-Verbindung kann Verträge nicht anlegen"
+        return NewVertrag(ameise, pipeline.tenant, kunde, fields, [key] if key else [], refusal)
+
+    async def _capable(self, pipeline: Pipeline) -> Capabilities:
+        """What the pipeline's Ameise connection can do."""
+        async with self.create_once.database.tenant(pipeline.tenant) as session:
+            return await capability_store.load(session, pipeline.ameise_connection, self.capabilities)
+
     async def _kunde_of(self, pipeline: Pipeline, record: Mapping[str, Any]) -> str | Park:
         """Raises CannotConvert if the record names two, or what cannot be one."""
-        async with self.once.database.tenant(pipeline.tenant) as session:
+        async with self.create_once.database.tenant(pipeline.tenant) as session:
             named = await kunden_named(session, pipeline, record)
         return whose(named)
 

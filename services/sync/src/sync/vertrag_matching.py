@@ -5,42 +5,40 @@ Vertrag without one, of the same Sparte and Beginn, may be the same: an Antrag t
 meanwhile.
 """
 
-import hashlib
-import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sync.in_ameise import InAmeise
-from sync.matching import Match
+from sync.keyed_hash import keyed_hash
+from sync.matching import Candidate, Match
 from sync.values import Known, canonical, canonical_date
 
 
-def choose_vertrag(wanted: Mapping[str, Known], candidates: Iterable[InAmeise]) -> Match:
+def choose_vertrag(wanted: Mapping[str, Known], candidates: Iterable[Candidate]) -> Match:
     """One that is surely the same → adopt it. Several, or unsure ones → ask. None → create."""
     of_kunde = list(candidates)
     same = [one for one in of_kunde if _same_number(wanted, one.fields)]
     # An Antrag may have a word as its number ("beantragt"), and a Kunde may have several.
-    if len(same) == 1 and all(_agree(wanted, same[0].fields, n) for n in ("sparte_id", "gesellschaft_id")):
+    if len(same) == 1 and all(agree(wanted, same[0].fields, n) for n in ("sparte_id", "gesellschaft_id")):
         return Match(adopt=same[0].key)
     possible = same or [one for one in of_kunde if _may_be(wanted, one.fields)]
     return Match(ask_about=tuple(sorted(one.key for one in possible)))
 
 
-def only_new_vertrag(posted: str, new: Iterable[InAmeise], *, tenant: str) -> str | None:
+def only_new_vertrag(posted: Collection[str], new: Iterable[Candidate], *, tenant: str) -> str | None:
     """The one that our own POST must have made, of those that were not there before it; None if unclear.
-    `posted`: the match key of the number that was posted, since the record may have another one by now."""
+    `posted`: the match keys of the number that was posted, since the record may have another one by now."""
     alike = {
         one.key
         for one in new
-        if match_key(one.fields.get("versicherungsscheinnummer"), tenant=tenant) == posted
+        if match_key(one.fields.get("versicherungsscheinnummer"), tenant=tenant) in posted
     }
     return alike.pop() if len(alike) == 1 else None
 
 
 def match_key(number: Any, *, tenant: str) -> str | None:
-    """A hash of the Versicherungsscheinnummer, keyed by the tenant, that serves only to be compared."""
+    """A hash of the Versicherungsscheinnummer."""
     plain = _plain(number)
-    return hmac.new(tenant.encode(), plain.encode(), hashlib.sha256).hexdigest() if plain else None
+    return keyed_hash(plain, tenant=tenant) if plain else None
 
 
 def _same_number(wanted: Mapping[str, Known], found: Mapping[str, Any]) -> bool:
@@ -52,10 +50,10 @@ def _may_be(wanted: Mapping[str, Known], found: Mapping[str, Any]) -> bool:
     if _plain(found.get("versicherungsscheinnummer")):
         return False
     same_day = canonical_date(found.get("beginn")) == canonical_date(wanted.get("beginn"))
-    return same_day and _agree(wanted, found, "sparte_id")
+    return same_day and agree(wanted, found, "sparte_id")
 
 
-def _agree(wanted: Mapping[str, Known], found: Mapping[str, Any], name: str) -> bool:
+def agree(wanted: Mapping[str, Known], found: Mapping[str, Any], name: str) -> bool:
     """Whether nothing says that the two differ in this field."""
     one, other = canonical(wanted.get(name)), canonical(found.get(name))
     return one is None or other is None or one == other

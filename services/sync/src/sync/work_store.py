@@ -316,7 +316,8 @@ WITH done AS (
 )
 , again AS (
     UPDATE work SET
-        lease_owner = NULL, lease_until = NULL, due_at = now(), attempts = 0, failing_since = NULL
+        lease_owner = NULL, lease_until = NULL, due_at = now(), attempts = 0, failing_since = NULL,
+        conflict_told = NULL
     WHERE id = ANY(CAST(:ids AS bigint[])) AND id NOT IN (SELECT id FROM done) RETURNING direction
 )
 SELECT pg_notify('work_' || direction, '') FROM again LIMIT 1
@@ -368,6 +369,17 @@ async def park(session: AsyncSession, work: Work, parked: Park) -> None:
         id=work.id, asked=work.asked, cause=parked.cause.value, details=json.dumps(dict(parked.details)),
         reason=parked.reason, words=parked.words, candidates=json.dumps(parked.candidates),
     )  # fmt: skip
+
+
+async def note_conflict(session: AsyncSession, work: Work, conflict: str) -> bool:
+    """Whether this conflict (`sync.conflicts.conflict_of`) is to be told: the last try did not tell it."""
+    noted = await run_sql(
+        session,
+        "UPDATE work SET conflict_told = :conflict WHERE id = :id "
+        "AND conflict_told IS DISTINCT FROM :conflict",
+        id=work.id, conflict=conflict,
+    )  # fmt: skip
+    return bool(noted)
 
 
 async def parked_objects(session: AsyncSession, objects: Sequence[str]) -> set[str]:

@@ -82,6 +82,9 @@ class Converter(StrEnum):
     EMAIL = "email"
     PICKLIST = "picklist"
     """By `values` (Ameise → Zoho); what is not in it becomes `default`, else it travels as it is."""
+    USER = "user"
+    """By `values` (Ameise → the id of a user of Zoho); what is not in it becomes `default`, else nothing is
+    written."""
     LOOKUP = "lookup"
     """The key of an object of `points_to` becomes the id of the record in `module` that it is linked to."""
     JOIN = "join"
@@ -185,11 +188,11 @@ class Deletion(_RuleNode):
 class PipelineDefinition(RpcModel):
     """All that an admin decides, but the ends of a pipeline.
 
-    `unique_field`: Zoho's unique field that holds the object's key. `new_kunde`: Ameise fields of a new
-    Kunde where the record leaves them blank. `simplr`: what Ameise writes to a new Kunde. `matching`: when
-    somebody counts as a Kunde already. `vanished`: how an object that is gone in Ameise is marked in
-    Zoho. `deletion`: whether its record is deleted there after a while. Without both it stays as it is.
-    `recreate`: whether a record that somebody deleted in Zoho is made again.
+    `unique_field`: Zoho's unique field that holds the object's key. `new_kunde`, `new_vertrag`: Ameise fields
+    of a new Kunde or Vertrag where the record leaves them blank. `simplr`: what Ameise writes to a new Kunde.
+    `matching`: when somebody counts as a Kunde already. `vanished`: how an object that is gone in Ameise is
+    marked in Zoho. `deletion`: whether its record is deleted there after a while. Without both it stays as it
+    is. `recreate`: whether a record that somebody deleted in Zoho is made again.
     """
 
     unique_field: ZohoName
@@ -199,6 +202,7 @@ class PipelineDefinition(RpcModel):
     ameise_rule: Rule | None = None
     zoho_rule: Rule | None = None
     new_kunde: dict[AmeiseName, str] = Field(default_factory=dict)
+    new_vertrag: dict[AmeiseName, str] = Field(default_factory=dict)
     simplr: SimplrMessages = SimplrMessages()
     matching: MatchWeights = MatchWeights()
     policy: Policy = Policy.AMEISE

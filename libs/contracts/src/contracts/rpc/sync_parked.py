@@ -2,14 +2,14 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from contracts.actor import Role
 from contracts.events import Adopted, ParkedRetried, WorkDiscarded, WorkRetried
-from contracts.ids import Kundennummer, PipelineId, ZohoId
-from contracts.names import Service
+from contracts.ids import AmeiseKey, Kundennummer, PipelineId, Vertragsnummer, ZohoId
+from contracts.names import Service, Table
 from contracts.rpc import Rpc, RpcModel
 
 
@@ -67,7 +67,8 @@ class ParkedWork(RpcModel):
     direction: WorkDirection | None = None
     module: str | None = Field(default=None, description="of the Zoho record")
     reason_en: str | None = Field(default=None, description="the reason in English")
-    candidates: tuple[Kundennummer, ...] = Field(default=(), description="Kunden who may be meant")
+    table: Table | None = Field(default=None, description="of the object in Ameise")
+    candidates: tuple[AmeiseKey, ...] = Field(default=(), description="objects of it that may be meant")
     ameise_key: str | None = Field(default=None, description="the object in Ameise, where known")
     ameise_link: str | None = Field(default=None, description="deep link to it")
     due_at: datetime | None = Field(default=None, description="of postponed work: its next attempt")
@@ -131,16 +132,27 @@ class Retried(RpcModel):
     retried: int
 
 
-class AdoptCandidate(RpcModel):
-    """The Zoho record that this work is about is this Kunde."""
+class KundeOrVertrag(RpcModel):
+    """One object of Ameise: one of both is given."""
+
+    kunde: Kundennummer | None = None
+    vertrag: Vertragsnummer | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.kunde is None) == (self.vertrag is None):
+            raise ValueError("give either kunde or vertrag")
+        return self
+
+
+class AdoptCandidate(KundeOrVertrag):
+    """The Zoho record that this work is about is this object."""
 
     id: int
-    kunde: Kundennummer
 
 
-class CandidateAdopted(RpcModel):
+class CandidateAdopted(KundeOrVertrag):
     zoho_id: ZohoId
-    kunde: Kundennummer
 
 
 class DiscardParked(RpcModel):

@@ -1,4 +1,4 @@
-"""What sync can be asked about the values of a picklist that a pipeline maps: which entry becomes which."""
+"""What sync can be asked about the values that a pipeline maps: which entry becomes which, or which user."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -36,6 +36,7 @@ class SuggestedValues(RpcModel):
     values: dict[str, str]
     unmatched: tuple[ListEntry, ...] = ()
     unused: tuple[str, ...] = Field(default=(), description="as Zoho's records carry them")
+    names: dict[str, str] = Field(default_factory=dict, description="of Zoho's users, by their ids")
 
 
 SUGGEST_VALUES = Rpc(

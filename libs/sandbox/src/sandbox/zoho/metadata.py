@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from sandbox.zoho.access import Session, session_of
 from sandbox.zoho.customising import modules_of
-from sandbox.zoho.orgs import API_USER, PERSON, zoho_time
+from sandbox.zoho.orgs import API_USER, FORMER, PERSON, SELLER, zoho_time
 from sandbox.zoho.problems import ZohoError
 from sandbox.zoho.schema import Module, field_json, layout_json, module_json
 
@@ -50,9 +50,13 @@ async def org(request: Request) -> JSONResponse:
 
 @router.get("/users")
 async def users(request: Request) -> JSONResponse:
-    """All users, or with `type=CurrentUser` the one in whose name the connector works."""
+    """All users, with `type=ActiveUsers` those who can sign in, with `type=CurrentUser` the one in whose name
+    the connector works."""
     own = session_of(request).org
-    numbers = (API_USER,) if request.query_params.get("type") == "CurrentUser" else (API_USER, PERSON)
+    active = (API_USER, PERSON, SELLER)
+    numbers = {"CurrentUser": (API_USER,), "ActiveUsers": active}.get(
+        request.query_params.get("type", ""), (*active, FORMER)
+    )
     listed: list[dict[str, Any]] = []
     for number in numbers:
         short = own.user(number)
@@ -64,7 +68,7 @@ async def users(request: Request) -> JSONResponse:
                 "first_name": first,
                 "last_name": last,
                 "email": short["email"],
-                "status": "active",
+                "status": "disabled" if number == FORMER else "active",
                 "confirm": True,
                 "time_zone": "Europe/Berlin",
                 "locale": "de_DE",

@@ -14,6 +14,15 @@ API_USER = 1
 """Number of the user who gave consent: the connector writes in his name."""
 PERSON = 2
 """Number of the user who edits in the CRM's own screens."""
+SELLER = 3
+FORMER = 4
+"""Number of a user who left, and cannot sign in any more."""
+_USERS = {
+    API_USER: ("Konnektor Dienst", "konnektor"),
+    PERSON: ("Paula Beispiel", "paula"),
+    SELLER: ("Viktor Vertrieb", "viktor"),
+    FORMER: ("Egon Ehemals", "egon"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +53,17 @@ class Org:
 
     def user(self, number: int) -> dict[str, Any]:
         """Short form of a user, as in Owner, Created_By and Modified_By."""
-        name = "Konnektor Dienst" if number == API_USER else "Paula Beispiel"
-        mail = "konnektor" if number == API_USER else "paula"
+        name, mail = _USERS[number]
         return {
             "name": name,
             "id": str(self.prefix + 400_000 + number),
             "email": f"{mail}@{self.name}.example",
         }
+
+    def active_user(self, id_: str) -> dict[str, Any] | None:
+        """The user of this id, if records can be his."""
+        users = (self.user(number) for number in _USERS if number != FORMER)
+        return next((user for user in users if user["id"] == id_), None)
 
 
 def org_named(store: Store, name: str) -> Org:

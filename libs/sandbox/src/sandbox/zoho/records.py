@@ -130,7 +130,7 @@ class RecordBook:
         record = {
             **{name: value for name, value in values.items() if value is not None},
             "id": id_,
-            "Owner": self._author,
+            "Owner": values.get("Owner") or self._author,
             "Created_By": self._author,
             "Modified_By": self._author,
             "Created_Time": moment,
@@ -225,8 +225,17 @@ class RecordBook:
             stored = checked(field, value, f"{path}.{name}")
             if field.lookup and stored is not None:
                 self._require_target(field, stored["id"], f"{path}.{name}")
+            if field.data_type == "ownerlookup" and stored is not None:
+                stored = self._owner(field, stored["id"], f"{path}.{name}")
             values[name] = stored
         return values
+
+    def _owner(self, field: Field, id_: str, path: str) -> dict[str, Any]:
+        user = self._org.active_user(id_)
+        if user is None:
+            where = {"api_name": field.api_name, "json_path": f"{path}.id"}
+            raise RecordError("INVALID_DATA", "the id given seems to be invalid", where)
+        return user
 
     def _require_target(self, field: Field, id_: str, path: str) -> None:
         if self._store.get(self._org.world, field.lookup, id_) is None:

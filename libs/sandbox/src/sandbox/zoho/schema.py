@@ -84,7 +84,7 @@ def _by_name(module: Module) -> dict[str, Field]:
 
 SYSTEM_FIELDS = (
     Field("id", "bigint", "Record Id", 19, read_only=True),
-    Field("Owner", "ownerlookup", "Inhaber", read_only=True),
+    Field("Owner", "ownerlookup", "Inhaber"),
     Field("Created_By", "ownerlookup", "Erstellt von", read_only=True),
     Field("Modified_By", "ownerlookup", "Geändert von", read_only=True),
     Field("Created_Time", "datetime", "Erstellt am", read_only=True),

@@ -41,7 +41,7 @@ def checked(field: Field, value: Any, path: str) -> Any:
             return _typed(value, (int, float), "double", where)
         case "date":
             return _date(value, where)
-        case "lookup":
+        case "lookup" | "ownerlookup":
             return _lookup(value, where)
         case "picklist":
             return _picklist(field, value, where)

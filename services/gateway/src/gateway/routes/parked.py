@@ -88,8 +88,10 @@ async def discard_parked(asking: ApiAsking, discard: DiscardParked) -> Discarded
 async def adopt_candidate(
     asking: ApiAsking, id_: Annotated[int, Path(alias="id", ge=1, lt=2**63)], adopt: Adopt
 ) -> CandidateAdopted:
-    """Say which Kunde the Zoho record is; the work goes on with him."""
-    return await asking.call(ADOPT_CANDIDATE, AdoptCandidate(id=id_, kunde=adopt.kunde))
+    """Say which Kunde or Vertrag the Zoho record is; the work goes on with it."""
+    return await asking.call(
+        ADOPT_CANDIDATE, AdoptCandidate(id=id_, kunde=adopt.kunde, vertrag=adopt.vertrag)
+    )
 
 
 @router.get("/{tenant}/deletions")

@@ -102,17 +102,18 @@ async def discard(request: Request, asking: PageAsking) -> Response:
 
 @router.post("/teams/{tenant}/parked/adopt", dependencies=_csrf, openapi_extra=tells(ADOPT_CANDIDATE))
 async def adopt(request: Request, asking: PageAsking) -> Response:
-    """`adopt` is the number of the work and the Kundennummer, with a colon between."""
-    work, _, kunde = str((await request.form(max_files=0)).get("adopt") or "").partition(":")
+    """`adopt` is the number of the work, `kunde` or `vertrag`, and its number, with colons between."""
+    work, *chosen = str((await request.form(max_files=0)).get("adopt") or "").split(":", 2)
     try:
-        wanted = AdoptCandidate.model_validate({"id": _number(work), "kunde": kunde})
+        wanted = AdoptCandidate.model_validate({"id": _number(work), chosen[0]: chosen[-1]} if chosen else {})
     except ValidationError as error:
         raise Invalid("Das Formular ist nicht vollständig: adopt.") from error
     try:
         done = await asking.call(ADOPT_CANDIDATE, wanted)
     except (Conflict, NotFound, NotConnected, Unavailable) as problem:
         return _back(request, asking, " ".join(filter(None, (problem.detail, problem.remedy))))
-    return _back(request, asking, f"Datensatz {done.zoho_id} gehört jetzt zu Kunde {done.kunde}.")
+    which = f"Kunde {done.kunde}" if done.kunde else f"Vertrag {done.vertrag}"
+    return _back(request, asking, f"Datensatz {done.zoho_id} gehört jetzt zu {which}.")
 
 
 async def _chosen(request: Request) -> tuple[int, ...]:

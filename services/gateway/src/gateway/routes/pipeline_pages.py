@@ -151,7 +151,8 @@ def _edit_page(
         detail=detail, values=values, faults=faults, rows=rows,
         wrong_rows=[n for n in rows if any(place.split(".")[0] == f"f{n}" for place in faults)],
         trees={name: _tree(values.get(name, "")) for name in ("ameise_rule", "zoho_rule")},
-        is_kunde=detail.pipeline.table is Table.KUNDE, ways=list(Way), policies=list(Policy),
+        is_kunde=detail.pipeline.table is Table.KUNDE, is_vertrag=detail.pipeline.table is Table.VERTRAG,
+        ways=list(Way), policies=list(Policy),
         blanks=list(Blank), converters=list(Converter), people=list(Person), tables=list(Table),
         name_length=PIPELINE_NAME_LENGTH,
     )  # fmt: skip

@@ -1,0 +1,52 @@
+"""Verträge as people type them into Zoho, for a pipeline that takes them to Ameise too."""
+
+from typing import TYPE_CHECKING, Any
+
+from redefining import definition_of, redefine
+
+if TYPE_CHECKING:
+    from conftest import Team
+
+MODULE = "Vertraege"
+BOTH_WAYS = ("versicherungsscheinnummer", "risiko", "beitrag_netto", "beginn", "ablauf")
+VALUES: dict[str, Any] = {
+    "Name": "Hausrat", "Versicherungsscheinnummer": "HR 4711/1", "Sparte": "Hausrat", "Risiko": "Wohnung",
+    "Beitrag_netto": 120.5, "Beginn": "2026-01-01",
+}  # fmt: skip
+
+
+async def both_ways(team: "Team") -> None:
+    """The ready pipeline, taken to Ameise too; the Sparte by its code, as Ameise wants it."""
+    fields = [m.model_dump(mode="json") for m in (await definition_of(team, MODULE)).fields]
+    for mapping in fields:
+        if mapping["ameise"] in BOTH_WAYS:
+            mapping["way"] = "both"
+    fields = [m for m in fields if m["ameise"] != "sparte"]
+    sparte = {"ameise": "sparte_id", "zoho": "Sparte", "converter": "picklist", "values": {"050": "Hausrat"}}
+    await redefine(team, MODULE, direction="both", fields=[*fields, sparte])
+
+
+async def typed(team: "Team", contact: str | None, **values: Any) -> str:
+    lookup = {} if contact is None else {"Kunde": {"id": contact}}
+    return await team.world.add(MODULE, **VALUES | lookup | values)
+
+
+async def kunde_with_contact(team: "Team") -> tuple[str, str]:
+    """A Kunde with his Contact, and a pipeline that takes Verträge both ways."""
+    await both_ways(team)
+    number = await team.world.add_kunde(Nachname="Vertragsmann")
+    await team.delivery([number])
+    assert await team.idle() == []
+    contact = await team.world.contact_of(number)
+    assert contact is not None
+    return number, contact["id"]
+
+
+async def lost_answer(team: "Team", contact: str) -> str:
+    """A record whose Vertrag was made, but nobody heard of it; nobody looks again until `hurried`."""
+    await team.world.fault("timeout_after_write", "/vertraege$", method="POST", seconds=5, times=1)
+    record = await typed(team, contact)
+    await team.webhook(record, MODULE)
+    await team.postponed("ameise antwortet nicht")
+    team.rows.change("UPDATE work SET due_at = now() + interval '1 hour'")
+    return record
