@@ -72,10 +72,12 @@ class Parts:
 
 @dataclass
 class Stage:
-    """One team's world, from a clean start to its end. `close` it."""
+    """One team's world, from a clean start to its end, with so many replicas (`count`), of which the first is
+    up. `close` it."""
 
     parts: Parts
-    replicas: list[Replica] = field(default_factory=list[Replica])
+    count: int = REPLICAS
+    replicas: list[Replica] = field(default_factory=list[Replica], init=False)
     _stack: ExitStack = field(default_factory=ExitStack)
     _backup: ExitStack = field(default_factory=ExitStack)
     backup: str | None = None
@@ -112,7 +114,7 @@ class Stage:
         self.world: World = await connect_world(self.parts.sandbox_url, self.http)
         self.auth: PlayedAuth = auth.of(TENANT, self.world)
         self.ingest: PlayedIngest = _of(ingest, self.world)
-        for number in range(REPLICAS):
+        for number in range(self.count):
             self.replicas.append(Replica(number, self._settings(), self.parts.folder))
         self.replicas[0].start()
         self.pipelines = await self._pipelines()
