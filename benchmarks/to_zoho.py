@@ -22,6 +22,7 @@ import nats
 import psutil
 import psycopg
 from faststream.nats import NatsBroker
+from outside import PlayedAuth, PlayedIngest, World, connect_world, played_auth, played_ingest
 
 from benchmarks.ingest_process import durable_postgres
 from benchmarks.result import Result
@@ -40,10 +41,6 @@ from mvp_connector.ports import free_ports
 from mvp_connector.process import HttpReady, Launch, Tier
 from parts import servers
 from parts.databases import Databases, DatabaseUrls
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "services" / "sync" / "tests"))
-
-from outside import PlayedAuth, PlayedIngest, World, connect_world, played_auth, played_ingest
 
 ROWS = int(os.environ.get("BENCH_ROWS", "100000"))
 TENANT = TenantId("berlin")

@@ -9,8 +9,8 @@ from soak.people import FIELDS, IN_AMEISE
 from soak.stage import REPLICAS
 
 WRITES = {
-    "ameise": [r"/kunden$", r"/kunden/\d+$", r"/kontaktdaten", r"/adressen"],
-    "zoho": [r"/crm/v8/(Contacts|Accounts)$", r"/upsert$"],
+    "ameise": [r"/kunden$", r"/kunden/\d+$", r"/kontaktdaten", r"/adressen", r"/vertraege"],
+    "zoho": [r"/crm/v8/(Contacts|Accounts|Vertraege)$", r"/upsert$"],
 }
 FAULTS: list[dict[str, Any]] = [
     {"kind": "timeout_after_write", "seconds": 1.5},
@@ -59,6 +59,10 @@ _CHANCES: list[tuple[int, Happening]] = [
     (8, _happening("somebody_edits_in_ameise", who=whom, name=st.sampled_from(sorted(IN_AMEISE)))),
     (4, _happening("a_form_makes_a_contact", fate=fates, twice=rarely)),
     (2, _happening("a_kunde_comes_to_ameise")),
+    (3, _happening("a_vertrag_is_typed_into_zoho", who=whom, fate=fates)),
+    (2, _happening("a_vertrag_comes_to_ameise", who=whom)),
+    (5, _happening("somebody_edits_a_vertrag_in_zoho", which=whom, fate=fates)),
+    (4, _happening("somebody_edits_a_vertrag_in_ameise", which=whom)),
     # What ends the way of a record or of a Kunde, for good or for a while.
     (1, _happening("somebody_deletes_in_zoho", who=whom, fate=fates)),
     (1, _happening("somebody_merges_in_zoho", who=whom, other=whom, fate=fates, renumber=rarely)),

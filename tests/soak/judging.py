@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
-_OURS = re.compile(r"(?:beruf|titel|ort|030|\+49 30) (\d{1,4})")
+_OURS = re.compile(r"(?:beruf|titel|ort|risiko|030|\+49 30) (\d{1,4})")
 """Telephone numbers of invented people are longer."""
 
 
@@ -28,6 +28,8 @@ def number_of(value: str | None) -> int:
 
 
 AMEISE = "ameise"
+About = tuple[str, str, str]
+"""Whose, which field, and where it was changed: edits about the same share a story."""
 
 
 class Fate(StrEnum):
@@ -61,18 +63,18 @@ EXCUSED = frozenset({Fate.PARKED, Fate.DELETED, Fate.VANISHED, Fate.RENUMBERED})
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Somebody changed a field of a person. `field` is Ameise's name, `place` the Zoho id of the record that
-    was changed, or AMEISE."""
+    """Somebody changed a field of a person or a Vertrag (`whose`). `field` is Ameise's name, `place` the Zoho
+    id of the record that was changed, or AMEISE."""
 
     number: int
-    person: int
+    whose: str
     field: str
     place: str
 
     @property
-    def about(self) -> tuple[int, str, str]:
+    def about(self) -> About:
         """Whose story it belongs to."""
-        return self.person, self.field, self.place
+        return self.whose, self.field, self.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,10 @@ class Judgement:
     wrong: list[str] = field(default_factory=list[str])
 
 
-def judge(edits: Sequence[Edit], stories: Mapping[tuple[int, str, str], FieldStory]) -> Judgement:
+def judge(edits: Sequence[Edit], stories: Mapping[About, FieldStory]) -> Judgement:
     """Judge all edits; `stories` by what they are about."""
     result = Judgement()
-    excused: set[tuple[int, str, str]] = set()
+    excused: set[About] = set()
     for edit in edits:
         fate = fate_of(edit, stories[edit.about])
         result.fates[fate] += 1
@@ -134,12 +136,12 @@ def judge(edits: Sequence[Edit], stories: Mapping[tuple[int, str, str], FieldSto
         if fate in EXCUSED:
             excused.add(edit.about)
     for about, story in stories.items():
-        person, name, _ = about
+        whose, name, _ = about
         in_ameise, in_zoho = story.shown()
         if in_ameise != in_zoho and about not in excused:
-            result.wrong.append(f"person {person}, {name}: {in_ameise} in Ameise, {in_zoho} in Zoho")
+            result.wrong.append(f"{whose}, {name}: {in_ameise} in Ameise, {in_zoho} in Zoho")
         for older in _wrongly_taken_back(story):
-            result.wrong.append(f"person {person}, {name} went back to {older}: {story}")
+            result.wrong.append(f"{whose}, {name} went back to {older}: {story}")
     return result
 
 

@@ -5,7 +5,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,6 +30,7 @@ from outside import (
     played_ingest,
 )
 from psycopg.rows import dict_row
+from redefining import vertraege_both_ways
 
 from chassis.broker import stream_config
 from chassis.rpc import RpcClient
@@ -44,11 +45,13 @@ from contracts.streams import EVENTS, STREAMS, TO_AMEISE, TO_ZOHO, Stream
 from contracts.work import KeyVersion, LookAtZohoRecord, ObjectsChanged
 from parts.databases import Databases, DatabaseUrls
 from sandbox.state import Store
-from soak.deliveries import kunden_as_of
-from soak.judging import Seen, number_of
+from soak.books import Books
+from soak.deliveries import objects_as_of
 from soak.replica import Replica
 
 T = TypeVar("T")
+Changed = Mapping[Table, Sequence[str]]
+"""Keys by table, Kunden first."""
 
 TENANT = TenantId("berlin")
 REPLICAS = 2
@@ -112,12 +115,15 @@ class Stage:
         auth, ingest = played_auth(self.broker), played_ingest(self.broker)
         await self.broker.start()
         self.world: World = await connect_world(self.parts.sandbox_url, self.http)
+        self.books = Books(self.store, self.world.haupt, self.world.org)
         self.auth: PlayedAuth = auth.of(TENANT, self.world)
         self.ingest: PlayedIngest = _of(ingest, self.world)
         for number in range(self.count):
             self.replicas.append(Replica(number, self._settings(), self.parts.folder))
         self.replicas[0].start()
         self.pipelines = await self._pipelines()
+        await self._redefine()
+        await self.well_again()
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -127,6 +133,8 @@ class Stage:
             "ameise_rest_url": f"{self.parts.sandbox_url}/ameise/service/bd/employee/1.0/rest",
             "call_timeout": CALL_TIMEOUT,
             "settling_time": SETTLING,
+            "kunde_awaited": SETTLING,
+            "ameise_changes_vertraege": True,
             "lease": LEASE,
             "stream_check": timedelta(seconds=1),
             "compare_retry": timedelta(seconds=1),
@@ -138,15 +146,28 @@ class Stage:
         request = CreateDefaultPipelines(
             ameise_connection=self.auth.ameise.id, zoho_connection=self.auth.zoho.id
         )
-        actor = Actor(kind=ActorKind.USER, id="anna", tenant=TENANT, role=Role.ADMIN)
         async with asyncio.timeout(30):
             while True:
                 try:
-                    reply = await RpcClient(self.client).call(CREATE_DEFAULT_PIPELINES, request, actor=actor)
+                    reply = await RpcClient(self.client).call(
+                        CREATE_DEFAULT_PIPELINES, request, actor=self.actor()
+                    )
                 except Exception:  # noqa: BLE001 (the replica is not up yet)
                     await asyncio.sleep(0.1)
                 else:
                     return {pipeline.module: pipeline for pipeline in reply.pipelines}
+
+    async def _redefine(self) -> None:
+        """Verträge go both ways."""
+        await vertraege_both_ways(self)
+
+    async def well_again(self) -> None:
+        """The outside world answers, and takes what is said to it, as on a good day."""
+        await self.world.well_again()
+        await self.world.knobs(ameise_changes_vertraege=True)
+
+    def actor(self) -> Actor:
+        return Actor(kind=ActorKind.USER, id="anna", tenant=TENANT, role=Role.ADMIN)
 
     def close(self) -> None:
         for replica in self.replicas:
@@ -184,34 +205,37 @@ class Stage:
         )  # fmt: skip
         self._publish(subjects.to_ameise(TENANT, pipeline, work.zoho_id), work.model_dump_json())
 
-    def store_delivery(self, at: datetime) -> list[str]:
-        """A delivery of that moment arrives: ingest stores it; the Kunden that differ from what it had.
+    def store_delivery(self, at: datetime) -> Changed:
+        """A delivery of that moment arrives: ingest stores it; what differs from what it had.
 
         Ingest takes none that is older than the one before. What it had and the delivery lacks is gone.
         """
         if at <= self.delivered:
-            return []
+            return {}
         self.delivered = at
-        before = {object_.key: object_.version for object_ in self.ingest.of_table(Table.KUNDE)}
-        shown = kunden_as_of(self.store, self.world.haupt, at)
-        shown = {number: fields for number, fields in shown.items() if number not in self.left_out}
+        shown = objects_as_of(self.store, self.world.haupt, at, left_out=self.left_out)
+        return {table: self._store_table(table, objects, at) for table, objects in shown.items()}
+
+    def _store_table(self, table: Table, shown: Mapping[str, dict[str, Any]], at: datetime) -> list[str]:
+        before = {object_.key: object_.version for object_ in self.ingest.of_table(table)}
         for number, fields in shown.items():
-            self.ingest.put(Table.KUNDE, number, fields, as_of=at)
+            self.ingest.put(table, number, fields, as_of=at)
         for number in before.keys() - shown.keys():
-            self.ingest.put(Table.KUNDE, number, {}, as_of=at, gone=True)
-        after = self.ingest.of_table(Table.KUNDE)
+            self.ingest.put(table, number, {}, as_of=at, gone=True)
+        after = self.ingest.of_table(table)
         return [object_.key for object_ in after if before.get(object_.key) != object_.version]
 
-    def chunks(self, kunden: Sequence[str]) -> None:
+    def chunks(self, changed: Changed) -> None:
         """Tell sync of these, as ingest's relay does."""
-        for start in range(0, len(kunden), CHUNK):
-            objects = [self.ingest.objects[Table.KUNDE, key] for key in kunden[start : start + CHUNK]]
-            work = ObjectsChanged(
-                id=new_id(), tenant=TENANT, correlationid=new_id(), time=datetime.now(UTC),
-                table=Table.KUNDE, delivery=new_id(), as_of=objects[0].as_of,
-                objects=tuple(KeyVersion(key=o.key, version=o.version, gone=o.gone) for o in objects),
-            )  # fmt: skip
-            self._publish(subjects.to_zoho(TENANT, Table.KUNDE), work.model_dump_json())
+        for table, keys in changed.items():
+            for start in range(0, len(keys), CHUNK):
+                objects = [self.ingest.objects[table, key] for key in keys[start : start + CHUNK]]
+                work = ObjectsChanged(
+                    id=new_id(), tenant=TENANT, correlationid=new_id(), time=datetime.now(UTC),
+                    table=table, delivery=new_id(), as_of=objects[0].as_of,
+                    objects=tuple(KeyVersion(key=o.key, version=o.version, gone=o.gone) for o in objects),
+                )  # fmt: skip
+                self._publish(subjects.to_zoho(TENANT, table), work.model_dump_json())
 
     def _publish(self, subject: str, body: str) -> None:
         self.run(self.js.publish(subject, body.encode()))
@@ -301,12 +325,11 @@ class Stage:
         self.run(self._compare())
 
     async def _compare(self) -> None:
-        actor = Actor(kind=ActorKind.USER, id="anna", tenant=TENANT, role=Role.ADMIN)
         wanted = CompareRequest(links=True, changes=True)
         async with asyncio.timeout(QUIET_WITHIN_SECONDS):
             while True:
                 try:
-                    await RpcClient(self.client).call(COMPARE, wanted, actor=actor)
+                    await RpcClient(self.client).call(COMPARE, wanted, actor=self.actor())
                 except Problem:  # the schedule is just doing it, or sync has not noticed that all is well
                     await asyncio.sleep(0.2)
                 else:
@@ -339,40 +362,11 @@ class Stage:
             "work": self.select("SELECT * FROM work"),
             "links": self.select("SELECT * FROM link"),
             "intents": self.select("SELECT * FROM intent"),
-            "records": [record for module in ("Contacts", "Accounts") for record in self.records(module)],
-            "kunden": [self.kunde(number) for number in self.kunden()],
+            "records": [r for module in self.pipelines for r in self.books.records(module)],
+            "kunden": [self.books.kunde(number) for number in self.books.kunden()],
+            "vertraege": [self.books.vertrag(number) for number in self.books.vertraege()],
         }
         file.write_text(json.dumps(known, default=str, indent=1))
-
-    def kunden_named(self, nachname: str) -> list[str]:
-        return self.store.find(f"ameise:{self.world.haupt}", "kunde", "nachname", nachname)
-
-    def kunden(self) -> list[str]:
-        return self.store.ids(f"ameise:{self.world.haupt}", "kunde")
-
-    def kunde(self, number: str) -> dict[str, Any]:
-        found = self.store.get(f"ameise:{self.world.haupt}", "kunde", number)
-        assert found is not None
-        return found.data
-
-    def records(self, module: str) -> list[dict[str, Any]]:
-        return self.run(self.world.records(module))
-
-    def versions(self, world: str, kind: str, id_: str) -> list[tuple[float, dict[str, Any]]]:
-        """All that one object ever was."""
-        rows = self.store.connection.execute(
-            "SELECT at, data FROM versions WHERE world = ? AND kind = ? AND id = ? AND data IS NOT NULL "
-            "ORDER BY at",
-            (world, kind, id_),
-        )
-        return [(at, json.loads(text)) for at, text in rows]
-
-    def moments(self, world: str, kind: str) -> list[float]:
-        """When anything of a kind was changed."""
-        found = self.store.connection.execute(
-            "SELECT at FROM versions WHERE world = ? AND kind = ?", (world, kind)
-        )
-        return [at for (at,) in found]
 
     def calls(self) -> list[dict[str, Any]]:
         """What sync asked of the vendors, in the order in which it asked."""
@@ -385,13 +379,3 @@ class Stage:
 
 def _of(ingest: IngestOfAll, world: World) -> PlayedIngest:
     return ingest.of(TENANT, world)
-
-
-def seen_values(versions: Sequence[tuple[float, str | None]]) -> list[Seen]:
-    """The numbers that a field had, each once as long as it stayed."""
-    seen: list[Seen] = []
-    for at, value in versions:
-        number = number_of(value)
-        if not seen or seen[-1].number != number:
-            seen.append(Seen(at, number))
-    return seen

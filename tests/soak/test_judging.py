@@ -4,8 +4,8 @@ import pytest
 
 from soak.judging import AMEISE, Blind, Edit, Fate, FieldStory, Seen, fate_of, judge
 
-IN_ZOHO = Edit(2, person=1, field="ort", place="77")
-IN_AMEISE = Edit(2, person=1, field="ort", place=AMEISE)
+IN_ZOHO = Edit(2, whose="person 1", field="ort", place="77")
+IN_AMEISE = Edit(2, whose="person 1", field="ort", place=AMEISE)
 
 
 def story(ameise: list[int], zoho: list[int], **more: object) -> FieldStory:
@@ -46,7 +46,11 @@ def test_the_fate_of_an_edit(edit: Edit, known: FieldStory, fate: Fate) -> None:
 
 
 def test_an_older_value_that_wins_without_a_word_is_wrong_even_if_both_sides_agree_at_the_end() -> None:
-    edits = [Edit(1, 1, "ort", AMEISE), Edit(2, 1, "ort", "77"), Edit(3, 1, "ort", "77")]
+    edits = [
+        Edit(1, "person 1", "ort", AMEISE),
+        Edit(2, "person 1", "ort", "77"),
+        Edit(3, "person 1", "ort", "77"),
+    ]
     back = story([1, 3], [1, 2, 1, 3])
     about = {edit.about: back for edit in edits}
     assert [word for word in judge(edits, about).wrong if "went back to" in word]
@@ -55,7 +59,7 @@ def test_an_older_value_that_wins_without_a_word_is_wrong_even_if_both_sides_agr
 
 
 def test_sides_that_differ_are_wrong_unless_an_edit_of_theirs_is_excused() -> None:
-    edit = Edit(2, 1, "ort", "77")
+    edit = Edit(2, "person 1", "ort", "77")
     [lost, differ] = judge([edit], {edit.about: story([1], [1, 2])}).wrong
     assert "is lost" in lost
     assert "1 in Ameise, 2 in Zoho" in differ

@@ -21,8 +21,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from soak.chances import STREAMS, examples, happenings
 from soak.ending import Ending, come_to_rest
 from soak.judging import AMEISE, Edit, Judgement
-from soak.people import FIELDS, IN_AMEISE, People
-from soak.stage import Parts, Stage
+from soak.people import FIELDS, IN_AMEISE, RISIKO, People, Vertrag
+from soak.stage import Changed, Parts, Stage
 
 SEED = int(
     os.environ.get("SOAK_SEED") or (random.randrange(10**9) if os.environ.get("SOAK_STEPS") else 20261125)
@@ -94,7 +94,7 @@ class Life(RuleBasedStateMachine):
             "Email": f"p{person.number}x@example.org", "Beruf": f"beruf {beruf}",
         }  # fmt: skip
         person.zoho_id = self.stage.run(self.stage.world.add(**values))
-        self.edits.append(Edit(beruf, person.number, "beruf", person.zoho_id))
+        self.edits.append(Edit(beruf, person.name, "beruf", person.zoho_id))
         if twice:
             person.twin = self.stage.run(self.stage.world.add(**values))
             self._call(person.twin, "Contacts", fate)
@@ -109,7 +109,7 @@ class Life(RuleBasedStateMachine):
         number = self._number()
         value = f"030 {number}" if name == "telefon" else f"{name} {number}"
         self.stage.run(self.stage.world.edit(zoho_id, module, **{FIELDS[name][module]: value}))
-        self.edits.append(Edit(number, person.number, name, zoho_id))
+        self.edits.append(Edit(number, person.name, name, zoho_id))
         self._call(zoho_id, module, fate)
 
     def somebody_edits_in_ameise(self, who: int, name: str) -> None:
@@ -120,10 +120,63 @@ class Life(RuleBasedStateMachine):
         number = self._number()
         change = {IN_AMEISE[name]: f"{name} {number}"}
         self.stage.run(self.stage.world.edit_kunde(kundennummer, **change))
-        self.edits.append(Edit(number, person.number, name, AMEISE))
+        self.edits.append(Edit(number, person.name, name, AMEISE))
 
     def a_kunde_comes_to_ameise(self) -> None:
         self._comes_to_ameise(len(self.people) + 1)
+
+    # -- and on its Verträge --------------------------------------------------------------------------------
+
+    def a_vertrag_is_typed_into_zoho(self, who: int, fate: str) -> None:
+        record = self._loose(who)
+        if record is None:
+            return
+        vertrag, number = self.people.new_vertrag(self.people.one_of(who)), self._number()
+        lookup = "Kunde" if record[0] == "Contacts" else "Firma"
+        values = {
+            "Name": vertrag.name, "Versicherungsscheinnummer": vertrag.scheinnummer, "Sparte": "Hausrat",
+            "Beitrag_netto": 120.5, "Beginn": "2026-01-01", "Risiko": f"risiko {number}",
+            lookup: {"id": record[1]},
+        }  # fmt: skip
+        vertrag.zoho_id = self.stage.run(self.stage.world.add("Vertraege", **values))
+        self.edits.append(Edit(number, vertrag.name, RISIKO, vertrag.zoho_id))
+        self._call(vertrag.zoho_id, "Vertraege", fate)
+
+    def a_vertrag_comes_to_ameise(self, who: int) -> None:
+        person = self.people.one_of(who)
+        kunde = self.people.kundennummer(person)
+        if kunde is None:
+            return
+        vertrag, number = self.people.new_vertrag(person), self._number()
+        values = {"Versicherungsscheinnummer": vertrag.scheinnummer, "Sparte": "050"}
+        typed = self.stage.world.type_vertrag(kunde, **values, Risiko=f"risiko {number}")
+        vertrag.vertragsnummer = self.stage.run(typed)
+        self.edits.append(Edit(number, vertrag.name, RISIKO, AMEISE))
+
+    def somebody_edits_a_vertrag_in_zoho(self, which: int, fate: str) -> None:
+        vertrag = self._vertrag(which)
+        record = self.people.record_of(vertrag) if vertrag else None
+        if vertrag is None or record is None:
+            return
+        number = self._number()
+        self.stage.run(self.stage.world.edit(record[1], "Vertraege", Risiko=f"risiko {number}"))
+        self.edits.append(Edit(number, vertrag.name, RISIKO, record[1]))
+        self._call(record[1], "Vertraege", fate)
+
+    def somebody_edits_a_vertrag_in_ameise(self, which: int) -> None:
+        vertrag = self._vertrag(which)
+        key = self.people.vertragsnummer(vertrag) if vertrag else None
+        if vertrag is None or key is None:
+            return
+        number, kunde = self._number(), self.stage.books.vertrag(key)["Kunde"]
+        self.stage.run(self.stage.world.edit_vertrag(kunde, key, Risiko=f"risiko {number}"))
+        self.edits.append(Edit(number, vertrag.name, RISIKO, AMEISE))
+
+    def _vertrag(self, which: int) -> Vertrag | None:
+        there = self.people.vertraege
+        return there[which % len(there)] if there else None
+
+    # -- what ends the way of a record or of a Kunde --------------------------------------------------------
 
     def somebody_deletes_in_zoho(self, who: int, fate: str) -> None:
         """`fate`: of a webhook that was under way."""
@@ -148,7 +201,7 @@ class Life(RuleBasedStateMachine):
             master.renumbered = gone.renumbered = True
         self._delete(other, dropped)
         self.stage.run(self.stage.world.edit(kept[1], **values))
-        self.edits.append(Edit(beruf, master.number, "beruf", kept[1]))
+        self.edits.append(Edit(beruf, master.name, "beruf", kept[1]))
         self._call(kept[1], "Contacts", fate)
 
     def _loose(self, who: int) -> tuple[str, str] | None:
@@ -261,19 +314,19 @@ class Life(RuleBasedStateMachine):
         return self.last_number
 
     def _comes_to_ameise(self, seed_: int) -> None:
-        world, before = self.stage.world, set(self.stage.kunden())
+        world, before = self.stage.world, set(self.stage.books.kunden())
         body = {"hauptvermittler": world.haupt, "kunden": 1, "vertraege": 0, "seed": seed_}
         self.stage.run(self.stage.http.post(f"{world.url}/sandbox/ameise/seed", json=body))
         # sync may be creating others at the same time.
-        came = set(self.stage.kunden()) - before
+        came = set(self.stage.books.kunden()) - before
         [new] = [number for number in came if not self.people.came_by_form(number)]
         self.people.new(kundennummer=new)
 
     def _call(self, zoho_id: str, module: str, fate: str) -> None:
         self._send(lambda: self.stage.webhook(zoho_id, module), fate)
 
-    def _tell(self, kunden: list[str], fate: str) -> None:
-        self._send(lambda: self.stage.chunks(kunden), fate)
+    def _tell(self, changed: Changed, fate: str) -> None:
+        self._send(lambda: self.stage.chunks(changed), fate)
 
     def _send(self, message: Callable[[], None], fate: str) -> None:
         match fate:

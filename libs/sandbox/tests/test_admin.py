@@ -63,6 +63,19 @@ async def test_a_person_changes_a_kunde_in_ameise(http: httpx.AsyncClient) -> No
     assert refused.status_code == 400
 
 
+async def test_a_person_adds_and_changes_a_vertrag_in_ameise(http: httpx.AsyncClient) -> None:
+    await seeded(http, kunden=1)
+    there = "/sandbox/ameise/kunden/5001000001"
+
+    made = (await http.post(f"{there}/vertraege", json={"Sparte": "050", "Risiko": "Wohnung"})).json()
+    changed = await http.put(f"{there}/vertraege/{made['Id']}", json={"Risiko": "Haus"})
+    refused = await http.put(f"{there}/vertraege/{made['Id']}", json={"Sparte": "keine"})
+
+    [vertrag] = [v for v in (await http.get(there)).json()["Vertraege"] if v["Id"] == made["Id"]]
+    assert (changed.json()["Risiko"], vertrag["Risiko"], vertrag["Sparte"]) == ("Haus", "Haus", "050")
+    assert refused.status_code == 400
+
+
 async def test_a_person_in_the_crm_is_another_user(http: httpx.AsyncClient, zoho: Any) -> None:
     created = await zoho.upsert("Contacts", {"Last_Name": "Groß", "Kundennummer": "5001000001"})
     id_ = created.json()["data"][0]["details"]["id"]

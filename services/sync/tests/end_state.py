@@ -59,7 +59,8 @@ async def end_state(store: Store, world: World, database: str) -> EndState:
         ).fetchall()
         parked = connection.execute("SELECT direction, object, reason FROM work WHERE parked").fetchall()
     posted = await world.calls("POST", "/kunden")
-    names = {own.id: f"<Vermittler {n}>" for n, own in enumerate(hierarchy(store, world.haupt))}
+    below = (own.id for own in hierarchy(store, world.haupt) if own.id != world.haupt)
+    names = {id_: f"<Vermittler {n}>" for n, id_ in enumerate([world.haupt, *below])}
     names |= _of_ameise(kunden, vertraege)
     names |= _of_zoho(records, names)
     return EndState(

@@ -122,6 +122,14 @@ class World:
         """The Kundennummern of all Kunden of a name."""
         return [k["Id"] for k in await self._rest("GET", "/kunden/_search", params={"q": nachname})]
 
+    async def type_vertrag(self, kunde: str, **values: Any) -> str:
+        """Somebody adds a Vertrag in Ameise's own screens; the Vertragsnummer."""
+        return (await self._ok("POST", f"/sandbox/ameise/kunden/{kunde}/vertraege", json=values))["Id"]
+
+    async def edit_vertrag(self, kunde: str, vertrag: str, **values: Any) -> None:
+        """Somebody changes a Vertrag in Ameise's own screens."""
+        await self._ok("PUT", f"/sandbox/ameise/kunden/{kunde}/vertraege/{vertrag}", json=values)
+
     async def vertraege_of(self, kunde: str) -> list[dict[str, Any]]:
         """The Verträge of a Kunde, as Ameise's API gives them."""
         return await self._rest("GET", f"/kunden/{kunde}/vertraege")

@@ -269,10 +269,7 @@ class KundenBook:
         return stored.data
 
     def change_vertrag(self, id_: str, given: dict[str, Any]) -> dict[str, Any]:
-        """Change the given keys of a Vertrag. There is no documented call for it: raises AmeiseError 405
-        unless the knob says that it can be done."""
-        if not self._knobs.ameise_changes_vertraege:
-            raise AmeiseError(405)
+        """Change the given keys of a Vertrag. Raises UserError."""
         vertrag = vertraege.filled(self.vertrag(id_), given)
         if given.get("Vermittler"):
             vertrag["Vermittler"] = self._own(validation.text(given["Vermittler"], "Vermittler"))
