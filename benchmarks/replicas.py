@@ -31,7 +31,7 @@ from parts import servers
 from parts.databases import Databases, DatabaseUrls
 from sandbox.state import Store
 
-CHANGED, NEW = 600, 20
+CHANGED, NEW = 400, 10
 ROWS = int(os.environ.get("BENCH_ROWS", "6000"))
 OF_A_RECORD_SECONDS, OF_A_BATCH_SECONDS = 0.2, 0.5
 """What each call takes outside, of a webhook's work and of a delivery's."""

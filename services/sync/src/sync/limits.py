@@ -54,8 +54,19 @@ def share_of(total: int, *, others: Sequence[int], in_flight: int) -> int:
     All shares together never exceed the total; a replica that has more in flight than its fair share keeps
     those places until they are free.
     """
-    fair = -(-total // (len(others) + 1))
-    return max(min(fair, total - sum(others)), in_flight, 0)
+    return max(min(fair_share(total, len(others)), total - sum(others)), in_flight, 0)
+
+
+def fair_share(total: int, others: int) -> int:
+    """What each has once all have renewed, but for the last, who may have fewer."""
+    return -(-total // (others + 1))
+
+
+def concerns_others(share: int, *, before: int | None, fair: int) -> bool:
+    """Whether the other replicas should renew at once: a new one came (`before` is None) and has too little,
+    or places were given up. Who has long had too little says nothing again: they would wake each other for
+    ever."""
+    return share < fair if before is None else share < before
 
 
 @dataclass(frozen=True, slots=True)
