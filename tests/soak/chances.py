@@ -87,7 +87,9 @@ _CHANCES: list[tuple[int, Happening]] = [
     (1, _happening("nats_loses_messages", stream=streams)),
     (1, _happening("a_stream_is_made_anew", stream=streams)),
     (1, _happening("the_database_is_backed_up")),
-    (1, _happening("the_database_is_set_back")),
+    (1, _happening("a_day_passes")),
+    (1, _happening("a_night_with_a_backup_passes")),
+    (2, _happening("the_database_is_set_back")),
 ]  # fmt: skip
 
 happenings = st.sampled_from(

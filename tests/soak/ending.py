@@ -1,15 +1,17 @@
 """The end of an example: both sides come to rest, and every edit is accounted for."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from contracts.names import Table
 from soak.books import seen_values
 from soak.judging import AMEISE, Blind, Edit, FieldStory, Judgement, judge
 from soak.people import MODULES, People, Person, Sides
-from soak.stage import Stage
+from soak.stage import POLICIES, Stage
 
 ALWAYS_OK = ("unklar: gleicht dem Zoho-Datensatz", "unklar: könnte Kunde", "vielleicht angelegt")
 """Why work may be parked at the end: nobody in this world types nonsense."""
@@ -34,6 +36,22 @@ def come_to_rest(stage: Stage) -> None:
     stage.note_events()
 
 
+def dump(stage: Stage, file: Path) -> None:
+    """Everything that may tell why an edit was lost, for whoever looks into a failure."""
+    books = stage.books
+    known = {
+        "calls": stage.calls(),
+        "events": sorted(stage.events_seen.values(), key=lambda event: event["time"]),
+        "work": stage.select("SELECT * FROM work"),
+        "links": stage.select("SELECT * FROM link"),
+        "intents": stage.select("SELECT * FROM intent"),
+        "records": [record for module in stage.pipelines for record in books.records(module)],
+        "kunden": [books.kunde(number) for number in books.kunden()],
+        "vertraege": [books.vertrag(number) for number in books.vertraege()],
+    }
+    file.write_text(json.dumps(known, default=str, indent=1))
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     """A parked row of work."""
@@ -52,9 +70,10 @@ class Ending:
             _Row(**r) for r in stage.select("SELECT object, direction, reason FROM work WHERE parked")
         ]
         linked = stage.select(
-            "SELECT zoho_id, ameise_key FROM link WHERE ameise_key IS NOT NULL AND zoho_id IS NOT NULL"
+            "SELECT zoho_id, ameise_key, asked FROM link WHERE ameise_key IS NOT NULL AND zoho_id IS NOT NULL"
         )
         self.linked = {row["zoho_id"] for row in linked}
+        self.asked = {(row["zoho_id"], name) for row in linked for name in row["asked"]}
         self.linked_keys = {row["ameise_key"] for row in linked}
         self.events = list(stage.events_seen.values())
         self.calls = stage.calls()
@@ -121,8 +140,9 @@ class Ending:
             "deleted": of_kunde and person.deleted and self._deletion_told(zoho_id),
             "vanished": kundennummer in self.stage.left_out and self._vanishing_told(sides),
             "renumbered": of_kunde and person.renumbered,
+            "asked": (place and place[1], edit.field) in self.asked,
         }
-        known: dict[str, Any] = {}
+        known: dict[str, Any] = {"policy": POLICIES.get(edit.field, AMEISE)}
         if sides.key is not None:
             in_ameise = books.versions(books.ameise, sides.kind, sides.key)
             known["ameise"] = seen_values([(at, sides.in_ameise(o, edit.field)) for at, o in in_ameise])

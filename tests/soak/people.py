@@ -13,7 +13,8 @@ FIELDS = {
     "telefon": {"Contacts": "Phone", "Accounts": "Phone"},
 }
 """Of people, by Ameise's names."""
-IN_AMEISE = {"beruf": "Beruf", "titel": "Titel"}
+OF_PERSON = {"beruf": "Beruf", "titel": "Titel"}
+IN_AMEISE = (*OF_PERSON, "ort")
 """What Ameise's own screens change here."""
 RISIKO = "risiko"
 """What changes of a Vertrag, on both sides."""
@@ -162,8 +163,8 @@ class People:
 
 def of_kunde(kunde: dict[str, Any], name: str) -> str | None:
     """The value of a field, by Ameise's name, in the stand-in's state of a Kunde."""
-    if name in IN_AMEISE:
-        return kunde["Person"][IN_AMEISE[name]]
+    if name in OF_PERSON:
+        return kunde["Person"][OF_PERSON[name]]
     if name == "ort":
         return next((a["Ort"] for a in kunde["Adressen"] if a["Typ"] == "hauptwohnsitz"), None)
     return next((k["Value"] for k in kunde["Kontaktdaten"] if k["Typ"] == name and k["Standard"]), None)

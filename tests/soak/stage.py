@@ -30,7 +30,7 @@ from outside import (
     played_ingest,
 )
 from psycopg.rows import dict_row
-from redefining import vertraege_both_ways
+from redefining import policy_of_fields, vertraege_both_ways
 
 from chassis.broker import stream_config
 from chassis.rpc import RpcClient
@@ -46,6 +46,7 @@ from contracts.work import KeyVersion, LookAtZohoRecord, ObjectsChanged
 from parts.databases import Databases, DatabaseUrls
 from sandbox.state import Store
 from soak.books import Books
+from soak.day import DAY, age_books, age_database, earlier
 from soak.deliveries import objects_as_of
 from soak.replica import Replica
 
@@ -59,6 +60,8 @@ CALL_TIMEOUT = timedelta(seconds=1)
 SETTLING = timedelta(seconds=4)
 LEASE = timedelta(seconds=3)
 CHUNK = 20
+POLICIES = {"titel": "zoho", "ort": "ask"}
+"""Of all other fields it is Ameise's value that wins."""
 QUIET_WITHIN_SECONDS = 60
 
 
@@ -158,8 +161,10 @@ class Stage:
                     return {pipeline.module: pipeline for pipeline in reply.pipelines}
 
     async def _redefine(self) -> None:
-        """Verträge go both ways."""
+        """Verträge go both ways, and each of the policies is played, by another field."""
         await vertraege_both_ways(self)
+        for module in ("Contacts", "Accounts"):
+            await policy_of_fields(self, module, **POLICIES)
 
     async def well_again(self) -> None:
         """The outside world answers, and takes what is said to it, as on a good day."""
@@ -280,13 +285,33 @@ class Stage:
         """sync's database is what it was at the backup. What was told since is in EVENTS."""
         if self.backup is None:
             return
-        up = [replica for replica in self.replicas if replica.is_up]
-        for replica in up:
-            replica.kill()
+        up = self._all_killed()
         self.note_events()
         self.parts.databases.restore(Service.SYNC, self.urls, self.backup)
         for replica in up:
             replica.start()
+
+    def a_day_passes(self) -> None:
+        """Nobody works meanwhile; what is under way in NATS arrives a day late."""
+        up = self._all_killed()
+        self.note_events()
+        age_database(self.urls.superuser)
+        if self.backup is not None:
+            age_database(self.parts.databases.url_of_backup(self.urls, self.backup))
+        age_books(self.store, (self.books.ameise, self.books.zoho), (self.world.haupt, self.world.org))
+        self.events_seen = {id_: json.loads(earlier(json.dumps(e))) for id_, e in self.events_seen.items()}
+        self.delivered -= DAY
+        for key, stored in self.ingest.objects.items():
+            self.ingest.objects[key] = stored.model_copy(update={"as_of": stored.as_of - DAY})
+        for replica in up:
+            replica.start()
+
+    def _all_killed(self) -> list[Replica]:
+        """Those that were up."""
+        up = [replica for replica in self.replicas if replica.is_up]
+        for replica in up:
+            replica.kill()
+        return up
 
     # -- what is to be seen ---------------------------------------------------------------------------------
 
@@ -339,7 +364,7 @@ class Stage:
         """Keep what sync told so far, from its outbox and from EVENTS."""
         for row in self.select("SELECT body FROM outbox"):
             body = json.loads(row["body"])
-            self.events_seen[body["id"]] = body
+            self.events_seen.setdefault(body["id"], body)
         self.run(self._note_published())
 
     async def _note_published(self) -> None:
@@ -348,25 +373,12 @@ class Stage:
         try:
             for _ in range(total):
                 body = json.loads((await reader.next_msg(timeout=0.5)).data)
-                self.events_seen[body["id"]] = body
+                # As first seen: EVENTS does not know that days passed since.
+                self.events_seen.setdefault(body["id"], body)
         except TimeoutError:
             return
         finally:
             await reader.unsubscribe()
-
-    def dump(self, file: Path) -> None:
-        """Everything that may tell why an edit was lost, for whoever looks into a failure."""
-        known = {
-            "calls": self.calls(),
-            "events": sorted(self.events_seen.values(), key=lambda event: event["time"]),
-            "work": self.select("SELECT * FROM work"),
-            "links": self.select("SELECT * FROM link"),
-            "intents": self.select("SELECT * FROM intent"),
-            "records": [r for module in self.pipelines for r in self.books.records(module)],
-            "kunden": [self.books.kunde(number) for number in self.books.kunden()],
-            "vertraege": [self.books.vertrag(number) for number in self.books.vertraege()],
-        }
-        file.write_text(json.dumps(known, default=str, indent=1))
 
     def calls(self) -> list[dict[str, Any]]:
         """What sync asked of the vendors, in the order in which it asked."""

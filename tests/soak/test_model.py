@@ -19,9 +19,10 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from soak.chances import STREAMS, examples, happenings
-from soak.ending import Ending, come_to_rest
+from soak.day import DAY
+from soak.ending import Ending, come_to_rest, dump
 from soak.judging import AMEISE, Edit, Judgement
-from soak.people import FIELDS, IN_AMEISE, RISIKO, People, Vertrag
+from soak.people import FIELDS, OF_PERSON, RISIKO, People, Vertrag
 from soak.stage import Changed, Parts, Stage
 
 SEED = int(
@@ -118,8 +119,11 @@ class Life(RuleBasedStateMachine):
         if kundennummer is None or (name == "titel" and self.people.is_firma(kundennummer)):
             return
         number = self._number()
-        change = {IN_AMEISE[name]: f"{name} {number}"}
-        self.stage.run(self.stage.world.edit_kunde(kundennummer, **change))
+        world, value = self.stage.world, f"{name} {number}"
+        if name in OF_PERSON:
+            self.stage.run(world.edit_kunde(kundennummer, **{OF_PERSON[name]: value}))
+        else:
+            self.stage.run(world.move_kunde(kundennummer, Ort=value))
         self.edits.append(Edit(number, person.name, name, AMEISE))
 
     def a_kunde_comes_to_ameise(self) -> None:
@@ -264,6 +268,14 @@ class Life(RuleBasedStateMachine):
     def the_database_is_backed_up(self) -> None:
         self.stage.back_up()
 
+    def a_day_passes(self) -> None:
+        self.began -= DAY
+        self.stage.a_day_passes()
+
+    def a_night_with_a_backup_passes(self) -> None:
+        self.stage.back_up()
+        self.a_day_passes()
+
     def the_database_is_set_back(self) -> None:
         self.stage.set_back()
 
@@ -292,14 +304,14 @@ class Life(RuleBasedStateMachine):
             come_to_rest(self.stage)
             self._give_verdict(Ending(self.stage, self.people, self.edits).judged())
         except Exception:  # noqa: BLE001 (as above)
-            self.stage.dump(self.parts.folder / "soak.json")
+            dump(self.stage, self.parts.folder / "soak.json")
             self.verdicts += [traceback.format_exc(), *self.steps]
 
     def _give_verdict(self, judgement: Judgement) -> None:
         print("soak:", {str(fate): count for fate, count in judgement.fates.items()})  # noqa: T201
         if judgement.wrong:
             file = self.parts.folder / "soak.json"
-            self.stage.dump(file)
+            dump(self.stage, file)
             self.verdicts += [
                 *judgement.wrong,
                 "after these steps:",

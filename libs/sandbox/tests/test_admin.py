@@ -58,8 +58,10 @@ async def test_a_person_changes_a_kunde_in_ameise(http: httpx.AsyncClient) -> No
 
     changed = await http.put("/sandbox/ameise/kunden/5001000001", json={"Person": {"Beruf": "Imker"}})
     refused = await http.put("/sandbox/ameise/kunden/5001000001", json={"Person": {"Nachname": ""}})
+    moved = await http.put("/sandbox/ameise/kunden/5001000001", json={"Hauptwohnsitz": {"Ort": "Bonn"}})
 
     assert changed.json()["Person"]["Beruf"] == "Imker"
+    assert [a["Ort"] for a in moved.json()["Adressen"] if a["Typ"] == "hauptwohnsitz"] == ["Bonn"]
     assert refused.status_code == 400
 
 

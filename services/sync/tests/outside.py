@@ -114,6 +114,10 @@ class World:
         """Somebody changes the Kunde in Ameise's own screens."""
         await self._ok("PUT", f"/sandbox/ameise/kunden/{number}", json={"Person": person})
 
+    async def move_kunde(self, number: str, **address: Any) -> None:
+        """Somebody changes the Kunde's address in Ameise's own screens."""
+        await self._ok("PUT", f"/sandbox/ameise/kunden/{number}", json={"Hauptwohnsitz": address})
+
     async def edit_detail(self, number: str, feld: str, value: str | None) -> None:
         """Somebody fills or empties an individual field."""
         await self._rest("PUT", f"/kunden/{number}/details/{feld}", json={"Value": value})

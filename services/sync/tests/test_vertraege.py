@@ -82,6 +82,25 @@ async def test_a_vertrag_typed_into_zoho_is_made_for_the_kunde_of_its_lookup(
     assert "4711" not in str(team.rows.events())
 
 
+async def test_a_vertrag_parked_for_want_of_its_kunde_goes_on_once_he_is_linked(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    contact = await team.world.add(
+        Salutation="Frau", First_Name="Anna", Last_Name="Spät", Date_of_Birth="1990-01-02"
+    )
+    record = await typed(team, contact)
+    await team.webhook(record, MODULE)
+    waiting = await team.postponed("wartet darauf, dass sein Kunde verknüpft wird")
+    long_ago = "UPDATE work SET failing_since = now() - interval '16 minutes' WHERE id = %s"
+    team.rows.change(long_ago, waiting["id"])
+    [parked] = await team.hurried()
+    assert parked["cause"] == ParkedCause.KUNDE_NOT_LINKED
+    await team.webhook(contact)
+    assert await team.idle() == []
+    [number] = await team.world.named("Spät")
+    assert len(await team.world.vertraege_of(number)) == 1
+
+
 async def test_the_next_delivery_meets_the_vertrag_and_changes_nothing(
     team: "Team", kunde: tuple[str, str]
 ) -> None:

@@ -18,6 +18,7 @@ from sandbox.context import Context, context_of
 from sandbox.faults import FaultPlan
 from sandbox.journal import JournalQuery
 from sandbox.population import live_a_day, seed
+from sandbox.shapes import object_of
 from sandbox.state import PageQuery
 from sandbox.zoho.customising import ModuleChange, change_module, module_of
 from sandbox.zoho.orgs import PERSON, Org, org_named
@@ -140,8 +141,10 @@ async def look_at_kunde(request: Request, id_: str) -> JSONResponse:
 
 @router.put("/ameise/kunden/{id_}")
 async def edit_kunde(request: Request, id_: str, change: dict[str, Any]) -> JSONResponse:
-    """A person changes a Kunde in Ameise's own screens; the same body as Ameise's PUT."""
+    """A person changes a Kunde in Ameise's own screens: the body of Ameise's PUT, and `Hauptwohnsitz`."""
     with _at_ameise(request, id_) as book:
+        if "Hauptwohnsitz" in change:
+            book.move(id_, object_of(change["Hauptwohnsitz"]))
         return JSONResponse(book.change_kunde(id_, change))
 
 

@@ -147,6 +147,14 @@ class KundenBook:
         self._save(kunde)
         return adresse
 
+    def move(self, id_: str, given: dict[str, Any]) -> None:
+        """Change the Hauptwohnsitz, or give a Kunde his first."""
+        present = hauptwohnsitz(self.kunde(id_))
+        if present is None:
+            self.add_adresse(id_, {**given, "Typ": HAUPTWOHNSITZ})
+        else:
+            self.change_adresse(id_, present["Id"], given)
+
     def add_kontaktdatum(self, id_: str, given: dict[str, Any]) -> dict[str, Any]:
         """A further Kontaktdatum; the first of its Typ is the standard."""
         kunde, fields = self.kunde(id_), self._kontaktdatum(given)
