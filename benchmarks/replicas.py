@@ -31,9 +31,9 @@ from parts import servers
 from parts.databases import Databases, DatabaseUrls
 from sandbox.state import Store
 
-CHANGED, NEW = 400, 10
-ROWS = int(os.environ.get("BENCH_ROWS", "6000"))
-OF_A_RECORD_SECONDS, OF_A_BATCH_SECONDS = 0.2, 0.5
+CHANGED, NEW = 150, 5
+ROWS = int(os.environ.get("BENCH_ROWS", "4000"))
+OF_A_RECORD_SECONDS, OF_A_BATCH_SECONDS = 0.5, 1.0
 """What each call takes outside, of a webhook's work and of a delivery's."""
 TWO_BATCHES = {"SYNC_TO_ZOHO_WORKERS": "3"}
 TO_AMEISE = f"{CHANGED} changed records to Ameise"
