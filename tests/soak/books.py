@@ -53,6 +53,14 @@ class Books:
         """The ids of the records that have this value in a unique field."""
         return self.store.find(self.zoho, module, field, value)
 
+    def has_record(self, module: str, id_: str) -> bool:
+        return self.store.get(self.zoho, module, id_) is not None
+
+    def number_of_record(self, module: str, id_: str) -> str | None:
+        """The Kundennummer that a record has, or had when it was deleted."""
+        versions = self.versions(self.zoho, module, id_)
+        return versions[-1][1].get("Kundennummer") if versions else None
+
     def versions(self, world: str, kind: str, id_: str) -> list[tuple[float, dict[str, Any]]]:
         """All that one object ever was."""
         rows = self.store.connection.execute(

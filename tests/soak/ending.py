@@ -22,8 +22,20 @@ NOBODYS = "der Datensatz in"
 """A Vertrag whose Kunde's record was deleted, merged, or is not linked."""
 
 
+EDITED = "unklar: der Datensatz"
+"""A record that is to be deleted, and that somebody edited."""
+
+
 def come_to_rest(stage: Stage) -> None:
-    """All is well again and everything is told, delivered and compared."""
+    """All is well again and everything is told, delivered and compared; what waits for tomorrow, tomorrow."""
+    _rest(stage)
+    if stage.awaits_tomorrow:
+        stage.a_day_passes()
+        _rest(stage)
+    stage.note_events()
+
+
+def _rest(stage: Stage) -> None:
     stage.run(stage.well_again())
     for replica in stage.replicas:
         if not replica.is_up:
@@ -33,7 +45,6 @@ def come_to_rest(stage: Stage) -> None:
         stage.chunks(stage.store_delivery(datetime.now(UTC)))
         stage.reconcile()
     stage.until_quiet()
-    stage.note_events()
 
 
 def dump(stage: Stage, file: Path) -> None:
@@ -98,6 +109,7 @@ class Ending:
             for row in self.parked
             if not row.reason.startswith(ALWAYS_OK)
             and not (row.object in unsure and row.reason.startswith(UNSURE))
+            and not (row.direction == "deletion" and row.reason.startswith(EDITED))
             and not (row.object in nobodys and row.reason.startswith(NOBODYS))
         ]
 
@@ -142,6 +154,8 @@ class Ending:
             "renumbered": of_kunde and person.renumbered,
             "asked": (place and place[1], edit.field) in self.asked,
         }
+        removed = [e["data"]["zoho_id"] for e in self.events if self._is_removal(e, sides)]
+        excuses["removed"] = bool(removed) and (place is None or place[1] in removed)
         known: dict[str, Any] = {"policy": POLICIES.get(edit.field, AMEISE)}
         if sides.key is not None:
             in_ameise = books.versions(books.ameise, sides.kind, sides.key)
@@ -149,9 +163,14 @@ class Ending:
             known["blind_in_ameise"] = self._blind_in_ameise(sides)
             known["conflicts"] = self._conflicts_told(sides.key, edit.field)
         if place is not None and zoho_id is not None:
+            # A record that we deleted, and the one that came for it when the Kunde was back, are one story.
             name = sides.field_in_zoho(edit.field, place[0])
-            in_zoho = books.versions(books.zoho, place[0], zoho_id)
-            known["zoho"] = seen_values([(at, record.get(name)) for at, record in in_zoho])
+            ids = dict.fromkeys(
+                [zoho_id, *removed, place[1]] if zoho_id in [place[1], *removed] else [zoho_id]
+            )
+            in_zoho = [v for id_ in ids for v in books.versions(books.zoho, place[0], id_)]
+            values = [(at, record.get(name)) for at, record in sorted(in_zoho, key=lambda v: v[0])]
+            known["zoho"] = seen_values(values)
             known["blind_in_zoho"] = self._blind_in_zoho(place[0])
         return FieldStory(**known, **excuses)
 
@@ -163,6 +182,10 @@ class Ending:
         """What was never linked is nobody's business but his who deleted it."""
         told = {event["type"] for event in self._told(zoho_id=zoho_id)}
         return bool(told & {"record_deleted", "excluded"}) or zoho_id not in self.linked
+
+    def _is_removal(self, event: dict[str, Any], sides: Sides) -> bool:
+        """Whether it tells that we deleted the record of this Kunde."""
+        return event["type"] == "deleted_in_zoho" and sides.kind == "kunde" and _key(event) == sides.key
 
     def _vanishing_told(self, sides: Sides) -> bool:
         """What no delivery ever showed, or has no record, is gone without a word."""

@@ -54,12 +54,15 @@ class Fate(StrEnum):
     """It was made between sync's reading and writing of that very field, where the outside system offers no
     condition that would tell (Ameise none at all, Zoho by whole seconds): the limit that
     docs/architecture.md names."""
+    REMOVED = "removed"
+    """We deleted its record in Zoho, as told, since the deliveries stopped showing its Kunde; what was edited
+    in Zoho had got to Ameise by then."""
     ASKED = "asked"
     """Both sides differ, both stay, and a person is asked about the field."""
     LOST = "lost"
 
 
-EXCUSED = frozenset({Fate.PARKED, Fate.DELETED, Fate.VANISHED, Fate.RENUMBERED, Fate.ASKED})
+EXCUSED = frozenset({Fate.PARKED, Fate.DELETED, Fate.VANISHED, Fate.RENUMBERED, Fate.REMOVED, Fate.ASKED})
 """Fates with which the two sides may show different values."""
 
 
@@ -112,6 +115,7 @@ class FieldStory:
     parked_to_zoho: bool = False
     deleted: bool = False
     vanished: bool = False
+    removed: bool = False
     renumbered: bool = False
     blind_in_ameise: Sequence[Blind] = ()
     blind_in_zoho: Sequence[Blind] = ()
@@ -164,6 +168,7 @@ def fate_of(edit: Edit, story: FieldStory) -> Fate:
         Fate.RENUMBERED: story.renumbered,
         Fate.DELETED: story.deleted,
         Fate.VANISHED: story.vanished and got_to_ameise,
+        Fate.REMOVED: story.removed and in_ameise >= edit.number,
         Fate.ASKED: story.asked and mine >= edit.number,
         Fate.OVERRULED: story.policy == policy_of_other and _told_since(edit, story),
         Fate.OVERLAPPED: (

@@ -129,20 +129,25 @@ class People:
         return self.stage.books.kunde(kundennummer)["Person"]["Anrede"] == "3"
 
     def place(self, person: Person) -> Record | None:
-        """The person's record; of a form submitted twice, the one that became the Kunde."""
+        """The person's record; of a form submitted twice, the one that became the Kunde. If that was deleted
+        in Zoho, and there is another one by now, that."""
         if person.record is not None:
             return person.record
-        if person.kundennummer is None:
-            assert person.zoho_id is not None
-            if person.twin is not None:
-                record = self.stage.run(self.stage.world.record(person.twin))
-                if record.get("Kundennummer"):
-                    return "Contacts", person.twin
-            return "Contacts", person.zoho_id
-        for module in MODULES:
-            for id_ in self.stage.books.records_with(module, "Kundennummer", person.kundennummer):
+        made = self._made_by_form(person)
+        if made is not None and self.stage.books.has_record(*made):
+            return made
+        kundennummer = self.kundennummer(person)
+        for module in MODULES if kundennummer else ():
+            for id_ in self.stage.books.records_with(module, "Kundennummer", kundennummer or ""):
                 return module, id_
-        return None
+        return made
+
+    def _made_by_form(self, person: Person) -> Record | None:
+        if person.zoho_id is None:
+            return None
+        both = (person.zoho_id, person.twin) if person.twin else (person.zoho_id,)
+        numbered = [id_ for id_ in both if self.stage.books.number_of_record("Contacts", id_)]
+        return "Contacts", numbered[0] if numbered else person.zoho_id
 
     def vertragsnummer(self, vertrag: Vertrag) -> str | None:
         """None as long as Ameise has no such Vertrag."""

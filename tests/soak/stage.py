@@ -30,7 +30,7 @@ from outside import (
     played_ingest,
 )
 from psycopg.rows import dict_row
-from redefining import policy_of_fields, vertraege_both_ways
+from redefining import policy_of_fields, redefine, vertraege_both_ways
 
 from chassis.broker import stream_config
 from chassis.rpc import RpcClient
@@ -63,6 +63,8 @@ CHUNK = 20
 POLICIES = {"titel": "zoho", "ort": "ask"}
 """Of all other fields it is Ameise's value that wins."""
 QUIET_WITHIN_SECONDS = 60
+SOON = "NOT parked AND due_at < now() + interval '1 hour'"
+"""What is under way, also if it was postponed; a deletion waits for a day."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ class Stage:
             "lease": LEASE,
             "stream_check": timedelta(seconds=1),
             "compare_retry": timedelta(seconds=1),
+            "deletion_limit_percent": 100,  # of a handful of people, else one
             "log_level": "warning",
             "log_format": "console",
         }
@@ -161,10 +164,12 @@ class Stage:
                     return {pipeline.module: pipeline for pipeline in reply.pipelines}
 
     async def _redefine(self) -> None:
-        """Verträge go both ways, and each of the policies is played, by another field."""
+        """Verträge go both ways; each of the policies is played, by another field; the record of a Kunde who
+        is gone for a day is deleted."""
         await vertraege_both_ways(self)
         for module in ("Contacts", "Accounts"):
             await policy_of_fields(self, module, **POLICIES)
+            await redefine(self, module, deletion={"after_days": 1})
 
     async def well_again(self) -> None:
         """The outside world answers, and takes what is said to it, as on a good day."""
@@ -320,19 +325,21 @@ class Stage:
             return connection.execute(query.encode()).fetchall()
 
     def hurry(self) -> None:
-        """What was postponed is due now."""
+        """What was postponed is due now, but for what waits for tomorrow."""
         with psycopg.connect(self.urls.superuser, autocommit=True) as connection:
             connection.execute(
                 "UPDATE work SET due_at = now() WHERE id IN "
-                "(SELECT id FROM work WHERE lease_until IS NULL AND NOT parked FOR UPDATE SKIP LOCKED)"
+                f"(SELECT id FROM work WHERE lease_until IS NULL AND {SOON} FOR UPDATE SKIP LOCKED)"
             )
-            connection.execute("SELECT pg_notify('work_to_ameise', ''), pg_notify('work_to_zoho', '')")
+            connection.execute(
+                "SELECT pg_notify(format('work_%s', direction), '') FROM work WHERE NOT parked"
+            )
 
     def is_quiet(self) -> bool:
         """Nothing under way, nothing to be done but what is parked."""
         if self.run(self._under_way()):
             return False
-        return not self.select("SELECT 1 FROM work WHERE NOT parked LIMIT 1")
+        return not self.select(f"SELECT 1 FROM work WHERE {SOON} LIMIT 1")
 
     async def _under_way(self) -> int:
         found = [await self.js.stream_info(stream.name) for stream in (TO_AMEISE, TO_ZOHO)]
@@ -341,9 +348,14 @@ class Stage:
     def until_quiet(self) -> None:
         ends = time.monotonic() + QUIET_WITHIN_SECONDS
         while not self.is_quiet():
-            assert time.monotonic() < ends, f"no quiet: {self.select('SELECT * FROM work WHERE NOT parked')}"
+            assert time.monotonic() < ends, f"no quiet: {self.select(f'SELECT * FROM work WHERE {SOON}')}"
             self.hurry()
             time.sleep(0.2)
+
+    @property
+    def awaits_tomorrow(self) -> bool:
+        """Whether a record waits to be deleted."""
+        return bool(self.select("SELECT 1 FROM work WHERE direction = 'deletion' AND NOT parked"))
 
     def reconcile(self) -> None:
         """Whatever is compared by the clock or at night is compared now."""

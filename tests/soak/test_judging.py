@@ -41,6 +41,8 @@ def story(ameise: list[int], zoho: list[int], **more: object) -> FieldStory:
         (IN_AMEISE, story([1, 2], [1], vanished=True), Fate.VANISHED),
         (IN_ZOHO, story([1], [1, 2], vanished=True), Fate.LOST),
         (IN_ZOHO, story([1], [1, 2], deleted=True), Fate.DELETED),
+        (IN_ZOHO, story([1, 2], [1, 2, 0], removed=True), Fate.REMOVED),
+        (IN_ZOHO, story([1], [1, 2], removed=True), Fate.LOST),
         (IN_ZOHO, story([1], [1, 2, 1], blind_in_zoho=[Blind(1.5, 2.5, 2.9, 3.1)]), Fate.OVERLAPPED),
         # Made after the time that the condition does not see; and the blindness of another write.
         (IN_ZOHO, story([1], [1, 2, 1], blind_in_zoho=[Blind(1.5, 1.9, 2.9, 3.1)]), Fate.LOST),
