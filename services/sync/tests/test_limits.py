@@ -76,8 +76,8 @@ def test_after_two_rounds_everybody_has_a_fair_share(total: int, replicas: int) 
         for replica in shares:
             others = [share for other, share in shares.items() if other != replica]
             shares[replica] = share_of(total, others=others, in_flight=0)
-    assert max(shares.values()) == -(-total // replicas)
-    assert sum(shares.values()) == min(total, replicas * -(-total // replicas))
+    assert max(shares.values()) - min(shares.values()) <= 1
+    assert sum(shares.values()) == total
 
 
 @pytest.mark.parametrize(

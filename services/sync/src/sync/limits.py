@@ -51,15 +51,19 @@ def may_spend(cost: int, left: int, *, urgent: bool, reserve: int) -> bool:
 def share_of(total: int, *, others: Sequence[int], in_flight: int) -> int:
     """How many of `total` simultaneous calls one replica may have, beside what the `others` hold now.
 
-    All shares together never exceed the total; a replica that has more in flight than its fair share keeps
-    those places until they are free.
+    All shares together never exceed the total, and once all have renewed they differ by one at most: a
+    replica takes as much work as any other, and should have as many places for it. One that has more in
+    flight than its fair share keeps those places until they are free.
     """
-    return max(min(fair_share(total, len(others)), total - sum(others)), in_flight, 0)
+    fair = fair_share(total, len(others))
+    odd_places = total - fair * (len(others) + 1)
+    taken = sum(max(0, other - fair) for other in others)
+    return max(min(fair + (taken < odd_places), total - sum(others)), in_flight, 0)
 
 
 def fair_share(total: int, others: int) -> int:
-    """What each has once all have renewed, but for the last, who may have fewer."""
-    return -(-total // (others + 1))
+    """What each has at least once all have renewed."""
+    return total // (others + 1)
 
 
 def concerns_others(share: int, *, before: int | None, fair: int) -> bool:
