@@ -10,7 +10,7 @@ from soak.stage import REPLICAS
 
 WRITES = {
     "ameise": [r"/kunden$", r"/kunden/\d+$", r"/kontaktdaten", r"/adressen", r"/vertraege"],
-    "zoho": [r"/crm/v8/(Contacts|Accounts|Vertraege)$", r"/upsert$"],
+    "zoho": [r"/crm/v8/(Contacts|Accounts|Vertraege)$", r"/upsert$", r"/bulk/v8/write"],
 }
 FAULTS: list[dict[str, Any]] = [
     {"kind": "timeout_after_write", "seconds": 1.5},
@@ -72,6 +72,7 @@ _CHANCES: list[tuple[int, Happening]] = [
     (5, _happening("a_delivery_arrives", age=st.sampled_from([0.0, 0.0, 0.0, 0.3, 0.8]), fate=fates)),
     (2, _happening("what_was_delayed_arrives", backwards=st.booleans())),
     (6, _happening("time_passes", seconds=st.sampled_from([0.05, 0.3, 1.0]))),
+    (2, _happening("an_admin_decides_about_bulk_writes", allowed=st.sampled_from([True, True, False]))),
     # Mishaps.
     (4, _faults),
     (3, _happening("sync_is_killed", which=replicas, after_ms=st.integers(0, 300))),

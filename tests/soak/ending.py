@@ -11,14 +11,15 @@ from contracts.names import Table
 from soak.books import seen_values
 from soak.judging import AMEISE, Blind, Edit, FieldStory, Judgement, judge
 from soak.people import MODULES, People, Person, Sides
-from soak.stage import POLICIES, Stage
+from soak.pipelines import POLICIES
+from soak.stage import BULK_LASTS, Stage
 
 ALWAYS_OK = ("unklar: gleicht dem Zoho-Datensatz", "unklar: könnte Kunde", "vielleicht angelegt")
 """Why work may be parked at the end: nobody in this world types nonsense."""
 UNSURE = "unklar"
 """Of a form submitted twice, the second record finds the first one's Kunde; and whoever merges records so
 that one holds the other's number is asked."""
-NOBODYS = "der Datensatz in"
+NOBODYS = "unvollständig: der Datensatz in"
 """A Vertrag whose Kunde's record was deleted, merged, or is not linked."""
 
 
@@ -213,13 +214,23 @@ class Ending:
 
     def _blind_in_zoho(self, module: str) -> list[Blind]:
         """From each last reading to the end of its second, if something was changed in that second before:
-        If-Unmodified-Since counts whole seconds."""
+        If-Unmodified-Since counts whole seconds. A bulk write has no condition at all, until it is done."""
         changes = self.stage.books.moments(self.stage.books.zoho, module)
-        return [
+        path = f"/crm/v8/{module}"
+        ordinary = [
             Blind(read, min(ended, int(read) + 1.0), began, ended)
-            for read, began, ended in self._read_and_written("zoho", f"/crm/v8/{module}")
+            for read, began, ended in self._read_and_written("zoho", path)
             if any(int(read) <= at <= read for at in changes)
         ]
+        asked = [
+            c["at"] for c in self.calls if c["path"].endswith("/bulk/v8/write") and c["method"] == "POST"
+        ]
+        read = [call["at"] for call in self.calls if call["method"] == "GET" and path in call["path"]]
+        in_bulk = [
+            Blind(max((at for at in read if at < job), default=job), job + BULK_LASTS, job, job + BULK_LASTS)
+            for job in asked
+        ]
+        return [*ordinary, *in_bulk]
 
     def _read_and_written(self, vendor: str, path: str) -> list[tuple[float, float, float]]:
         """(when it was read last, when the writing began, when it ended), by the vendor's clock."""

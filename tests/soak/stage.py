@@ -8,7 +8,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +30,6 @@ from outside import (
     played_ingest,
 )
 from psycopg.rows import dict_row
-from redefining import policy_of_fields, redefine, vertraege_both_ways
 
 from chassis.broker import stream_config
 from chassis.rpc import RpcClient
@@ -39,7 +38,9 @@ from contracts.actor import Actor, ActorKind, Role
 from contracts.ids import TenantId, ZohoId, new_id
 from contracts.names import Service, Table
 from contracts.problems import Problem
+from contracts.rpc import Rpc, RpcModel
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, CreateDefaultPipelines, Pipeline
+from contracts.rpc.sync_limits import SET_CONNECTION_LIMITS, SetConnectionLimits
 from contracts.rpc.sync_reconcile import COMPARE, CompareRequest
 from contracts.streams import EVENTS, STREAMS, TO_AMEISE, TO_ZOHO, Stream
 from contracts.work import KeyVersion, LookAtZohoRecord, ObjectsChanged
@@ -48,21 +49,21 @@ from sandbox.state import Store
 from soak.books import Books
 from soak.day import DAY, age_books, age_database, earlier
 from soak.deliveries import objects_as_of
-from soak.replica import Replica
+from soak.pipelines import define
+from soak.replica import Replica, settings_of_replicas
 
 T = TypeVar("T")
+Request = TypeVar("Request", bound=RpcModel)
+Reply = TypeVar("Reply", bound=RpcModel)
 Changed = Mapping[Table, Sequence[str]]
 """Keys by table, Kunden first."""
 
 TENANT = TenantId("berlin")
 REPLICAS = 2
-CALL_TIMEOUT = timedelta(seconds=1)
-SETTLING = timedelta(seconds=4)
-LEASE = timedelta(seconds=3)
 CHUNK = 20
-POLICIES = {"titel": "zoho", "ort": "ask"}
-"""Of all other fields it is Ameise's value that wins."""
 QUIET_WITHIN_SECONDS = 60
+BULK_LASTS = 2.0
+"""Seconds in which Zoho has worked off a bulk write: ten times what it takes on a machine at rest."""
 SOON = "NOT parked AND due_at < now() + interval '1 hour'"
 """What is under way, also if it was postponed; a deletion waits for a day."""
 
@@ -123,53 +124,35 @@ class Stage:
         self.books = Books(self.store, self.world.haupt, self.world.org)
         self.auth: PlayedAuth = auth.of(TENANT, self.world)
         self.ingest: PlayedIngest = _of(ingest, self.world)
+        settings = settings_of_replicas(self.parts.nats_url, self.urls, self.parts.sandbox_url)
         for number in range(self.count):
-            self.replicas.append(Replica(number, self._settings(), self.parts.folder))
+            self.replicas.append(Replica(number, settings, self.parts.folder))
         self.replicas[0].start()
         self.pipelines = await self._pipelines()
-        await self._redefine()
+        await define(self)
         await self.well_again()
-
-    def _settings(self) -> dict[str, Any]:
-        return {
-            "nats_url": self.parts.nats_url,
-            "database_url": self.urls.runtime,
-            "database_all_tenants_url": self.urls.all_tenants,
-            "ameise_rest_url": f"{self.parts.sandbox_url}/ameise/service/bd/employee/1.0/rest",
-            "call_timeout": CALL_TIMEOUT,
-            "settling_time": SETTLING,
-            "kunde_awaited": SETTLING,
-            "ameise_changes_vertraege": True,
-            "lease": LEASE,
-            "stream_check": timedelta(seconds=1),
-            "compare_retry": timedelta(seconds=1),
-            "deletion_limit_percent": 100,  # of a handful of people, else one
-            "log_level": "warning",
-            "log_format": "console",
-        }
 
     async def _pipelines(self) -> dict[str, Pipeline]:
         request = CreateDefaultPipelines(
             ameise_connection=self.auth.ameise.id, zoho_connection=self.auth.zoho.id
         )
-        async with asyncio.timeout(30):
+        reply = await self._ask(CREATE_DEFAULT_PIPELINES, request)
+        return {pipeline.module: pipeline for pipeline in reply.pipelines}
+
+    async def _ask(self, rpc: Rpc[Request, Reply], request: Request) -> Reply:
+        """Again and again, until sync is up, has noticed that all is well, and does not just do it."""
+        async with asyncio.timeout(QUIET_WITHIN_SECONDS):
             while True:
                 try:
-                    reply = await RpcClient(self.client).call(
-                        CREATE_DEFAULT_PIPELINES, request, actor=self.actor()
-                    )
-                except Exception:  # noqa: BLE001 (the replica is not up yet)
+                    return await RpcClient(self.client).call(rpc, request, actor=self.actor())
+                except Problem:
                     await asyncio.sleep(0.1)
-                else:
-                    return {pipeline.module: pipeline for pipeline in reply.pipelines}
 
-    async def _redefine(self) -> None:
-        """Verträge go both ways; each of the policies is played, by another field; the record of a Kunde who
-        is gone for a day is deleted."""
-        await vertraege_both_ways(self)
-        for module in ("Contacts", "Accounts"):
-            await policy_of_fields(self, module, **POLICIES)
-            await redefine(self, module, deletion={"after_days": 1})
+    def allow_bulk_writes(self, allowed: bool) -> None:
+        """An admin does, or does not any more; nobody is there to ask while all replicas are down."""
+        request = SetConnectionLimits(connection=self.auth.zoho.id, bulk_write_allowed=allowed)
+        if any(replica.is_up for replica in self.replicas):
+            self.run(self._ask(SET_CONNECTION_LIMITS, request))
 
     async def well_again(self) -> None:
         """The outside world answers, and takes what is said to it, as on a good day."""
@@ -359,18 +342,7 @@ class Stage:
 
     def reconcile(self) -> None:
         """Whatever is compared by the clock or at night is compared now."""
-        self.run(self._compare())
-
-    async def _compare(self) -> None:
-        wanted = CompareRequest(links=True, changes=True)
-        async with asyncio.timeout(QUIET_WITHIN_SECONDS):
-            while True:
-                try:
-                    await RpcClient(self.client).call(COMPARE, wanted, actor=self.actor())
-                except Problem:  # the schedule is just doing it, or sync has not noticed that all is well
-                    await asyncio.sleep(0.2)
-                else:
-                    return
+        self.run(self._ask(COMPARE, CompareRequest(links=True, changes=True)))
 
     def note_events(self) -> None:
         """Keep what sync told so far, from its outbox and from EVENTS."""

@@ -279,6 +279,9 @@ class Life(RuleBasedStateMachine):
     def the_database_is_set_back(self) -> None:
         self.stage.set_back()
 
+    def an_admin_decides_about_bulk_writes(self, allowed: bool) -> None:
+        self.stage.allow_bulk_writes(allowed)
+
     def sync_is_started(self, which: int) -> None:
         replica = self.stage.replicas[which]
         if not replica.is_up:
