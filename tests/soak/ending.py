@@ -57,6 +57,7 @@ def dump(stage: Stage, file: Path) -> None:
         "work": stage.select("SELECT * FROM work"),
         "links": stage.select("SELECT * FROM link"),
         "intents": stage.select("SELECT * FROM intent"),
+        "bulk_jobs": stage.select("SELECT * FROM bulk_job"),
         "records": [record for module in stage.pipelines for record in books.records(module)],
         "kunden": [books.kunde(number) for number in books.kunden()],
         "vertraege": [books.vertrag(number) for number in books.vertraege()],

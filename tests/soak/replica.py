@@ -74,10 +74,12 @@ class Replica:
 
 def _serve(settings: dict[str, Any], log: str) -> None:
     from chassis.process import run
+    from sync import bulk_write
     from sync.app import running
     from sync.settings import SyncSettings
 
     with open(log, "ab", buffering=0) as file:  # noqa: PTH123 (its descriptor is what is wanted)
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
+    bulk_write.LEASE = LEASE  # no setting: nobody else needs another one than five minutes
     run(SyncSettings(**settings), running)
