@@ -46,10 +46,11 @@ LEAST_RATIO = {TO_AMEISE: 2.7, TO_ZOHO: 2.7}
 
 @dataclass(frozen=True)
 class Stretch:
-    """One kind of work: how many rows, in what time, with what CPU by process."""
+    """One kind of work: how many rows, in what time, with how many calls of Zoho, and what CPU by process."""
 
     rows: int
     seconds: float
+    calls: int
     cpu: dict[str, float]
 
     @property
@@ -57,10 +58,9 @@ class Stretch:
         return self.rows / self.seconds
 
     def __str__(self) -> str:
+        cores = sum(self.cpu.values()) / self.seconds
         cpu = ", ".join(f"{name} {spent * 1000 / self.rows:.1f}" for name, spent in self.cpu.items())
-        return (
-            f"{self.per_second:.1f} rows/s, {sum(self.cpu.values()) / self.seconds:.2f} cores (ms/row: {cpu})"
-        )
+        return f"{self.per_second:.1f} rows/s, {self.calls} calls, {cores:.2f} cores (ms/row: {cpu})"
 
 
 @dataclass(frozen=True)
@@ -136,16 +136,16 @@ async def _play(ground: Ground, replicas: int) -> Play:
                 for number, zoho_id in enumerate(contacts):
                     await bench.world.edit(zoho_id, Beruf=f"Seilerin {number}")
                 to_ameise = _webhooks(bench, pipelines["Contacts"].id, contacts)
-                stretches[TO_AMEISE] = await _timed(len(contacts), to_ameise)
+                stretches[TO_AMEISE] = await _timed(bench, len(contacts), to_ameise)
                 forms = [await _form(bench, number) for number in range(NEW)]
                 to_ameise = _webhooks(bench, pipelines["Contacts"].id, forms)
-                stretches[NEW_KUNDEN] = await _timed(NEW, to_ameise)
+                stretches[NEW_KUNDEN] = await _timed(bench, NEW, to_ameise)
                 await bench.world.well_again()
                 await bench.deliver("Tischlerin")
                 await _slow(bench, OF_A_BATCH_SECONDS)
-                stretches[TO_ZOHO] = await _timed(ROWS, bench.deliver("Ärztin"))
+                stretches[TO_ZOHO] = await _timed(bench, ROWS, bench.deliver("Ärztin"))
             with ground.replicas(urls, replicas, {}):
-                stretches[TO_ZOHO_EVERYDAY] = await _timed(ROWS, bench.deliver("Lehrerin"))
+                stretches[TO_ZOHO_EVERYDAY] = await _timed(bench, ROWS, bench.deliver("Lehrerin"))
             await bench.world.well_again()
             store = Store(ground.folder / "sandbox" / "sandbox.sqlite")
             end = await end_state(store, bench.world, urls.superuser)
@@ -201,9 +201,10 @@ async def _webhooks(bench: Bench, pipeline: PipelineId, zoho_ids: Sequence[str])
     await bench.nothing_left()
 
 
-async def _timed(rows: int, work: Awaitable[object]) -> Stretch:
-    cpu, begun = cpu_seconds(), time.perf_counter()
+async def _timed(bench: Bench, rows: int, work: Awaitable[object]) -> Stretch:
+    since, cpu, begun = await bench.last_call(), cpu_seconds(), time.perf_counter()
     await work
     seconds = time.perf_counter() - begun
     used = {name: spent - cpu.get(name, 0.0) for name, spent in cpu_seconds().items()}
-    return Stretch(rows, seconds, used)
+    calls = await bench.calls_since(since)
+    return Stretch(rows, seconds, calls["read"] + calls["write"], used)

@@ -130,6 +130,8 @@ class Ending:
         books, people = self.stage.books, self.people
         unsettled = {people.kundennummer(p) for p in people if p.deleted or p.renumbered}
         unsettled |= {row.object for row in self.parked} | {row.reason for row in self.parked}
+        # What we deleted, and a restored backup took for somebody's deletion, is not made again.
+        unsettled |= self._keys_told("deleted_in_zoho") & self._keys_told("record_deleted")
         shown = {o.key for o in self.stage.ingest.objects.values() if not o.gone}
         of_kunden = [record.get("Kundennummer") for module in MODULES for record in books.records(module)]
         of_vertraege = [record.get("Vertragsnummer") for record in books.records("Vertraege")]
@@ -175,6 +177,9 @@ class Ending:
             known["zoho"] = seen_values(values)
             known["blind_in_zoho"] = self._blind_in_zoho(place[0])
         return FieldStory(**known, **excuses)
+
+    def _keys_told(self, kind: str) -> set[str | None]:
+        return {_key(event) for event in self.events if event["type"] == kind}
 
     def _told(self, **about: Any) -> list[dict[str, Any]]:
         """Events whose data hold all this."""
