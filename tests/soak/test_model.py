@@ -311,7 +311,9 @@ class Life(RuleBasedStateMachine):
             self.verdicts += [traceback.format_exc(), *self.steps]
 
     def _give_verdict(self, judgement: Judgement) -> None:
-        print("soak:", {str(fate): count for fate, count in judgement.fates.items()})  # noqa: T201
+        told = Counter(event["type"] for event in self.stage.events_seen.values())
+        rare = {name: told[name] for name in ("bulk_write_ended", "deleted_in_zoho") if told[name]}
+        print("soak:", {str(fate): count for fate, count in judgement.fates.items()}, rare)  # noqa: T201
         if judgement.wrong:
             file = self.parts.folder / "soak.json"
             dump(self.stage, file)
