@@ -59,6 +59,13 @@ _CHANCES: list[tuple[int, Happening]] = [
     (8, _happening("somebody_edits_in_ameise", who=whom, name=st.sampled_from(sorted(IN_AMEISE)))),
     (4, _happening("a_form_makes_a_contact", fate=fates, twice=rarely)),
     (2, _happening("a_kunde_comes_to_ameise")),
+    (
+        2,
+        _happening(
+            "all_kunden_change_in_ameise",
+            name=st.sampled_from(sorted(IN_AMEISE)), age=st.sampled_from([0.0, 0.0, 0.3]), fate=fates,
+        ),
+    ),
     (3, _happening("a_vertrag_is_typed_into_zoho", who=whom, fate=fates)),
     (2, _happening("a_vertrag_comes_to_ameise", who=whom)),
     (5, _happening("somebody_edits_a_vertrag_in_zoho", which=whom, fate=fates)),
@@ -66,7 +73,7 @@ _CHANCES: list[tuple[int, Happening]] = [
     # What ends the way of a record or of a Kunde, for good or for a while.
     (1, _happening("somebody_deletes_in_zoho", who=whom, fate=fates)),
     (1, _happening("somebody_merges_in_zoho", who=whom, other=whom, fate=fates, renumber=rarely)),
-    (1, _happening("deliveries_leave_out_a_kunde", who=whom)),
+    (2, _happening("deliveries_leave_out_a_kunde", who=whom)),
     (1, _happening("deliveries_show_all_kunden_again")),
     # Messages and time.
     (5, _happening("a_delivery_arrives", age=st.sampled_from([0.0, 0.0, 0.0, 0.3, 0.8]), fate=fates)),

@@ -79,9 +79,11 @@ class Life(RuleBasedStateMachine):
         self.people = People(self.stage)
         self.began = datetime.now(UTC)
         self.opened = True
-        self._take("some_came_before", {})
+        self._take("some_came_before", {"in_bulk": bool(example[0] % 2)})
 
-    def some_came_before(self) -> None:
+    def some_came_before(self, in_bulk: bool) -> None:
+        """`in_bulk`: whether an admin allowed bulk writes."""
+        self.stage.allow_bulk_writes(in_bulk)
         for one in (1, 2, 3):
             self._comes_to_ameise(one)
         self._tell(self.stage.store_delivery(datetime.now(UTC)), "sent")
@@ -125,6 +127,12 @@ class Life(RuleBasedStateMachine):
         else:
             self.stage.run(world.move_kunde(kundennummer, Ort=value))
         self.edits.append(Edit(number, person.name, name, AMEISE))
+
+    def all_kunden_change_in_ameise(self, name: str, age: float, fate: str) -> None:
+        """Somebody imports something there, and the delivery brings it: enough rows for a bulk write."""
+        for who in range(len(self.people)):
+            self.somebody_edits_in_ameise(who, name)
+        self.a_delivery_arrives(age, fate)
 
     def a_kunde_comes_to_ameise(self) -> None:
         self._comes_to_ameise(len(self.people) + 1)
