@@ -31,12 +31,13 @@ from parts import servers
 from parts.databases import Databases, DatabaseUrls
 from sandbox.state import Store
 
-CHANGED, NEW = 150, 5
+KUNDEN, NEW = 150, 5
+"""Of the Kunden, those that are natural persons change: they are Contacts."""
 ROWS = int(os.environ.get("BENCH_ROWS", "4000"))
 OF_A_RECORD_SECONDS, OF_A_BATCH_SECONDS = 0.5, 1.0
 """What each call takes outside, of a webhook's work and of a delivery's."""
 TWO_BATCHES = {"SYNC_TO_ZOHO_WORKERS": "3"}
-TO_AMEISE = f"{CHANGED} changed records to Ameise"
+TO_AMEISE = "changed Contacts to Ameise"
 NEW_KUNDEN = f"{NEW} Erstanlagen"
 TO_ZOHO = f"{ROWS:,} changed Kunden to Zoho, two batches each"
 TO_ZOHO_EVERYDAY = f"{ROWS:,} changed Kunden to Zoho, everyday settings"
@@ -169,7 +170,7 @@ async def _team(ground: Ground, urls: DatabaseUrls) -> AsyncGenerator[Bench]:
 
 async def _known_kunden(bench: Bench) -> list[str]:
     """Kunden of Ameise get their records in Zoho; the ids of all Contacts, in the order of the Kunden."""
-    kunden = await bench.world.seed(CHANGED, CHANGED * 3)
+    kunden = await bench.world.seed(KUNDEN, KUNDEN * 3)
     await bench.ingest.store(kunden)
     for start in range(0, len(kunden), PER_CALL):
         await bench.publish(kunden[start : start + PER_CALL])
