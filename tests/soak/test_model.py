@@ -28,7 +28,7 @@ from soak.stage import Changed, Parts, Stage
 SEED = int(
     os.environ.get("SOAK_SEED") or (random.randrange(10**9) if os.environ.get("SOAK_STEPS") else 20261125)
 )
-STEPS = int(os.environ.get("SOAK_STEPS") or 45)
+STEPS = int(os.environ.get("SOAK_STEPS") or 36)
 EXAMPLES = int(os.environ.get("SOAK_EXAMPLES") or 2)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from end_state import EndState, end_state
 
-from soak.stage import Parts, Stage
+from soak.stage import Changed, Parts, Stage
 
 KUNDEN, FORMS = 24, 6
 PATIENCE_SECONDS = 10
@@ -61,14 +61,14 @@ async def _edited(stage: Stage, kunden: list[str]) -> list[str]:
     return records
 
 
-def _burst(stage: Stage, webhooks: list[str], changed: list[str]) -> None:
+def _burst(stage: Stage, webhooks: list[str], changed: Changed) -> None:
     """Each webhook comes twice, the second ones backwards, and so does the delivery."""
     for zoho_id in webhooks:
         stage.webhook(zoho_id, "Contacts")
     stage.chunks(changed)
     for zoho_id in reversed(webhooks):
         stage.webhook(zoho_id, "Contacts")
-    stage.chunks(changed[::-1])
+    stage.chunks({table: keys[::-1] for table, keys in changed.items()})
 
 
 def _all_at_work(stage: Stage, replicas: int) -> None:
