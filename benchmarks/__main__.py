@@ -22,6 +22,7 @@ from benchmarks import (
     ingest_dlt,
     ingest_ftp,
     ingest_tenants,
+    replicas,
     startup,
     to_ameise,
     to_zoho,
@@ -37,6 +38,7 @@ OF_ITS_OWN = {
     "ingest_tenants": ingest_tenants,
     "ingest_dlt": ingest_dlt,
     "to_zoho": to_zoho,
+    "replicas": replicas,
     "comparison": comparison,
 }
 VERDICTS = {True: "ok", False: "over the limit", None: "not measured"}

@@ -22,6 +22,7 @@ import nats
 import psutil
 import psycopg
 from faststream.nats import NatsBroker
+from outside import PlayedAuth, PlayedIngest, World, connect_world, played_auth, played_ingest
 
 from benchmarks.ingest_process import durable_postgres
 from benchmarks.result import Result
@@ -31,18 +32,15 @@ from contracts.actor import Actor, ActorKind, Role
 from contracts.ids import TenantId, new_id
 from contracts.names import Service, Table
 from contracts.problems import Unavailable
-from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, CreateDefaultPipelines
+from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, CreateDefaultPipelines, Pipeline
 from contracts.rpc.sync_limits import SET_CONNECTION_LIMITS, SetConnectionLimits
+from contracts.streams import TO_AMEISE, TO_ZOHO
 from contracts.work import KeyVersion, ObjectsChanged
 from mvp_connector import parts
 from mvp_connector.ports import free_ports
 from mvp_connector.process import HttpReady, Launch, Tier
 from parts import servers
 from parts.databases import Databases, DatabaseUrls
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "services" / "sync" / "tests"))
-
-from outside import PlayedAuth, PlayedIngest, World, connect_world, played_auth, played_ingest
 
 ROWS = int(os.environ.get("BENCH_ROWS", "100000"))
 TENANT = TenantId("berlin")
@@ -64,16 +62,17 @@ class Bench:
     auth: PlayedAuth
     ingest: PlayedIngest
     database: str
+    rows: int = ROWS
 
     async def deliver(self, beruf: str) -> float:
         """All Kunden with this Beruf; seconds until no work is left."""
-        keys = [str(5_000_000_000 + number) for number in range(ROWS)]
+        keys = [str(5_000_000_000 + number) for number in range(self.rows)]
         for number, key in enumerate(keys):
             self.ingest.put(Table.KUNDE, key, _kunde(key, beruf, company=number % 10 == 0))
         begun = time.perf_counter()
-        for start in range(0, ROWS, PER_CALL):
-            await self._publish(keys[start : start + PER_CALL])
-        await self._nothing_left()
+        for start in range(0, self.rows, PER_CALL):
+            await self.publish(keys[start : start + PER_CALL])
+        await self.nothing_left()
         return time.perf_counter() - begun
 
     async def calls_since(self, since: int) -> dict[str, int]:
@@ -98,7 +97,8 @@ class Bench:
                 return seen
             seen = calls[-1]["seq"]
 
-    async def _publish(self, keys: list[str]) -> None:
+    async def publish(self, keys: list[str]) -> None:
+        """Tell sync of these, as ingest's relay does."""
         objects = [self.ingest.objects[Table.KUNDE, key] for key in keys]
         told = tuple(KeyVersion(key=o.key, version=o.version, gone=o.gone) for o in objects)
         work = ObjectsChanged(
@@ -108,14 +108,16 @@ class Bench:
         subject = subjects.to_zoho(TENANT, Table.KUNDE)
         await self.client.jetstream().publish(subject, work.model_dump_json().encode())
 
-    async def _nothing_left(self) -> None:
+    async def nothing_left(self) -> None:
+        """Until no work is left but what is parked."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await self._waits():  # noqa: ASYNC110 (the state is in PostgreSQL)
                 await asyncio.sleep(0.2)
 
     async def _waits(self) -> bool:
-        if (await self.client.jetstream().stream_info("TO_ZOHO")).state.messages:
-            return True
+        for stream in (TO_AMEISE, TO_ZOHO):
+            if (await self.client.jetstream().stream_info(stream.name)).state.messages:
+                return True
         async with await psycopg.AsyncConnection.connect(self.database) as connection:
             found = await connection.execute("SELECT EXISTS (SELECT FROM work WHERE NOT parked)")
             [waits] = await found.fetchone() or [True]
@@ -151,7 +153,7 @@ async def _measured(nats_url: str, sandbox: str, urls: DatabaseUrls, http: httpx
     world = await connect_world(sandbox, http)
     auth, ingest = every_auth.of(TENANT, world), every_ingest.of(TENANT, world)
     bench = Bench(client, world, auth, ingest, urls.superuser)
-    await _create_pipelines(client, auth)
+    await create_pipelines(client, auth)
     await bench.deliver("Tischlerin")
     await world.fault("latency", "/crm/", vendor="zoho", seconds=LATENCY_SECONDS)
     results = await _by_hundreds(bench)
@@ -162,9 +164,9 @@ async def _measured(nats_url: str, sandbox: str, urls: DatabaseUrls, http: httpx
 
 
 async def _by_hundreds(bench: Bench) -> list[Result]:
-    since, cpu = await bench.last_call(), _cpu_seconds()
+    since, cpu = await bench.last_call(), cpu_seconds()
     seconds = await bench.deliver("Ärztin")
-    used = {name: seconds - cpu[name] for name, seconds in _cpu_seconds().items()}
+    used = {name: seconds - cpu[name] for name, seconds in cpu_seconds().items()}
     calls = await bench.calls_since(since)
     assert not (parked := await bench.parked()), parked
     full = ROWS / PER_CALL
@@ -224,7 +226,7 @@ def _kind(method: str, path: str) -> str:
     return "read" if method == "GET" else "write"
 
 
-def _cpu_seconds() -> dict[str, float]:
+def cpu_seconds() -> dict[str, float]:
     """What each part has used, this process being ingest."""
     me = psutil.Process()
     used = {"sync": 0.0, "stand-ins": 0.0, "PostgreSQL": 0.0, "ingest": sum(me.cpu_times()[:2])}
@@ -239,20 +241,24 @@ def _cpu_seconds() -> dict[str, float]:
     return used
 
 
-async def _create_pipelines(client: nats.NATS, auth: PlayedAuth) -> None:
+async def create_pipelines(client: nats.NATS, auth: PlayedAuth) -> dict[str, Pipeline]:
+    """Those of a new team, by module."""
     wanted = CreateDefaultPipelines(ameise_connection=auth.ameise.id, zoho_connection=auth.zoho.id)
     async with asyncio.timeout(30):
         while True:
             try:
-                await RpcClient(client).call(CREATE_DEFAULT_PIPELINES, wanted, actor=ACTOR)
+                reply = await RpcClient(client).call(CREATE_DEFAULT_PIPELINES, wanted, actor=ACTOR)
             except Unavailable:
                 await asyncio.sleep(0.2)
             else:
-                return
+                return {pipeline.module: pipeline for pipeline in reply.pipelines}
 
 
 @contextmanager
-def sync_service(folder: Path, urls: DatabaseUrls, nats_url: str, sandbox: str) -> Generator[psutil.Popen]:
+def sync_service(
+    folder: Path, urls: DatabaseUrls, nats_url: str, sandbox: str, *, name: str = "sync", **settings: str
+) -> Generator[psutil.Popen]:
+    """A sync process that is ready; further `settings` as in the environment, `name` is that of its log."""
     [health_port] = free_ports(1)
     launch = Launch(
         name="sync",
@@ -266,8 +272,9 @@ def sync_service(folder: Path, urls: DatabaseUrls, nats_url: str, sandbox: str) 
             "SYNC_HEALTH_PORT": str(health_port),
             "SYNC_LOG_LEVEL": "warning",
             "SYNC_ZOHO_DAILY_CREDITS": "1000000",
+            **settings,
         },
         ready=HttpReady(f"http://127.0.0.1:{health_port}/health/ready"),
     )
-    with parts.running(launch, log=folder / "sync.log") as process:
+    with parts.running(launch, log=folder / f"{name}.log") as process:
         yield process

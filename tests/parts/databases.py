@@ -9,7 +9,7 @@ from functools import cached_property
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
 from chassis.migrations import migrate
@@ -73,6 +73,10 @@ class Databases:
             yield copy
         finally:
             self._drop(copy)
+
+    def url_of_backup(self, urls: DatabaseUrls, backup: str) -> str:
+        """Superuser URL of a copy, to look into it or to change it."""
+        return make_conninfo(urls.superuser, dbname=backup)
 
     def restore(self, service: Service, urls: DatabaseUrls, backup: str) -> None:
         """Set a database back to a backup, under the same URLs."""

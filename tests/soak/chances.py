@@ -9,8 +9,8 @@ from soak.people import FIELDS, IN_AMEISE
 from soak.stage import REPLICAS
 
 WRITES = {
-    "ameise": [r"/kunden$", r"/kunden/\d+$", r"/kontaktdaten", r"/adressen"],
-    "zoho": [r"/crm/v8/(Contacts|Accounts)$", r"/upsert$"],
+    "ameise": [r"/kunden$", r"/kunden/\d+$", r"/kontaktdaten", r"/adressen", r"/vertraege"],
+    "zoho": [r"/crm/v8/(Contacts|Accounts|Vertraege)$", r"/upsert$", r"/bulk/v8/write"],
 }
 FAULTS: list[dict[str, Any]] = [
     {"kind": "timeout_after_write", "seconds": 1.5},
@@ -59,15 +59,27 @@ _CHANCES: list[tuple[int, Happening]] = [
     (8, _happening("somebody_edits_in_ameise", who=whom, name=st.sampled_from(sorted(IN_AMEISE)))),
     (4, _happening("a_form_makes_a_contact", fate=fates, twice=rarely)),
     (2, _happening("a_kunde_comes_to_ameise")),
+    (
+        2,
+        _happening(
+            "all_kunden_change_in_ameise",
+            name=st.sampled_from(sorted(IN_AMEISE)), age=st.sampled_from([0.0, 0.0, 0.3]), fate=fates,
+        ),
+    ),
+    (3, _happening("a_vertrag_is_typed_into_zoho", who=whom, fate=fates)),
+    (2, _happening("a_vertrag_comes_to_ameise", who=whom)),
+    (5, _happening("somebody_edits_a_vertrag_in_zoho", which=whom, fate=fates)),
+    (4, _happening("somebody_edits_a_vertrag_in_ameise", which=whom)),
     # What ends the way of a record or of a Kunde, for good or for a while.
     (1, _happening("somebody_deletes_in_zoho", who=whom, fate=fates)),
     (1, _happening("somebody_merges_in_zoho", who=whom, other=whom, fate=fates, renumber=rarely)),
-    (1, _happening("deliveries_leave_out_a_kunde", who=whom)),
+    (2, _happening("deliveries_leave_out_a_kunde", who=whom)),
     (1, _happening("deliveries_show_all_kunden_again")),
     # Messages and time.
     (5, _happening("a_delivery_arrives", age=st.sampled_from([0.0, 0.0, 0.0, 0.3, 0.8]), fate=fates)),
     (2, _happening("what_was_delayed_arrives", backwards=st.booleans())),
     (6, _happening("time_passes", seconds=st.sampled_from([0.05, 0.3, 1.0]))),
+    (2, _happening("an_admin_decides_about_bulk_writes", allowed=st.sampled_from([True, True, False]))),
     # Mishaps.
     (4, _faults),
     (3, _happening("sync_is_killed", which=replicas, after_ms=st.integers(0, 300))),
@@ -83,7 +95,9 @@ _CHANCES: list[tuple[int, Happening]] = [
     (1, _happening("nats_loses_messages", stream=streams)),
     (1, _happening("a_stream_is_made_anew", stream=streams)),
     (1, _happening("the_database_is_backed_up")),
-    (1, _happening("the_database_is_set_back")),
+    (1, _happening("a_day_passes")),
+    (1, _happening("a_night_with_a_backup_passes")),
+    (2, _happening("the_database_is_set_back")),
 ]  # fmt: skip
 
 happenings = st.sampled_from(

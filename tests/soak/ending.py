@@ -1,26 +1,43 @@
 """The end of an example: both sides come to rest, and every edit is accounted for."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from contracts.names import Table
-from sandbox.zoho.orgs import org_named
+from soak.books import seen_values
 from soak.judging import AMEISE, Blind, Edit, FieldStory, Judgement, judge
-from soak.people import FIELDS, MODULES, People, of_kunde
-from soak.stage import Stage, seen_values
+from soak.people import MODULES, People, Person, Sides
+from soak.pipelines import POLICIES
+from soak.stage import BULK_LASTS, Stage
 
 ALWAYS_OK = ("unklar: gleicht dem Zoho-Datensatz", "unklar: könnte Kunde", "vielleicht angelegt")
 """Why work may be parked at the end: nobody in this world types nonsense."""
 UNSURE = "unklar"
 """Of a form submitted twice, the second record finds the first one's Kunde; and whoever merges records so
 that one holds the other's number is asked."""
+NOBODYS = "unvollständig: der Datensatz in"
+"""A Vertrag whose Kunde's record was deleted, merged, or is not linked."""
+
+
+EDITED = "unklar: der Datensatz"
+"""A record that is to be deleted, and that somebody edited."""
 
 
 def come_to_rest(stage: Stage) -> None:
-    """All is well again and everything is told, delivered and compared."""
-    stage.run(stage.world.well_again())
+    """All is well again and everything is told, delivered and compared; what waits for tomorrow, tomorrow."""
+    _rest(stage)
+    if stage.awaits_tomorrow:
+        stage.a_day_passes()
+        _rest(stage)
+    stage.note_events()
+
+
+def _rest(stage: Stage) -> None:
+    stage.run(stage.well_again())
     for replica in stage.replicas:
         if not replica.is_up:
             replica.start()
@@ -29,7 +46,23 @@ def come_to_rest(stage: Stage) -> None:
         stage.chunks(stage.store_delivery(datetime.now(UTC)))
         stage.reconcile()
     stage.until_quiet()
-    stage.note_events()
+
+
+def dump(stage: Stage, file: Path) -> None:
+    """Everything that may tell why an edit was lost, for whoever looks into a failure."""
+    books = stage.books
+    known = {
+        "calls": stage.calls(),
+        "events": sorted(stage.events_seen.values(), key=lambda event: event["time"]),
+        "work": stage.select("SELECT * FROM work"),
+        "links": stage.select("SELECT * FROM link"),
+        "intents": stage.select("SELECT * FROM intent"),
+        "bulk_jobs": stage.select("SELECT * FROM bulk_job"),
+        "records": [record for module in stage.pipelines for record in books.records(module)],
+        "kunden": [books.kunde(number) for number in books.kunden()],
+        "vertraege": [books.vertrag(number) for number in books.vertraege()],
+    }
+    file.write_text(json.dumps(known, default=str, indent=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +83,11 @@ class Ending:
             _Row(**r) for r in stage.select("SELECT object, direction, reason FROM work WHERE parked")
         ]
         linked = stage.select(
-            "SELECT zoho_id, ameise_key FROM link WHERE ameise_key IS NOT NULL AND zoho_id IS NOT NULL"
+            "SELECT zoho_id, ameise_key, asked FROM link WHERE ameise_key IS NOT NULL AND zoho_id IS NOT NULL"
         )
         self.linked = {row["zoho_id"] for row in linked}
-        self.linked_kunden = {row["ameise_key"] for row in linked}
+        self.asked = {(row["zoho_id"], name) for row in linked for name in row["asked"]}
+        self.linked_keys = {row["ameise_key"] for row in linked}
         self.events = list(stage.events_seen.values())
         self.calls = stage.calls()
 
@@ -71,61 +105,81 @@ class Ending:
                 unsure |= {person.twin, person.zoho_id}
             if person.renumbered and person.record:
                 unsure |= {person.record[1], self.people.kundennummer(person)}
+        nobodys = {v.zoho_id for v in self.people.vertraege if not self._has_a_linked_record(v.owner)}
         return [
             f"parked: {row}"
             for row in self.parked
             if not row.reason.startswith(ALWAYS_OK)
             and not (row.object in unsure and row.reason.startswith(UNSURE))
+            and not (row.direction == "deletion" and row.reason.startswith(EDITED))
+            and not (row.object in nobodys and row.reason.startswith(NOBODYS))
         ]
 
+    def _has_a_linked_record(self, person: Person) -> bool:
+        place = self.people.place(person)
+        return place is not None and place[1] in self.linked and not (person.deleted or person.renumbered)
+
     def _created_twice(self) -> list[str]:
-        named = {
-            str(person): self.stage.kunden_named(person.nachname)
-            for person in self.people
-            if person.kundennummer is None
-        }
-        return [f"{person} was created more than once: {k}" for person, k in named.items() if len(k) > 1]
+        books = self.stage.books
+        there = {p.name: books.kunden_named(p.nachname) for p in self.people if p.kundennummer is None}
+        there |= {v.name: books.vertraege_with(v.scheinnummer) for v in self.people.vertraege}
+        return [f"{name} was created more than once: {keys}" for name, keys in there.items() if len(keys) > 1]
 
     def _not_once_in_zoho(self) -> list[str]:
-        """Every Kunde whom the deliveries show has one record, if nobody deleted or merged it."""
-        numbers = [record["Kundennummer"] for module in MODULES for record in self.stage.records(module)]
-        unsettled = {self.people.kundennummer(p) for p in self.people if p.deleted or p.renumbered}
-        unsettled |= self.stage.left_out
+        """All that the deliveries show has one record, if nobody deleted or merged it."""
+        books, people = self.stage.books, self.people
+        unsettled = {people.kundennummer(p) for p in people if p.deleted or p.renumbered}
         unsettled |= {row.object for row in self.parked} | {row.reason for row in self.parked}
+        # What we deleted, and a restored backup took for somebody's deletion, is not made again.
+        unsettled |= self._keys_told("deleted_in_zoho") & self._keys_told("record_deleted")
+        shown = {o.key for o in self.stage.ingest.objects.values() if not o.gone}
+        of_kunden = [record.get("Kundennummer") for module in MODULES for record in books.records(module)]
+        of_vertraege = [record.get("Vertragsnummer") for record in books.records("Vertraege")]
         wrong: list[str] = []
-        for kundennummer in self.stage.kunden():
-            times = numbers.count(kundennummer)
-            if times > 1 or (times == 0 and kundennummer not in unsettled):
-                wrong.append(f"Kunde {kundennummer} is in Zoho {times} times")
+        for keys, numbers in ((books.kunden(), of_kunden), (books.vertraege(), of_vertraege)):
+            for key in keys:
+                times = numbers.count(key)
+                if times > 1 or (times == 0 and key in shown and key not in unsettled):
+                    wrong.append(f"{key} is in Zoho {times} times")
         return wrong
 
     def _story(self, edit: Edit) -> FieldStory:
         """Of a form submitted twice, the record that did not become the Kunde must be parked."""
-        stage, person = self.stage, self.people.numbered(edit.person)
-        kundennummer, place = self.people.kundennummer(person), self.people.place(person)
+        books, (person, sides) = self.stage.books, self.people.sides_of(edit.whose)
+        place = sides.record
         zoho_id = edit.place if edit.place != AMEISE else place and place[1]
+        kundennummer = self.people.kundennummer(person)
+        of_kunde = sides.kind == "kunde"
         excuses = {
             "parked_to_ameise": any(r.direction == "to_ameise" and r.object == zoho_id for r in self.parked),
-            "parked_to_zoho": any(r.direction == "to_zoho" and r.object == kundennummer for r in self.parked),
-            "deleted": person.deleted and self._deletion_told(zoho_id),
-            "vanished": kundennummer in stage.left_out and self._vanishing_told(kundennummer),
-            "renumbered": person.renumbered,
+            "parked_to_zoho": any(r.direction == "to_zoho" and r.object == sides.key for r in self.parked),
+            "deleted": of_kunde and person.deleted and self._deletion_told(zoho_id),
+            "vanished": kundennummer in self.stage.left_out and self._vanishing_told(sides),
+            "renumbered": of_kunde and person.renumbered,
+            "asked": (place and place[1], edit.field) in self.asked,
         }
-        known: dict[str, Any] = {}
-        if kundennummer is not None:
-            in_ameise = stage.versions(f"ameise:{stage.world.haupt}", "kunde", kundennummer)
-            known["ameise"] = seen_values([(at, of_kunde(kunde, edit.field)) for at, kunde in in_ameise])
-            known["blind_in_ameise"] = self._blind_in_ameise(kundennummer)
-            known["conflicts"] = self._conflicts_told(kundennummer, edit.field)
+        removed = [e["data"]["zoho_id"] for e in self.events if self._is_removal(e, sides)]
+        excuses["removed"] = bool(removed) and (place is None or place[1] in removed)
+        known: dict[str, Any] = {"policy": POLICIES.get(edit.field, AMEISE)}
+        if sides.key is not None:
+            in_ameise = books.versions(books.ameise, sides.kind, sides.key)
+            known["ameise"] = seen_values([(at, sides.in_ameise(o, edit.field)) for at, o in in_ameise])
+            known["blind_in_ameise"] = self._blind_in_ameise(sides)
+            known["conflicts"] = self._conflicts_told(sides.key, edit.field)
         if place is not None and zoho_id is not None:
-            name = FIELDS[edit.field][place[0]]
-            in_zoho = stage.versions(self._org_world(), place[0], zoho_id)
-            known["zoho"] = seen_values([(at, record.get(name)) for at, record in in_zoho])
+            # A record that we deleted, and the one that came for it when the Kunde was back, are one story.
+            name = sides.field_in_zoho(edit.field, place[0])
+            ids = dict.fromkeys(
+                [zoho_id, *removed, place[1]] if zoho_id in [place[1], *removed] else [zoho_id]
+            )
+            in_zoho = [v for id_ in ids for v in books.versions(books.zoho, place[0], id_)]
+            values = [(at, record.get(name)) for at, record in sorted(in_zoho, key=lambda v: v[0])]
+            known["zoho"] = seen_values(values)
             known["blind_in_zoho"] = self._blind_in_zoho(place[0])
         return FieldStory(**known, **excuses)
 
-    def _org_world(self) -> str:
-        return org_named(self.stage.store, self.stage.world.org).world
+    def _keys_told(self, kind: str) -> set[str | None]:
+        return {_key(event) for event in self.events if event["type"] == kind}
 
     def _told(self, **about: Any) -> list[dict[str, Any]]:
         """Events whose data hold all this."""
@@ -136,41 +190,53 @@ class Ending:
         told = {event["type"] for event in self._told(zoho_id=zoho_id)}
         return bool(told & {"record_deleted", "excluded"}) or zoho_id not in self.linked
 
-    def _vanishing_told(self, kundennummer: str | None) -> bool:
+    def _is_removal(self, event: dict[str, Any], sides: Sides) -> bool:
+        """Whether it tells that we deleted the record of this Kunde."""
+        return event["type"] == "deleted_in_zoho" and sides.kind == "kunde" and _key(event) == sides.key
+
+    def _vanishing_told(self, sides: Sides) -> bool:
         """What no delivery ever showed, or has no record, is gone without a word."""
-        if (
-            Table.KUNDE,
-            kundennummer,
-        ) not in self.stage.ingest.objects or kundennummer not in self.linked_kunden:
+        table = Table.KUNDE if sides.kind == "kunde" else Table.VERTRAG
+        if (table, sides.key) not in self.stage.ingest.objects or sides.key not in self.linked_keys:
             return True
         excluded = [event for event in self.events if event["type"] == "excluded"]
-        return any(_key(event) == kundennummer for event in excluded)
+        return any(_key(event) == sides.key for event in excluded)
 
-    def _conflicts_told(self, kundennummer: str, name: str) -> list[float]:
+    def _conflicts_told(self, key: str, name: str) -> list[float]:
         return [
             datetime.fromisoformat(event["time"]).timestamp()
             for event in self.events
             if event["type"] == "conflict_found"
-            and _key(event) == kundennummer
+            and _key(event) == key
             and name in event["data"]["object"]["fields"]
         ]
 
-    def _blind_in_ameise(self, kundennummer: str) -> list[Blind]:
+    def _blind_in_ameise(self, sides: Sides) -> list[Blind]:
         """From each last reading to the end of the writing that followed."""
+        path = f"/kunden/{sides.key}" if sides.kind == "kunde" else f"/vertraege/{sides.key}"
         return [
-            Blind(read, ended, began, ended)
-            for read, began, ended in self._read_and_written("ameise", f"/kunden/{kundennummer}")
+            Blind(read, ended, began, ended) for read, began, ended in self._read_and_written("ameise", path)
         ]
 
     def _blind_in_zoho(self, module: str) -> list[Blind]:
         """From each last reading to the end of its second, if something was changed in that second before:
-        If-Unmodified-Since counts whole seconds."""
-        changes = self.stage.moments(self._org_world(), module)
-        return [
+        If-Unmodified-Since counts whole seconds. A bulk write has no condition at all, until it is done."""
+        changes = self.stage.books.moments(self.stage.books.zoho, module)
+        path = f"/crm/v8/{module}"
+        ordinary = [
             Blind(read, min(ended, int(read) + 1.0), began, ended)
-            for read, began, ended in self._read_and_written("zoho", f"/crm/v8/{module}")
+            for read, began, ended in self._read_and_written("zoho", path)
             if any(int(read) <= at <= read for at in changes)
         ]
+        asked = [
+            c["at"] for c in self.calls if c["path"].endswith("/bulk/v8/write") and c["method"] == "POST"
+        ]
+        read = [call["at"] for call in self.calls if call["method"] == "GET" and path in call["path"]]
+        in_bulk = [
+            Blind(max((at for at in read if at < job), default=job), job + BULK_LASTS, job, job + BULK_LASTS)
+            for job in asked
+        ]
+        return [*ordinary, *in_bulk]
 
     def _read_and_written(self, vendor: str, path: str) -> list[tuple[float, float, float]]:
         """(when it was read last, when the writing began, when it ended), by the vendor's clock."""

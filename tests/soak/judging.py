@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
-_OURS = re.compile(r"(?:beruf|titel|ort|030|\+49 30) (\d{1,4})")
+_OURS = re.compile(r"(?:beruf|titel|ort|risiko|030|\+49 30) (\d{1,4})")
 """Telephone numbers of invented people are longer."""
 
 
@@ -27,7 +27,9 @@ def number_of(value: str | None) -> int:
     return int(found[1]) if found else 0
 
 
-AMEISE = "ameise"
+AMEISE, ZOHO, ASK = "ameise", "zoho", "ask"
+About = tuple[str, str, str]
+"""Whose, which field, and where it was changed: edits about the same share a story."""
 
 
 class Fate(StrEnum):
@@ -38,7 +40,7 @@ class Fate(StrEnum):
     SUPERSEDED = "superseded"
     """Both sides show a later one."""
     OVERRULED = "overruled"
-    """It was made in Zoho, Ameise's value won, and an event told since says so."""
+    """The other side's value won, as the field's policy says, and an event told since says so."""
     PARKED = "parked"
     """A person is asked about its record, in the direction in which it would go."""
     DELETED = "deleted"
@@ -52,27 +54,32 @@ class Fate(StrEnum):
     """It was made between sync's reading and writing of that very field, where the outside system offers no
     condition that would tell (Ameise none at all, Zoho by whole seconds): the limit that
     docs/architecture.md names."""
+    REMOVED = "removed"
+    """We deleted its record in Zoho, as told, since the deliveries stopped showing its Kunde; what was edited
+    in Zoho had got to Ameise by then."""
+    ASKED = "asked"
+    """Both sides differ, both stay, and a person is asked about the field."""
     LOST = "lost"
 
 
-EXCUSED = frozenset({Fate.PARKED, Fate.DELETED, Fate.VANISHED, Fate.RENUMBERED})
+EXCUSED = frozenset({Fate.PARKED, Fate.DELETED, Fate.VANISHED, Fate.RENUMBERED, Fate.REMOVED, Fate.ASKED})
 """Fates with which the two sides may show different values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Somebody changed a field of a person. `field` is Ameise's name, `place` the Zoho id of the record that
-    was changed, or AMEISE."""
+    """Somebody changed a field of a person or a Vertrag (`whose`). `field` is Ameise's name, `place` the Zoho
+    id of the record that was changed, or AMEISE."""
 
     number: int
-    person: int
+    whose: str
     field: str
     place: str
 
     @property
-    def about(self) -> tuple[int, str, str]:
+    def about(self) -> About:
         """Whose story it belongs to."""
-        return self.person, self.field, self.place
+        return self.whose, self.field, self.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +103,19 @@ class Blind:
 
 @dataclass(frozen=True, slots=True)
 class FieldStory:
-    """All that is known of one field of one person at the end. `conflicts`: when they were told."""
+    """All that is known of one field of one person, or Vertrag, at the end. `conflicts`: when they were told.
+    `policy`: who wins one, AMEISE, ZOHO or ASK; `asked`: a person is, and has not answered."""
 
     ameise: Sequence[Seen] = ()
     zoho: Sequence[Seen] = ()
     conflicts: Sequence[float] = ()
+    policy: str = AMEISE
+    asked: bool = False
     parked_to_ameise: bool = False
     parked_to_zoho: bool = False
     deleted: bool = False
     vanished: bool = False
+    removed: bool = False
     renumbered: bool = False
     blind_in_ameise: Sequence[Blind] = ()
     blind_in_zoho: Sequence[Blind] = ()
@@ -122,10 +133,10 @@ class Judgement:
     wrong: list[str] = field(default_factory=list[str])
 
 
-def judge(edits: Sequence[Edit], stories: Mapping[tuple[int, str, str], FieldStory]) -> Judgement:
+def judge(edits: Sequence[Edit], stories: Mapping[About, FieldStory]) -> Judgement:
     """Judge all edits; `stories` by what they are about."""
     result = Judgement()
-    excused: set[tuple[int, str, str]] = set()
+    excused: set[About] = set()
     for edit in edits:
         fate = fate_of(edit, stories[edit.about])
         result.fates[fate] += 1
@@ -134,12 +145,12 @@ def judge(edits: Sequence[Edit], stories: Mapping[tuple[int, str, str], FieldSto
         if fate in EXCUSED:
             excused.add(edit.about)
     for about, story in stories.items():
-        person, name, _ = about
+        whose, name, _ = about
         in_ameise, in_zoho = story.shown()
         if in_ameise != in_zoho and about not in excused:
-            result.wrong.append(f"person {person}, {name}: {in_ameise} in Ameise, {in_zoho} in Zoho")
+            result.wrong.append(f"{whose}, {name}: {in_ameise} in Ameise, {in_zoho} in Zoho")
         for older in _wrongly_taken_back(story):
-            result.wrong.append(f"person {person}, {name} went back to {older}: {story}")
+            result.wrong.append(f"{whose}, {name} went back to {older}: {story}")
     return result
 
 
@@ -152,11 +163,14 @@ def fate_of(edit: Edit, story: FieldStory) -> Fate:
         return Fate.SUPERSEDED
     by_ameise = edit.place == AMEISE
     got_to_ameise = any(seen.number == edit.number for seen in story.ameise)
+    mine, policy_of_other = (in_ameise, ZOHO) if by_ameise else (in_zoho, AMEISE)
     excuses = {
         Fate.RENUMBERED: story.renumbered,
         Fate.DELETED: story.deleted,
         Fate.VANISHED: story.vanished and got_to_ameise,
-        Fate.OVERRULED: not by_ameise and _told_since(edit, story),
+        Fate.REMOVED: story.removed and in_ameise >= edit.number,
+        Fate.ASKED: story.asked and mine >= edit.number,
+        Fate.OVERRULED: story.policy == policy_of_other and _told_since(edit, story),
         Fate.OVERLAPPED: (
             _overlapped(edit, story.ameise, story.blind_in_ameise)
             if by_ameise
@@ -168,7 +182,8 @@ def fate_of(edit: Edit, story: FieldStory) -> Fate:
 
 
 def _told_since(edit: Edit, story: FieldStory) -> bool:
-    made = next((seen.at for seen in story.zoho if seen.number == edit.number), None)
+    seen = story.ameise if edit.place == AMEISE else story.zoho
+    made = next((one.at for one in seen if one.number == edit.number), None)
     return made is not None and any(told >= made for told in story.conflicts)
 
 
@@ -184,11 +199,14 @@ def _unnoticed(before: Seen, after: Seen, blind: Sequence[Blind]) -> bool:
 
 
 def _wrongly_taken_back(story: FieldStory) -> list[str]:
-    """Values that took the place of a later one without a word: in Ameise none may, since its values win."""
-    wrong = [f"{older} in Ameise" for _, older in taken_back(story.ameise, story.blind_in_ameise)]
-    for newer, older in taken_back(story.zoho, story.blind_in_zoho):
-        if not any(told >= newer.at for told in story.conflicts):
-            wrong.append(f"{older} in Zoho")
+    """Values that took the place of a later one without a word: on the side that wins, none may."""
+    wrong: list[str] = []
+    sides = {AMEISE: (story.ameise, story.blind_in_ameise), ZOHO: (story.zoho, story.blind_in_zoho)}
+    for side, (seen, blind) in sides.items():
+        may_lose = story.policy in {AMEISE, ZOHO} - {side}
+        for newer, older in taken_back(seen, blind):
+            if not (may_lose and any(told >= newer.at for told in story.conflicts)):
+                wrong.append(f"{older} in {side.capitalize()}")
     return [] if story.renumbered else wrong
 
 

@@ -4,13 +4,42 @@ import multiprocessing
 import os
 import sys
 from dataclasses import dataclass, field
+from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from parts.databases import DatabaseUrls
+
+CALL_TIMEOUT = timedelta(seconds=1)
+SETTLING = timedelta(seconds=4)
+LEASE = timedelta(seconds=3)
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 # A fork of a process that has imported everything is up in a tenth of the time.
 _CONTEXT.set_forkserver_preload(["sync.app", "soak.replica"])
+
+
+def settings_of_replicas(nats_url: str, urls: DatabaseUrls, sandbox_url: str) -> dict[str, Any]:
+    """What waits for minutes or for thousands waits for seconds and for a handful."""
+    return {
+        "nats_url": nats_url,
+        "database_url": urls.runtime,
+        "database_all_tenants_url": urls.all_tenants,
+        "ameise_rest_url": f"{sandbox_url}/ameise/service/bd/employee/1.0/rest",
+        "call_timeout": CALL_TIMEOUT,
+        "settling_time": SETTLING,
+        "kunde_awaited": SETTLING,
+        "ameise_changes_vertraege": True,
+        "lease": LEASE,
+        "stream_check": timedelta(seconds=1),
+        "compare_retry": timedelta(seconds=1),
+        "bulk_min_rows": 2,
+        "bulk_poll": timedelta(seconds=0.3),
+        "deletion_limit_percent": 100,  # ten of a handful would be none
+        "log_level": "warning",
+        "log_format": "console",
+    }
 
 
 @dataclass
@@ -45,10 +74,12 @@ class Replica:
 
 def _serve(settings: dict[str, Any], log: str) -> None:
     from chassis.process import run
+    from sync import bulk_write
     from sync.app import running
     from sync.settings import SyncSettings
 
     with open(log, "ab", buffering=0) as file:  # noqa: PTH123 (its descriptor is what is wanted)
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
+    bulk_write.LEASE = LEASE  # no setting: nobody else needs another one than five minutes
     run(SyncSettings(**settings), running)

@@ -5,10 +5,10 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,25 +38,34 @@ from contracts.actor import Actor, ActorKind, Role
 from contracts.ids import TenantId, ZohoId, new_id
 from contracts.names import Service, Table
 from contracts.problems import Problem
+from contracts.rpc import Rpc, RpcModel
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, CreateDefaultPipelines, Pipeline
+from contracts.rpc.sync_limits import SET_CONNECTION_LIMITS, SetConnectionLimits
 from contracts.rpc.sync_reconcile import COMPARE, CompareRequest
 from contracts.streams import EVENTS, STREAMS, TO_AMEISE, TO_ZOHO, Stream
 from contracts.work import KeyVersion, LookAtZohoRecord, ObjectsChanged
 from parts.databases import Databases, DatabaseUrls
 from sandbox.state import Store
-from soak.deliveries import kunden_as_of
-from soak.judging import Seen, number_of
-from soak.replica import Replica
+from soak.books import Books
+from soak.day import DAY, age_books, age_database, earlier
+from soak.deliveries import objects_as_of
+from soak.pipelines import define
+from soak.replica import Replica, settings_of_replicas
 
 T = TypeVar("T")
+Request = TypeVar("Request", bound=RpcModel)
+Reply = TypeVar("Reply", bound=RpcModel)
+Changed = Mapping[Table, Sequence[str]]
+"""Keys by table, Kunden first."""
 
 TENANT = TenantId("berlin")
 REPLICAS = 2
-CALL_TIMEOUT = timedelta(seconds=1)
-SETTLING = timedelta(seconds=4)
-LEASE = timedelta(seconds=3)
 CHUNK = 20
 QUIET_WITHIN_SECONDS = 60
+BULK_LASTS = 2.0
+"""Seconds in which Zoho has worked off a bulk write: ten times what it takes on a machine at rest."""
+SOON = "NOT parked AND due_at < now() + interval '1 hour'"
+"""What is under way, also if it was postponed; a deletion waits for a day."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +81,12 @@ class Parts:
 
 @dataclass
 class Stage:
-    """One team's world, from a clean start to its end. `close` it."""
+    """One team's world, from a clean start to its end, with so many replicas (`count`), of which the first is
+    up. `close` it."""
 
     parts: Parts
-    replicas: list[Replica] = field(default_factory=list[Replica])
+    count: int = REPLICAS
+    replicas: list[Replica] = field(default_factory=list[Replica], init=False)
     _stack: ExitStack = field(default_factory=ExitStack)
     _backup: ExitStack = field(default_factory=ExitStack)
     backup: str | None = None
@@ -110,41 +121,46 @@ class Stage:
         auth, ingest = played_auth(self.broker), played_ingest(self.broker)
         await self.broker.start()
         self.world: World = await connect_world(self.parts.sandbox_url, self.http)
+        self.books = Books(self.store, self.world.haupt, self.world.org)
         self.auth: PlayedAuth = auth.of(TENANT, self.world)
         self.ingest: PlayedIngest = _of(ingest, self.world)
-        for number in range(REPLICAS):
-            self.replicas.append(Replica(number, self._settings(), self.parts.folder))
+        settings = settings_of_replicas(self.parts.nats_url, self.urls, self.parts.sandbox_url)
+        for number in range(self.count):
+            self.replicas.append(Replica(number, settings, self.parts.folder))
         self.replicas[0].start()
         self.pipelines = await self._pipelines()
-
-    def _settings(self) -> dict[str, Any]:
-        return {
-            "nats_url": self.parts.nats_url,
-            "database_url": self.urls.runtime,
-            "database_all_tenants_url": self.urls.all_tenants,
-            "ameise_rest_url": f"{self.parts.sandbox_url}/ameise/service/bd/employee/1.0/rest",
-            "call_timeout": CALL_TIMEOUT,
-            "settling_time": SETTLING,
-            "lease": LEASE,
-            "stream_check": timedelta(seconds=1),
-            "compare_retry": timedelta(seconds=1),
-            "log_level": "warning",
-            "log_format": "console",
-        }
+        await define(self)
+        await self.well_again()
 
     async def _pipelines(self) -> dict[str, Pipeline]:
         request = CreateDefaultPipelines(
             ameise_connection=self.auth.ameise.id, zoho_connection=self.auth.zoho.id
         )
-        actor = Actor(kind=ActorKind.USER, id="anna", tenant=TENANT, role=Role.ADMIN)
-        async with asyncio.timeout(30):
+        reply = await self._ask(CREATE_DEFAULT_PIPELINES, request)
+        return {pipeline.module: pipeline for pipeline in reply.pipelines}
+
+    async def _ask(self, rpc: Rpc[Request, Reply], request: Request) -> Reply:
+        """Again and again, until sync is up, has noticed that all is well, and does not just do it."""
+        async with asyncio.timeout(QUIET_WITHIN_SECONDS):
             while True:
                 try:
-                    reply = await RpcClient(self.client).call(CREATE_DEFAULT_PIPELINES, request, actor=actor)
-                except Exception:  # noqa: BLE001 (the replica is not up yet)
+                    return await RpcClient(self.client).call(rpc, request, actor=self.actor())
+                except Problem:
                     await asyncio.sleep(0.1)
-                else:
-                    return {pipeline.module: pipeline for pipeline in reply.pipelines}
+
+    def allow_bulk_writes(self, allowed: bool) -> None:
+        """An admin does, or does not any more; nobody is there to ask while all replicas are down."""
+        request = SetConnectionLimits(connection=self.auth.zoho.id, bulk_write_allowed=allowed)
+        if any(replica.is_up for replica in self.replicas):
+            self.run(self._ask(SET_CONNECTION_LIMITS, request))
+
+    async def well_again(self) -> None:
+        """The outside world answers, and takes what is said to it, as on a good day."""
+        await self.world.well_again()
+        await self.world.knobs(ameise_changes_vertraege=True)
+
+    def actor(self) -> Actor:
+        return Actor(kind=ActorKind.USER, id="anna", tenant=TENANT, role=Role.ADMIN)
 
     def close(self) -> None:
         for replica in self.replicas:
@@ -182,34 +198,37 @@ class Stage:
         )  # fmt: skip
         self._publish(subjects.to_ameise(TENANT, pipeline, work.zoho_id), work.model_dump_json())
 
-    def store_delivery(self, at: datetime) -> list[str]:
-        """A delivery of that moment arrives: ingest stores it; the Kunden that differ from what it had.
+    def store_delivery(self, at: datetime) -> Changed:
+        """A delivery of that moment arrives: ingest stores it; what differs from what it had.
 
         Ingest takes none that is older than the one before. What it had and the delivery lacks is gone.
         """
         if at <= self.delivered:
-            return []
+            return {}
         self.delivered = at
-        before = {object_.key: object_.version for object_ in self.ingest.of_table(Table.KUNDE)}
-        shown = kunden_as_of(self.store, self.world.haupt, at)
-        shown = {number: fields for number, fields in shown.items() if number not in self.left_out}
+        shown = objects_as_of(self.store, self.world.haupt, at, left_out=self.left_out)
+        return {table: self._store_table(table, objects, at) for table, objects in shown.items()}
+
+    def _store_table(self, table: Table, shown: Mapping[str, dict[str, Any]], at: datetime) -> list[str]:
+        before = {object_.key: object_.version for object_ in self.ingest.of_table(table)}
         for number, fields in shown.items():
-            self.ingest.put(Table.KUNDE, number, fields, as_of=at)
+            self.ingest.put(table, number, fields, as_of=at)
         for number in before.keys() - shown.keys():
-            self.ingest.put(Table.KUNDE, number, {}, as_of=at, gone=True)
-        after = self.ingest.of_table(Table.KUNDE)
+            self.ingest.put(table, number, {}, as_of=at, gone=True)
+        after = self.ingest.of_table(table)
         return [object_.key for object_ in after if before.get(object_.key) != object_.version]
 
-    def chunks(self, kunden: Sequence[str]) -> None:
+    def chunks(self, changed: Changed) -> None:
         """Tell sync of these, as ingest's relay does."""
-        for start in range(0, len(kunden), CHUNK):
-            objects = [self.ingest.objects[Table.KUNDE, key] for key in kunden[start : start + CHUNK]]
-            work = ObjectsChanged(
-                id=new_id(), tenant=TENANT, correlationid=new_id(), time=datetime.now(UTC),
-                table=Table.KUNDE, delivery=new_id(), as_of=objects[0].as_of,
-                objects=tuple(KeyVersion(key=o.key, version=o.version, gone=o.gone) for o in objects),
-            )  # fmt: skip
-            self._publish(subjects.to_zoho(TENANT, Table.KUNDE), work.model_dump_json())
+        for table, keys in changed.items():
+            for start in range(0, len(keys), CHUNK):
+                objects = [self.ingest.objects[table, key] for key in keys[start : start + CHUNK]]
+                work = ObjectsChanged(
+                    id=new_id(), tenant=TENANT, correlationid=new_id(), time=datetime.now(UTC),
+                    table=table, delivery=new_id(), as_of=objects[0].as_of,
+                    objects=tuple(KeyVersion(key=o.key, version=o.version, gone=o.gone) for o in objects),
+                )  # fmt: skip
+                self._publish(subjects.to_zoho(TENANT, table), work.model_dump_json())
 
     def _publish(self, subject: str, body: str) -> None:
         self.run(self.js.publish(subject, body.encode()))
@@ -254,13 +273,33 @@ class Stage:
         """sync's database is what it was at the backup. What was told since is in EVENTS."""
         if self.backup is None:
             return
-        up = [replica for replica in self.replicas if replica.is_up]
-        for replica in up:
-            replica.kill()
+        up = self._all_killed()
         self.note_events()
         self.parts.databases.restore(Service.SYNC, self.urls, self.backup)
         for replica in up:
             replica.start()
+
+    def a_day_passes(self) -> None:
+        """Nobody works meanwhile; what is under way in NATS arrives a day late."""
+        up = self._all_killed()
+        self.note_events()
+        age_database(self.urls.superuser)
+        if self.backup is not None:
+            age_database(self.parts.databases.url_of_backup(self.urls, self.backup))
+        age_books(self.store, (self.books.ameise, self.books.zoho), (self.world.haupt, self.world.org))
+        self.events_seen = {id_: json.loads(earlier(json.dumps(e))) for id_, e in self.events_seen.items()}
+        self.delivered -= DAY
+        for key, stored in self.ingest.objects.items():
+            self.ingest.objects[key] = stored.model_copy(update={"as_of": stored.as_of - DAY})
+        for replica in up:
+            replica.start()
+
+    def _all_killed(self) -> list[Replica]:
+        """Those that were up."""
+        up = [replica for replica in self.replicas if replica.is_up]
+        for replica in up:
+            replica.kill()
+        return up
 
     # -- what is to be seen ---------------------------------------------------------------------------------
 
@@ -269,19 +308,21 @@ class Stage:
             return connection.execute(query.encode()).fetchall()
 
     def hurry(self) -> None:
-        """What was postponed is due now."""
+        """What was postponed is due now, but for what waits for tomorrow."""
         with psycopg.connect(self.urls.superuser, autocommit=True) as connection:
             connection.execute(
                 "UPDATE work SET due_at = now() WHERE id IN "
-                "(SELECT id FROM work WHERE lease_until IS NULL AND NOT parked FOR UPDATE SKIP LOCKED)"
+                f"(SELECT id FROM work WHERE lease_until IS NULL AND {SOON} FOR UPDATE SKIP LOCKED)"
             )
-            connection.execute("SELECT pg_notify('work_to_ameise', ''), pg_notify('work_to_zoho', '')")
+            connection.execute(
+                "SELECT pg_notify(format('work_%s', direction), '') FROM work WHERE NOT parked"
+            )
 
     def is_quiet(self) -> bool:
         """Nothing under way, nothing to be done but what is parked."""
         if self.run(self._under_way()):
             return False
-        return not self.select("SELECT 1 FROM work WHERE NOT parked LIMIT 1")
+        return not self.select(f"SELECT 1 FROM work WHERE {SOON} LIMIT 1")
 
     async def _under_way(self) -> int:
         found = [await self.js.stream_info(stream.name) for stream in (TO_AMEISE, TO_ZOHO)]
@@ -290,31 +331,24 @@ class Stage:
     def until_quiet(self) -> None:
         ends = time.monotonic() + QUIET_WITHIN_SECONDS
         while not self.is_quiet():
-            assert time.monotonic() < ends, f"no quiet: {self.select('SELECT * FROM work WHERE NOT parked')}"
+            assert time.monotonic() < ends, f"no quiet: {self.select(f'SELECT * FROM work WHERE {SOON}')}"
             self.hurry()
             time.sleep(0.2)
 
+    @property
+    def awaits_tomorrow(self) -> bool:
+        """Whether a record waits to be deleted."""
+        return bool(self.select("SELECT 1 FROM work WHERE direction = 'deletion' AND NOT parked"))
+
     def reconcile(self) -> None:
         """Whatever is compared by the clock or at night is compared now."""
-        self.run(self._compare())
-
-    async def _compare(self) -> None:
-        actor = Actor(kind=ActorKind.USER, id="anna", tenant=TENANT, role=Role.ADMIN)
-        wanted = CompareRequest(links=True, changes=True)
-        async with asyncio.timeout(QUIET_WITHIN_SECONDS):
-            while True:
-                try:
-                    await RpcClient(self.client).call(COMPARE, wanted, actor=actor)
-                except Problem:  # the schedule is just doing it, or sync has not noticed that all is well
-                    await asyncio.sleep(0.2)
-                else:
-                    return
+        self.run(self._ask(COMPARE, CompareRequest(links=True, changes=True)))
 
     def note_events(self) -> None:
         """Keep what sync told so far, from its outbox and from EVENTS."""
         for row in self.select("SELECT body FROM outbox"):
             body = json.loads(row["body"])
-            self.events_seen[body["id"]] = body
+            self.events_seen.setdefault(body["id"], body)
         self.run(self._note_published())
 
     async def _note_published(self) -> None:
@@ -323,54 +357,12 @@ class Stage:
         try:
             for _ in range(total):
                 body = json.loads((await reader.next_msg(timeout=0.5)).data)
-                self.events_seen[body["id"]] = body
+                # As first seen: EVENTS does not know that days passed since.
+                self.events_seen.setdefault(body["id"], body)
         except TimeoutError:
             return
         finally:
             await reader.unsubscribe()
-
-    def dump(self, file: Path) -> None:
-        """Everything that may tell why an edit was lost, for whoever looks into a failure."""
-        known = {
-            "calls": self.calls(),
-            "events": sorted(self.events_seen.values(), key=lambda event: event["time"]),
-            "work": self.select("SELECT * FROM work"),
-            "links": self.select("SELECT * FROM link"),
-            "intents": self.select("SELECT * FROM intent"),
-            "records": [record for module in ("Contacts", "Accounts") for record in self.records(module)],
-            "kunden": [self.kunde(number) for number in self.kunden()],
-        }
-        file.write_text(json.dumps(known, default=str, indent=1))
-
-    def kunden_named(self, nachname: str) -> list[str]:
-        return self.store.find(f"ameise:{self.world.haupt}", "kunde", "nachname", nachname)
-
-    def kunden(self) -> list[str]:
-        return self.store.ids(f"ameise:{self.world.haupt}", "kunde")
-
-    def kunde(self, number: str) -> dict[str, Any]:
-        found = self.store.get(f"ameise:{self.world.haupt}", "kunde", number)
-        assert found is not None
-        return found.data
-
-    def records(self, module: str) -> list[dict[str, Any]]:
-        return self.run(self.world.records(module))
-
-    def versions(self, world: str, kind: str, id_: str) -> list[tuple[float, dict[str, Any]]]:
-        """All that one object ever was."""
-        rows = self.store.connection.execute(
-            "SELECT at, data FROM versions WHERE world = ? AND kind = ? AND id = ? AND data IS NOT NULL "
-            "ORDER BY at",
-            (world, kind, id_),
-        )
-        return [(at, json.loads(text)) for at, text in rows]
-
-    def moments(self, world: str, kind: str) -> list[float]:
-        """When anything of a kind was changed."""
-        found = self.store.connection.execute(
-            "SELECT at FROM versions WHERE world = ? AND kind = ?", (world, kind)
-        )
-        return [at for (at,) in found]
 
     def calls(self) -> list[dict[str, Any]]:
         """What sync asked of the vendors, in the order in which it asked."""
@@ -383,13 +375,3 @@ class Stage:
 
 def _of(ingest: IngestOfAll, world: World) -> PlayedIngest:
     return ingest.of(TENANT, world)
-
-
-def seen_values(versions: Sequence[tuple[float, str | None]]) -> list[Seen]:
-    """The numbers that a field had, each once as long as it stayed."""
-    seen: list[Seen] = []
-    for at, value in versions:
-        number = number_of(value)
-        if not seen or seen[-1].number != number:
-            seen.append(Seen(at, number))
-    return seen

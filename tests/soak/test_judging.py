@@ -2,10 +2,10 @@
 
 import pytest
 
-from soak.judging import AMEISE, Blind, Edit, Fate, FieldStory, Seen, fate_of, judge
+from soak.judging import AMEISE, ASK, ZOHO, Blind, Edit, Fate, FieldStory, Seen, fate_of, judge
 
-IN_ZOHO = Edit(2, person=1, field="ort", place="77")
-IN_AMEISE = Edit(2, person=1, field="ort", place=AMEISE)
+IN_ZOHO = Edit(2, whose="person 1", field="ort", place="77")
+IN_AMEISE = Edit(2, whose="person 1", field="ort", place=AMEISE)
 
 
 def story(ameise: list[int], zoho: list[int], **more: object) -> FieldStory:
@@ -28,6 +28,12 @@ def story(ameise: list[int], zoho: list[int], **more: object) -> FieldStory:
         # Told before the edit was made; and Ameise's edits are never overruled.
         (IN_ZOHO, story([1], [0, 2, 1], conflicts=[1.9]), Fate.LOST),
         (IN_AMEISE, story([0, 2, 1], [1], conflicts=[9.0]), Fate.LOST),
+        # Where Zoho wins it is the other way round, and where a person is asked, neither is overruled.
+        (IN_AMEISE, story([0, 2, 1], [1], conflicts=[2.1], policy=ZOHO), Fate.OVERRULED),
+        (IN_ZOHO, story([1], [0, 2, 1], conflicts=[3.1], policy=ZOHO), Fate.LOST),
+        (IN_ZOHO, story([1], [0, 2, 1], conflicts=[3.1], policy=ASK), Fate.LOST),
+        (IN_ZOHO, story([1], [1, 2], policy=ASK, asked=True), Fate.ASKED),
+        (IN_ZOHO, story([1], [0, 2, 1], policy=ASK, asked=True), Fate.LOST),
         (IN_ZOHO, story([1], [1, 2], parked_to_ameise=True), Fate.PARKED),
         (IN_ZOHO, story([1], [1, 2], parked_to_zoho=True), Fate.LOST),
         (IN_AMEISE, story([1, 2], [1], parked_to_zoho=True), Fate.PARKED),
@@ -35,6 +41,8 @@ def story(ameise: list[int], zoho: list[int], **more: object) -> FieldStory:
         (IN_AMEISE, story([1, 2], [1], vanished=True), Fate.VANISHED),
         (IN_ZOHO, story([1], [1, 2], vanished=True), Fate.LOST),
         (IN_ZOHO, story([1], [1, 2], deleted=True), Fate.DELETED),
+        (IN_ZOHO, story([1, 2], [1, 2, 0], removed=True), Fate.REMOVED),
+        (IN_ZOHO, story([1], [1, 2], removed=True), Fate.LOST),
         (IN_ZOHO, story([1], [1, 2, 1], blind_in_zoho=[Blind(1.5, 2.5, 2.9, 3.1)]), Fate.OVERLAPPED),
         # Made after the time that the condition does not see; and the blindness of another write.
         (IN_ZOHO, story([1], [1, 2, 1], blind_in_zoho=[Blind(1.5, 1.9, 2.9, 3.1)]), Fate.LOST),
@@ -46,7 +54,11 @@ def test_the_fate_of_an_edit(edit: Edit, known: FieldStory, fate: Fate) -> None:
 
 
 def test_an_older_value_that_wins_without_a_word_is_wrong_even_if_both_sides_agree_at_the_end() -> None:
-    edits = [Edit(1, 1, "ort", AMEISE), Edit(2, 1, "ort", "77"), Edit(3, 1, "ort", "77")]
+    edits = [
+        Edit(1, "person 1", "ort", AMEISE),
+        Edit(2, "person 1", "ort", "77"),
+        Edit(3, "person 1", "ort", "77"),
+    ]
     back = story([1, 3], [1, 2, 1, 3])
     about = {edit.about: back for edit in edits}
     assert [word for word in judge(edits, about).wrong if "went back to" in word]
@@ -55,8 +67,16 @@ def test_an_older_value_that_wins_without_a_word_is_wrong_even_if_both_sides_agr
 
 
 def test_sides_that_differ_are_wrong_unless_an_edit_of_theirs_is_excused() -> None:
-    edit = Edit(2, 1, "ort", "77")
+    edit = Edit(2, "person 1", "ort", "77")
     [lost, differ] = judge([edit], {edit.about: story([1], [1, 2])}).wrong
     assert "is lost" in lost
     assert "1 in Ameise, 2 in Zoho" in differ
     assert judge([edit], {edit.about: story([1], [1, 2], parked_to_ameise=True)}).wrong == []
+
+
+def test_on_the_side_that_wins_no_older_value_comes_back_whatever_is_told() -> None:
+    edits = [Edit(number, "person 1", "titel", "77") for number in (1, 2)]
+    for policy, wrong in ((AMEISE, 0), (ZOHO, 1), (ASK, 1)):
+        back = story([1], [1, 2, 1], conflicts=[3.1], policy=policy)
+        found = judge(edits, {edit.about: back for edit in edits}).wrong
+        assert len([word for word in found if "went back to" in word]) == wrong

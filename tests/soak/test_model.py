@@ -19,15 +19,16 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from soak.chances import STREAMS, examples, happenings
-from soak.ending import Ending, come_to_rest
+from soak.day import DAY
+from soak.ending import Ending, come_to_rest, dump
 from soak.judging import AMEISE, Edit, Judgement
-from soak.people import FIELDS, IN_AMEISE, People
-from soak.stage import Parts, Stage
+from soak.people import FIELDS, OF_PERSON, RISIKO, People, Vertrag
+from soak.stage import Changed, Parts, Stage
 
 SEED = int(
     os.environ.get("SOAK_SEED") or (random.randrange(10**9) if os.environ.get("SOAK_STEPS") else 20261125)
 )
-STEPS = int(os.environ.get("SOAK_STEPS") or 45)
+STEPS = int(os.environ.get("SOAK_STEPS") or 36)
 EXAMPLES = int(os.environ.get("SOAK_EXAMPLES") or 2)
 
 
@@ -78,9 +79,11 @@ class Life(RuleBasedStateMachine):
         self.people = People(self.stage)
         self.began = datetime.now(UTC)
         self.opened = True
-        self._take("some_came_before", {})
+        self._take("some_came_before", {"in_bulk": bool(example[0] % 2)})
 
-    def some_came_before(self) -> None:
+    def some_came_before(self, in_bulk: bool) -> None:
+        """`in_bulk`: whether an admin allowed bulk writes."""
+        self.stage.allow_bulk_writes(in_bulk)
         for one in (1, 2, 3):
             self._comes_to_ameise(one)
         self._tell(self.stage.store_delivery(datetime.now(UTC)), "sent")
@@ -94,7 +97,7 @@ class Life(RuleBasedStateMachine):
             "Email": f"p{person.number}x@example.org", "Beruf": f"beruf {beruf}",
         }  # fmt: skip
         person.zoho_id = self.stage.run(self.stage.world.add(**values))
-        self.edits.append(Edit(beruf, person.number, "beruf", person.zoho_id))
+        self.edits.append(Edit(beruf, person.name, "beruf", person.zoho_id))
         if twice:
             person.twin = self.stage.run(self.stage.world.add(**values))
             self._call(person.twin, "Contacts", fate)
@@ -109,7 +112,7 @@ class Life(RuleBasedStateMachine):
         number = self._number()
         value = f"030 {number}" if name == "telefon" else f"{name} {number}"
         self.stage.run(self.stage.world.edit(zoho_id, module, **{FIELDS[name][module]: value}))
-        self.edits.append(Edit(number, person.number, name, zoho_id))
+        self.edits.append(Edit(number, person.name, name, zoho_id))
         self._call(zoho_id, module, fate)
 
     def somebody_edits_in_ameise(self, who: int, name: str) -> None:
@@ -118,12 +121,74 @@ class Life(RuleBasedStateMachine):
         if kundennummer is None or (name == "titel" and self.people.is_firma(kundennummer)):
             return
         number = self._number()
-        change = {IN_AMEISE[name]: f"{name} {number}"}
-        self.stage.run(self.stage.world.edit_kunde(kundennummer, **change))
-        self.edits.append(Edit(number, person.number, name, AMEISE))
+        world, value = self.stage.world, f"{name} {number}"
+        if name in OF_PERSON:
+            self.stage.run(world.edit_kunde(kundennummer, **{OF_PERSON[name]: value}))
+        else:
+            self.stage.run(world.move_kunde(kundennummer, Ort=value))
+        self.edits.append(Edit(number, person.name, name, AMEISE))
+
+    def all_kunden_change_in_ameise(self, name: str, age: float, fate: str) -> None:
+        """Somebody imports something there, and the delivery brings it: enough rows for a bulk write."""
+        for who in range(len(self.people)):
+            self.somebody_edits_in_ameise(who, name)
+        self.a_delivery_arrives(age, fate)
 
     def a_kunde_comes_to_ameise(self) -> None:
         self._comes_to_ameise(len(self.people) + 1)
+
+    # -- and on its Verträge --------------------------------------------------------------------------------
+
+    def a_vertrag_is_typed_into_zoho(self, who: int, fate: str) -> None:
+        record = self._loose(who)
+        if record is None:
+            return
+        vertrag, number = self.people.new_vertrag(self.people.one_of(who)), self._number()
+        lookup = "Kunde" if record[0] == "Contacts" else "Firma"
+        values = {
+            "Name": vertrag.name, "Versicherungsscheinnummer": vertrag.scheinnummer, "Sparte": "Hausrat",
+            "Beitrag_netto": 120.5, "Beginn": "2026-01-01", "Risiko": f"risiko {number}",
+            lookup: {"id": record[1]},
+        }  # fmt: skip
+        vertrag.zoho_id = self.stage.run(self.stage.world.add("Vertraege", **values))
+        self.edits.append(Edit(number, vertrag.name, RISIKO, vertrag.zoho_id))
+        self._call(vertrag.zoho_id, "Vertraege", fate)
+
+    def a_vertrag_comes_to_ameise(self, who: int) -> None:
+        person = self.people.one_of(who)
+        kunde = self.people.kundennummer(person)
+        if kunde is None:
+            return
+        vertrag, number = self.people.new_vertrag(person), self._number()
+        values = {"Versicherungsscheinnummer": vertrag.scheinnummer, "Sparte": "050"}
+        typed = self.stage.world.type_vertrag(kunde, **values, Risiko=f"risiko {number}")
+        vertrag.vertragsnummer = self.stage.run(typed)
+        self.edits.append(Edit(number, vertrag.name, RISIKO, AMEISE))
+
+    def somebody_edits_a_vertrag_in_zoho(self, which: int, fate: str) -> None:
+        vertrag = self._vertrag(which)
+        record = self.people.record_of(vertrag) if vertrag else None
+        if vertrag is None or record is None:
+            return
+        number = self._number()
+        self.stage.run(self.stage.world.edit(record[1], "Vertraege", Risiko=f"risiko {number}"))
+        self.edits.append(Edit(number, vertrag.name, RISIKO, record[1]))
+        self._call(record[1], "Vertraege", fate)
+
+    def somebody_edits_a_vertrag_in_ameise(self, which: int) -> None:
+        vertrag = self._vertrag(which)
+        key = self.people.vertragsnummer(vertrag) if vertrag else None
+        if vertrag is None or key is None:
+            return
+        number, kunde = self._number(), self.stage.books.vertrag(key)["Kunde"]
+        self.stage.run(self.stage.world.edit_vertrag(kunde, key, Risiko=f"risiko {number}"))
+        self.edits.append(Edit(number, vertrag.name, RISIKO, AMEISE))
+
+    def _vertrag(self, which: int) -> Vertrag | None:
+        there = self.people.vertraege
+        return there[which % len(there)] if there else None
+
+    # -- what ends the way of a record or of a Kunde --------------------------------------------------------
 
     def somebody_deletes_in_zoho(self, who: int, fate: str) -> None:
         """`fate`: of a webhook that was under way."""
@@ -148,7 +213,7 @@ class Life(RuleBasedStateMachine):
             master.renumbered = gone.renumbered = True
         self._delete(other, dropped)
         self.stage.run(self.stage.world.edit(kept[1], **values))
-        self.edits.append(Edit(beruf, master.number, "beruf", kept[1]))
+        self.edits.append(Edit(beruf, master.name, "beruf", kept[1]))
         self._call(kept[1], "Contacts", fate)
 
     def _loose(self, who: int) -> tuple[str, str] | None:
@@ -211,8 +276,19 @@ class Life(RuleBasedStateMachine):
     def the_database_is_backed_up(self) -> None:
         self.stage.back_up()
 
+    def a_day_passes(self) -> None:
+        self.began -= DAY
+        self.stage.a_day_passes()
+
+    def a_night_with_a_backup_passes(self) -> None:
+        self.stage.back_up()
+        self.a_day_passes()
+
     def the_database_is_set_back(self) -> None:
         self.stage.set_back()
+
+    def an_admin_decides_about_bulk_writes(self, allowed: bool) -> None:
+        self.stage.allow_bulk_writes(allowed)
 
     def sync_is_started(self, which: int) -> None:
         replica = self.stage.replicas[which]
@@ -239,14 +315,16 @@ class Life(RuleBasedStateMachine):
             come_to_rest(self.stage)
             self._give_verdict(Ending(self.stage, self.people, self.edits).judged())
         except Exception:  # noqa: BLE001 (as above)
-            self.stage.dump(self.parts.folder / "soak.json")
+            dump(self.stage, self.parts.folder / "soak.json")
             self.verdicts += [traceback.format_exc(), *self.steps]
 
     def _give_verdict(self, judgement: Judgement) -> None:
-        print("soak:", {str(fate): count for fate, count in judgement.fates.items()})  # noqa: T201
+        told = Counter(event["type"] for event in self.stage.events_seen.values())
+        rare = {name: told[name] for name in ("bulk_write_ended", "deleted_in_zoho") if told[name]}
+        print("soak:", {str(fate): count for fate, count in judgement.fates.items()}, rare)  # noqa: T201
         if judgement.wrong:
             file = self.parts.folder / "soak.json"
-            self.stage.dump(file)
+            dump(self.stage, file)
             self.verdicts += [
                 *judgement.wrong,
                 "after these steps:",
@@ -261,19 +339,19 @@ class Life(RuleBasedStateMachine):
         return self.last_number
 
     def _comes_to_ameise(self, seed_: int) -> None:
-        world, before = self.stage.world, set(self.stage.kunden())
+        world, before = self.stage.world, set(self.stage.books.kunden())
         body = {"hauptvermittler": world.haupt, "kunden": 1, "vertraege": 0, "seed": seed_}
         self.stage.run(self.stage.http.post(f"{world.url}/sandbox/ameise/seed", json=body))
         # sync may be creating others at the same time.
-        came = set(self.stage.kunden()) - before
+        came = set(self.stage.books.kunden()) - before
         [new] = [number for number in came if not self.people.came_by_form(number)]
         self.people.new(kundennummer=new)
 
     def _call(self, zoho_id: str, module: str, fate: str) -> None:
         self._send(lambda: self.stage.webhook(zoho_id, module), fate)
 
-    def _tell(self, kunden: list[str], fate: str) -> None:
-        self._send(lambda: self.stage.chunks(kunden), fate)
+    def _tell(self, changed: Changed, fate: str) -> None:
+        self._send(lambda: self.stage.chunks(changed), fate)
 
     def _send(self, message: Callable[[], None], fate: str) -> None:
         match fate:

@@ -58,8 +58,23 @@ async def test_a_person_changes_a_kunde_in_ameise(http: httpx.AsyncClient) -> No
 
     changed = await http.put("/sandbox/ameise/kunden/5001000001", json={"Person": {"Beruf": "Imker"}})
     refused = await http.put("/sandbox/ameise/kunden/5001000001", json={"Person": {"Nachname": ""}})
+    moved = await http.put("/sandbox/ameise/kunden/5001000001", json={"Hauptwohnsitz": {"Ort": "Bonn"}})
 
     assert changed.json()["Person"]["Beruf"] == "Imker"
+    assert [a["Ort"] for a in moved.json()["Adressen"] if a["Typ"] == "hauptwohnsitz"] == ["Bonn"]
+    assert refused.status_code == 400
+
+
+async def test_a_person_adds_and_changes_a_vertrag_in_ameise(http: httpx.AsyncClient) -> None:
+    await seeded(http, kunden=1)
+    there = "/sandbox/ameise/kunden/5001000001"
+
+    made = (await http.post(f"{there}/vertraege", json={"Sparte": "050", "Risiko": "Wohnung"})).json()
+    changed = await http.put(f"{there}/vertraege/{made['Id']}", json={"Risiko": "Haus"})
+    refused = await http.put(f"{there}/vertraege/{made['Id']}", json={"Sparte": "keine"})
+
+    [vertrag] = [v for v in (await http.get(there)).json()["Vertraege"] if v["Id"] == made["Id"]]
+    assert (changed.json()["Risiko"], vertrag["Risiko"], vertrag["Sparte"]) == ("Haus", "Haus", "050")
     assert refused.status_code == 400
 
 

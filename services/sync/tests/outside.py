@@ -114,6 +114,10 @@ class World:
         """Somebody changes the Kunde in Ameise's own screens."""
         await self._ok("PUT", f"/sandbox/ameise/kunden/{number}", json={"Person": person})
 
+    async def move_kunde(self, number: str, **address: Any) -> None:
+        """Somebody changes the Kunde's address in Ameise's own screens."""
+        await self._ok("PUT", f"/sandbox/ameise/kunden/{number}", json={"Hauptwohnsitz": address})
+
     async def edit_detail(self, number: str, feld: str, value: str | None) -> None:
         """Somebody fills or empties an individual field."""
         await self._rest("PUT", f"/kunden/{number}/details/{feld}", json={"Value": value})
@@ -121,6 +125,14 @@ class World:
     async def named(self, nachname: str) -> list[str]:
         """The Kundennummern of all Kunden of a name."""
         return [k["Id"] for k in await self._rest("GET", "/kunden/_search", params={"q": nachname})]
+
+    async def type_vertrag(self, kunde: str, **values: Any) -> str:
+        """Somebody adds a Vertrag in Ameise's own screens; the Vertragsnummer."""
+        return (await self._ok("POST", f"/sandbox/ameise/kunden/{kunde}/vertraege", json=values))["Id"]
+
+    async def edit_vertrag(self, kunde: str, vertrag: str, **values: Any) -> None:
+        """Somebody changes a Vertrag in Ameise's own screens."""
+        await self._ok("PUT", f"/sandbox/ameise/kunden/{kunde}/vertraege/{vertrag}", json=values)
 
     async def vertraege_of(self, kunde: str) -> list[dict[str, Any]]:
         """The Verträge of a Kunde, as Ameise's API gives them."""

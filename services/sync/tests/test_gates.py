@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 
 from chassis.database import Database
+from chassis.deadline import end
 from chassis.outbox import Outbox
 from contracts.ids import Uuid, new_id
 from contracts.names import Service, System
@@ -20,6 +22,8 @@ from vendor import Call, NotNow, Standing
 if TYPE_CHECKING:
     from conftest import Rows
 
+    from parts.databases import DatabaseUrls
+
 from contracts.ids import TenantId
 
 BERLIN = TenantId("berlin")
@@ -29,13 +33,20 @@ NewReplica = Callable[..., ConnectionGate]
 
 
 @pytest.fixture
-async def replica(database: Database) -> AsyncIterator[NewReplica]:
-    """`replica("a", system=..., daily_credits=..., calls=...)`: the gate of one connection in one process."""
+async def replica(database: Database, urls: "DatabaseUrls") -> AsyncIterator[NewReplica]:
+    """`replica("a", system=..., daily_credits=..., calls=...)`: the gate of one connection in one process;
+    `listens`: it hears at once what the others do."""
     connection: Uuid = new_id()
     made: list[Gates] = []
+    listening: list[asyncio.Task[None]] = []
 
     def make(
-        name: str, *, system: System = System.ZOHO, daily_credits: int = 1_000, calls: int = 10
+        name: str,
+        *,
+        system: System = System.ZOHO,
+        daily_credits: int = 1_000,
+        calls: int = 10,
+        listens: bool = False,
     ) -> ConnectionGate:
         settings = GateSettings(
             defaults=Terms(daily_credits, share_percent=100, simultaneous_calls=calls),
@@ -47,9 +58,13 @@ async def replica(database: Database) -> AsyncIterator[NewReplica]:
         )
         gates = Gates(database, Outbox(Service.SYNC), settings, name)
         made.append(gates)
+        if listens:
+            listening.append(asyncio.create_task(gates.run(SecretStr(urls.all_tenants))))
         return gates.of(BERLIN, connection, system)
 
     yield make
+    for task in listening:
+        await end(task)
     for gates in made:
         await gates.close()
 
@@ -88,6 +103,18 @@ async def test_two_replicas_share_the_calls_of_one_connection(replica: NewReplic
     await renewed(a)
     await renewed(b)
     assert (a.turnstile.calls, b.turnstile.calls) == (5, 5)
+
+
+async def test_a_newcomer_gets_places_at_once(replica: NewReplica, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only when those who have them all renew by the clock."""
+    monkeypatch.setattr(gates_module, "RENEW_SECONDS", 30.0)
+    a, b = replica("a", listens=True), replica("b", listens=True)
+    held = [await a.lane(urgent=False).admit(READ) for _ in range(8)]
+    async with asyncio.timeout(5):
+        held.append(await b.lane(urgent=True).admit(READ))  # a has places that it does not use
+    assert a.turnstile.calls + b.turnstile.calls <= 10
+    for passage in held:
+        await passage.leave(Standing.ANSWERED, {})
 
 
 async def test_the_share_of_a_dead_replica_is_free_when_its_lease_ends(

@@ -13,6 +13,7 @@ from sync.limits import (
     LONGEST_THROTTLE,
     Health,
     Terms,
+    concerns_others,
     credits_left,
     health_after,
     may_spend,
@@ -75,8 +76,25 @@ def test_after_two_rounds_everybody_has_a_fair_share(total: int, replicas: int) 
         for replica in shares:
             others = [share for other, share in shares.items() if other != replica]
             shares[replica] = share_of(total, others=others, in_flight=0)
-    assert max(shares.values()) == -(-total // replicas)
-    assert sum(shares.values()) == min(total, replicas * -(-total // replicas))
+    assert max(shares.values()) - min(shares.values()) <= 1
+    assert sum(shares.values()) == total
+
+
+@pytest.mark.parametrize(
+    ("share", "before", "concerns"),
+    [
+        (0, None, True),  # new, and somebody has them all
+        (4, None, False),
+        (0, 0, False),  # said already: who gives places up says so
+        (5, 10, True),
+        (4, 4, False),
+        (4, 2, False),
+    ],
+)
+def test_the_others_hear_of_a_newcomer_in_need_and_of_places_given_up(
+    share: int, before: int | None, concerns: bool
+) -> None:
+    assert concerns_others(share, before=before, fair=4) is concerns
 
 
 def after_all(*standings: Standing, threshold: int = 3) -> Health:

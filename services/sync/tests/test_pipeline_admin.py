@@ -1,5 +1,6 @@
 """Pipelines made, looked at, changed, switched and deleted by RPC."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -81,6 +82,14 @@ async def test_a_created_pipeline_is_there_as_it_was_defined_and_gets_what_is_st
     assert await looked_at(team, made.pipeline.id) == made
     assert team.ingest.asked_again[-1] == (Table.SPARTE,)
     assert team.rows.events("pipelines_created")[-1]["data"]["pipelines"] == [made.pipeline.id]
+
+
+async def test_what_is_compared_has_its_clock_from_when_the_pipelines_were_made(team: "Team") -> None:
+    """Not from the next look of a process: all could be down until then, and a backup be of before."""
+    made = team.rows.select("SELECT min(made_at) AS at FROM pipeline")[0]["at"]
+    flows = {row["name"]: row["made_at"] for row in team.rows.select("SELECT name, made_at FROM flow")}
+    assert flows.keys() == {"comparison", "links", "reconciliation"}
+    assert all(abs(at - made) < timedelta(seconds=2) for at in flows.values())
 
 
 async def test_only_one_pipeline_leads_from_a_table_to_a_module(team: "Team") -> None:

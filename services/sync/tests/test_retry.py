@@ -11,10 +11,10 @@ from vendor.errors import NotConnected, Rejected, Stale, Unavailable, VendorErro
 NOW = datetime(2025, 3, 9, 12, tzinfo=UTC)
 
 
-def decision_on(error: VendorError, *, failing_for: timedelta | None = None) -> Decision:
+def decision_on(error: VendorError, *, failing_for: timedelta | None = None, attempts: int = 250) -> Decision:
     since = None if failing_for is None else NOW - failing_for
     return decide(
-        error, attempts=3, failing_since=since, now=NOW, give_up_after=timedelta(hours=24)
+        error, attempts=attempts, failing_since=since, now=NOW, give_up_after=timedelta(hours=24)
     )  # fmt: skip
 
 
@@ -25,6 +25,12 @@ def test_unavailable_is_tried_again_and_parked_after_a_day() -> None:
     assert decision_on(error, failing_for=timedelta(hours=25)) == Park(
         ParkedCause.UNREACHABLE, {"system": "zoho", "hours": "24"}, "busy"
     )
+
+
+def test_a_day_in_which_nobody_tried_is_no_reason_to_give_up() -> None:
+    """All processes were down, or the database is yesterday's."""
+    error = Unavailable("zoho", "zoho answered 503")
+    assert isinstance(decision_on(error, failing_for=timedelta(hours=25), attempts=7), Postpone)
 
 
 def test_rejected_is_parked_at_once_with_the_systems_words() -> None:

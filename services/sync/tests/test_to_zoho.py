@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from contracts.names import Table
 
 if TYPE_CHECKING:
@@ -231,6 +233,29 @@ async def test_the_webhook_of_a_record_whose_writing_was_not_heard_of_finds_no_c
     assert (await team.world.kunde(number))["Person"]["Beruf"] == "Rentner"
     assert (await team.world.record(contact["id"]))["Beruf"] == "Rentner"
     assert team.rows.events("conflict_found") == []
+
+
+@pytest.mark.parametrize("met_by", ["webhook", "delivery"])
+async def test_a_record_that_was_there_before_the_lost_write_is_no_edit_of_it(
+    team: "Team", met_by: str
+) -> None:
+    """After a restored backup: its older value must not get to Ameise as if somebody had changed ours."""
+    number = await team.world.add_kunde(Nachname="Vorher", Beruf="Tischler")
+    contact = await team.world.add(Last_Name="Vorher", Kundennummer=number, Beruf="Lehrling")
+    await team.world.fault("status", "/Contacts/upsert", status=503, times=1)
+    await team.delivery([number])
+    await team.postponed("zoho antwortet nicht")
+    # The record is older than what was sent by more than Zoho's whole seconds.
+    team.rows.change(
+        "UPDATE link SET own_write = jsonb_build_object('at', now() + interval '2 seconds', 'author', '') "
+        "WHERE own_write IS NOT NULL"
+    )
+    if met_by == "webhook":
+        await team.webhook(contact)
+    assert await team.hurried() == []
+    assert (await team.world.kunde(number))["Person"]["Beruf"] == "Tischler"
+    assert (await team.world.record(contact))["Beruf"] == "Tischler"
+    assert team.rows.events("conflict_found")
 
 
 async def test_a_record_that_holds_the_number_already_is_not_overwritten_in_silence(team: "Team") -> None:

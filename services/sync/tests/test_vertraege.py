@@ -81,6 +81,25 @@ async def test_what_a_new_vertrag_leaves_blank_has_defaults(team: "Team", kunde:
     assert (await team.world.record(first, MODULE))["Risiko"] == "Einfamilienhaus"
 
 
+async def test_a_vertrag_parked_for_want_of_its_kunde_goes_on_once_he_is_linked(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    contact = await team.world.add(
+        Salutation="Frau", First_Name="Anna", Last_Name="Spät", Date_of_Birth="1990-01-02"
+    )
+    record = await typed(team, contact)
+    await team.webhook(record, MODULE)
+    waiting = await team.postponed("wartet darauf, dass sein Kunde verknüpft wird")
+    long_ago = "UPDATE work SET failing_since = now() - interval '16 minutes' WHERE id = %s"
+    team.rows.change(long_ago, waiting["id"])
+    [parked] = await team.hurried()
+    assert parked["cause"] == ParkedCause.KUNDE_NOT_LINKED
+    await team.webhook(contact)
+    assert await team.idle() == []
+    [number] = await team.world.named("Spät")
+    assert len(await team.world.vertraege_of(number)) == 1
+
+
 async def test_the_next_delivery_meets_the_vertrag_and_changes_nothing(
     team: "Team", kunde: tuple[str, str]
 ) -> None:

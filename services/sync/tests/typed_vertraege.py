@@ -2,28 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
-from redefining import definition_of, redefine
+from redefining import vertraege_both_ways
 
 if TYPE_CHECKING:
     from conftest import Team
 
 MODULE = "Vertraege"
-BOTH_WAYS = ("versicherungsscheinnummer", "risiko", "beitrag_netto", "beginn", "ablauf")
 VALUES: dict[str, Any] = {
     "Name": "Hausrat", "Versicherungsscheinnummer": "HR 4711/1", "Sparte": "Hausrat", "Risiko": "Wohnung",
     "Beitrag_netto": 120.5, "Beginn": "2026-01-01",
 }  # fmt: skip
-
-
-async def both_ways(team: "Team") -> None:
-    """The ready pipeline, taken to Ameise too; the Sparte by its code, as Ameise wants it."""
-    fields = [m.model_dump(mode="json") for m in (await definition_of(team, MODULE)).fields]
-    for mapping in fields:
-        if mapping["ameise"] in BOTH_WAYS:
-            mapping["way"] = "both"
-    fields = [m for m in fields if m["ameise"] != "sparte"]
-    sparte = {"ameise": "sparte_id", "zoho": "Sparte", "converter": "picklist", "values": {"050": "Hausrat"}}
-    await redefine(team, MODULE, direction="both", fields=[*fields, sparte])
 
 
 async def typed(team: "Team", contact: str | None, **values: Any) -> str:
@@ -33,7 +21,7 @@ async def typed(team: "Team", contact: str | None, **values: Any) -> str:
 
 async def kunde_with_contact(team: "Team") -> tuple[str, str]:
     """A Kunde with his Contact, and a pipeline that takes Verträge both ways."""
-    await both_ways(team)
+    await vertraege_both_ways(team)
     number = await team.world.add_kunde(Nachname="Vertragsmann")
     await team.delivery([number])
     assert await team.idle() == []

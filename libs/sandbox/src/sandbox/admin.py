@@ -1,6 +1,8 @@
 """`/sandbox`: the strings behind the stage. Never part of a vendor's API."""
 
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -16,6 +18,7 @@ from sandbox.context import Context, context_of
 from sandbox.faults import FaultPlan
 from sandbox.journal import JournalQuery
 from sandbox.population import live_a_day, seed
+from sandbox.shapes import object_of
 from sandbox.state import PageQuery
 from sandbox.zoho.customising import ModuleChange, change_module, module_of
 from sandbox.zoho.orgs import PERSON, Org, org_named
@@ -138,11 +141,33 @@ async def look_at_kunde(request: Request, id_: str) -> JSONResponse:
 
 @router.put("/ameise/kunden/{id_}")
 async def edit_kunde(request: Request, id_: str, change: dict[str, Any]) -> JSONResponse:
-    """A person changes a Kunde in Ameise's own screens; the same body as Ameise's PUT."""
-    context = context_of(request)
-    book = KundenBook(context.store, _home_of(context, id_), context.knobs.current)
-    try:
+    """A person changes a Kunde in Ameise's own screens: the body of Ameise's PUT, and `Hauptwohnsitz`."""
+    with _at_ameise(request, id_) as book:
+        if "Hauptwohnsitz" in change:
+            book.move(id_, object_of(change["Hauptwohnsitz"]))
         return JSONResponse(book.change_kunde(id_, change))
+
+
+@router.post("/ameise/kunden/{id_}/vertraege")
+async def add_vertrag(request: Request, id_: str, vertrag: dict[str, Any]) -> JSONResponse:
+    """A person adds a Vertrag in Ameise's own screens; the same body as Ameise's POST."""
+    with _at_ameise(request, id_) as book:
+        return JSONResponse(book.add_vertrag({**vertrag, "Kunde": id_}))
+
+
+@router.put("/ameise/kunden/{id_}/vertraege/{vertrag}")
+async def edit_vertrag(request: Request, id_: str, vertrag: str, change: dict[str, Any]) -> JSONResponse:
+    """A person changes a Vertrag in Ameise's own screens, whatever its API can do."""
+    with _at_ameise(request, id_) as book:
+        return JSONResponse(book.change_vertrag(vertrag, change))
+
+
+@contextmanager
+def _at_ameise(request: Request, kundennummer: str) -> Generator[KundenBook]:
+    """Ameise's own screens, in which this Kunde is open."""
+    context = context_of(request)
+    try:
+        yield KundenBook(context.store, _home_of(context, kundennummer), context.knobs.current)
     except UserError as fault:
         raise HTTPException(400, " ".join(fault.meldungen)) from fault
     except AmeiseError as fault:

@@ -142,6 +142,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             values=ValueAdmin(base.database, base.rpc, systems),
             parking=base.parking,
         )
+        base.in_background("gates", gates.run(settings.database_all_tenants_url))
         base.in_background("throughput", throughput.run())
         base.in_background("forgetting", people.forget_returned())
         base.in_background("to-ameise", dispatcher("to_ameise").run())

@@ -25,7 +25,7 @@ from sync.retry import Park, Postpone
 from sync.sides import ameise_values, zoho_values
 from sync.values import Value, canonical
 from sync.work_store import Work
-from sync.zoho_records import modified_time, read_back
+from sync.zoho_records import is_made_by_send, modified_time, read_back
 from zoho.models import Record
 
 
@@ -158,14 +158,15 @@ def merge_both(
     late = link.written_after(item.object.as_of)
     ameise = ameise_values(pipeline.definition, item.object.key, item.object.fields, late=late)
     zoho = zoho_values(pipeline.definition, record)
+    # What an earlier try sent counts once there is the record that it made.
+    has_bases = record is not None and (link.linked or is_made_by_send(link.own_write, record))
     try:
         merged = merge_fitting(
             pipeline,
             ameise=ameise,
             zoho=zoho,
-            # What an earlier try sent counts once there is a record to compare it with.
-            ameise_base=link.ameise_base if record is not None else None,
-            zoho_base=link.zoho_base if record is not None else None,
+            ameise_base=link.ameise_base if has_bases else None,
+            zoho_base=link.zoho_base if has_bases else None,
             conversion=conversion,
             asked=decisions_of(link.asked),
             new_record=record is None,

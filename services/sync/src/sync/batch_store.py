@@ -13,7 +13,15 @@ from chassis.outbox import Outbox
 from contracts.events import ObjectAction, ObjectChange, WorkParked, WorkPostponed, WrittenToZoho
 from contracts.ids import AmeiseKey
 from contracts.rpc.sync_parked import ParkedCause
-from sync import deletion_store, drift_store, intent_store, link_store, pipeline_store, work_store
+from sync import (
+    deletion_store,
+    drift_store,
+    intent_store,
+    link_store,
+    parked_store,
+    pipeline_store,
+    work_store,
+)
 from sync.batch import Merging, Settled, Unsettled, Verdict, conflicts_of
 from sync.conflicts import conflict_of
 from sync.link_store import Link
@@ -135,6 +143,7 @@ class BatchStore:
         links = [s.link for s in settled if s.link is not None]
         await link_store.save(session, links)
         await intent_store.settle_linked(session, pipeline, links)
+        await parked_store.kunden_linked(session, pipeline, links)
         judged = [
             (s.item.object.key, s.item.object.version, outcome)
             for s in settled

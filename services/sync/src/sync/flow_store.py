@@ -9,20 +9,22 @@ from contracts.ids import TenantId
 from contracts.names import Flow
 from sync.flows import FlowState
 
-_WANTED = """
+_BY_PIPELINES = """
+SELECT tenant, 'comparison' AS name, '' AS thing FROM pipeline
+WHERE enabled AND definition ->> 'direction' <> 'to_ameise'
+UNION
+SELECT tenant, 'links', CAST(zoho_connection AS text) FROM pipeline WHERE enabled
+UNION
+SELECT tenant, 'reconciliation', CAST(zoho_connection AS text) FROM pipeline
+WHERE enabled AND definition ->> 'direction' <> 'to_zoho'
+"""
+
+_WANTED = f"""
 SELECT w.tenant, w.name, w.thing, f.made_at, f.clock_from, f.tried_at, f.last_success, f.overdue_since
-FROM (
-    SELECT tenant, 'comparison' AS name, '' AS thing FROM pipeline
-    WHERE enabled AND definition ->> 'direction' <> 'to_ameise'
-    UNION
-    SELECT tenant, 'links', CAST(zoho_connection AS text) FROM pipeline WHERE enabled
-    UNION
-    SELECT tenant, 'reconciliation', CAST(zoho_connection AS text) FROM pipeline
-    WHERE enabled AND definition ->> 'direction' <> 'to_zoho'
-) w
+FROM ({_BY_PIPELINES}) w
 LEFT JOIN flow f ON f.tenant = w.tenant AND f.name = w.name AND f.thing = w.thing
 ORDER BY 1, 2, 3
-"""
+"""  # noqa: S608 (a constant)
 
 
 async def wanted(session: AsyncSession) -> tuple[list[FlowState], list[tuple[TenantId, Flow, str]]]:
@@ -43,6 +45,15 @@ def _state(row: dict[str, object]) -> FlowState:
         tried_at=row["tried_at"],  # pyright: ignore[reportArgumentType]
         last_success=row["last_success"],  # pyright: ignore[reportArgumentType]
         overdue_since=row["overdue_since"],  # pyright: ignore[reportArgumentType]
+    )
+
+
+async def make_wanted(session: AsyncSession) -> None:
+    """Those that the pipelines of the session's tenant ask for by now, in the transaction that changed them:
+    the first look at Zoho begins at the clock of its flow, and what came before nobody would look at."""
+    await run_sql(
+        session,
+        f"INSERT INTO flow (tenant, name, thing) {_BY_PIPELINES} ON CONFLICT DO NOTHING",
     )
 
 

@@ -2,8 +2,9 @@
 
 A replica leases a share of the connection's simultaneous calls and gives it out by itself, so that a call
 costs no question to PostgreSQL. Once a second, while there are calls, it tells what it spent and reads what
-the others did; failures and refusals are told at once. After kill -9 its share is free when its lease ends;
-what it spent in its last second is not counted by us, but by Zoho.
+the others did; failures and refusals are told at once, and so is that places are needed or were given
+up. After kill -9 its share is free when its lease ends; what it spent in its last second is not counted by
+us, but by Zoho.
 """
 
 import asyncio
@@ -15,12 +16,15 @@ from datetime import datetime, timedelta
 
 import structlog
 from prometheus_client import Counter, Histogram
+from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.cause import Cause
 from chassis.database import Database
+from chassis.deadline import end
 from chassis.outbox import Outbox
+from chassis.wakeups import listen
 from contracts.events import SystemReachable, SystemUnreachable
 from contracts.ids import TenantId, Uuid
 from contracts.names import Service, System
@@ -319,10 +323,17 @@ class ConnectionGate:
                 if self.turnstile.is_idle and time.monotonic() - self._used_at > IDLE_SECONDS:
                     await self._give_back()
                     return
-                try:
-                    await self._renew()
-                except (SQLAlchemyError, OSError, TimeoutError) as error:
-                    log.warning("limits.not_renewed", system=self.system.value, error=type(error).__name__)
+            await self.keep_in_step()
+
+    async def keep_in_step(self) -> None:
+        """Renew now, if there are calls. Never raises: what held before holds for a while."""
+        if self._keeper is None or self._keeper.done():
+            return
+        async with self._renewing:
+            try:
+                await self._renew()
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                log.warning("limits.not_renewed", system=self.system.value, error=type(error).__name__)
 
     async def _give_back(self) -> None:
         spent, self._spent = self._spent, 0
@@ -376,6 +387,19 @@ class Gates:
             )
             self._made[tenant, connection] = made
         return made
+
+    async def run(self, listen_url: SecretStr) -> None:
+        """Renew the shares at once when another replica needs places or gave some up, so that a webhook
+        taken there does not wait for our next second. Runs until cancelled."""
+        wake = asyncio.Event()
+        listener = asyncio.create_task(listen(listen_url, limit_store.SHARES_CHANNEL, wake))
+        try:
+            while True:
+                await wake.wait()
+                wake.clear()
+                await asyncio.gather(*(gate.keep_in_step() for gate in list(self._made.values())))
+        finally:
+            await end(listener)
 
     async def close(self) -> None:
         """Give all shares back."""

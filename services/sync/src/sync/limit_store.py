@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.database import fetch_all, run_sql
 from contracts.ids import Uuid
 from contracts.names import System
-from sync.limits import Health, Terms, credits_left, share_of
+from sync.limits import Health, Terms, concerns_others, credits_left, fair_share, share_of
 
 WINDOW = timedelta(hours=24)
 REMAINING_BELIEVED = "10 minutes"
@@ -171,6 +171,10 @@ class Share:
     complex_calls: int
 
 
+SHARES_CHANNEL = "call_share"
+"""The NOTIFY channel that says: somebody needs places, or gave some up."""
+
+
 async def take_share(
     session: AsyncSession,
     connection: Uuid,
@@ -186,17 +190,17 @@ async def take_share(
         "DELETE FROM call_share WHERE connection = :connection AND until < clock_timestamp()",
         connection=connection,
     )
-    others = await fetch_all(
+    rows = await fetch_all(
         session,
-        "SELECT calls, complex_calls FROM call_share WHERE connection = :connection AND owner <> :owner",
-        connection=connection, owner=owner,
-    )  # fmt: skip
+        "SELECT owner, calls, complex_calls FROM call_share WHERE connection = :connection",
+        connection=connection,
+    )
+    others = [Share(row["calls"], row["complex_calls"]) for row in rows if row["owner"] != owner]
+    before = next((row["calls"] for row in rows if row["owner"] == owner), None)
     share = Share(
-        share_of(total.calls, others=[o["calls"] for o in others], in_flight=in_flight.calls),
+        share_of(total.calls, others=[o.calls for o in others], in_flight=in_flight.calls),
         share_of(
-            total.complex_calls,
-            others=[o["complex_calls"] for o in others],
-            in_flight=in_flight.complex_calls,
+            total.complex_calls, others=[o.complex_calls for o in others], in_flight=in_flight.complex_calls
         ),
     )
     await run_sql(
@@ -209,6 +213,8 @@ async def take_share(
         connection=connection, owner=owner, calls=share.calls, complex_calls=share.complex_calls,
         seconds=lasting.total_seconds(),
     )  # fmt: skip
+    if concerns_others(share.calls, before=before, fair=fair_share(total.calls, len(others))):
+        await run_sql(session, f"NOTIFY {SHARES_CHANNEL}")
     return share
 
 

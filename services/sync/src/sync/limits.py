@@ -51,11 +51,26 @@ def may_spend(cost: int, left: int, *, urgent: bool, reserve: int) -> bool:
 def share_of(total: int, *, others: Sequence[int], in_flight: int) -> int:
     """How many of `total` simultaneous calls one replica may have, beside what the `others` hold now.
 
-    All shares together never exceed the total; a replica that has more in flight than its fair share keeps
-    those places until they are free.
+    All shares together never exceed the total, and once all have renewed they differ by one at most: a
+    replica takes as much work as any other, and should have as many places for it. One that has more in
+    flight than its fair share keeps those places until they are free.
     """
-    fair = -(-total // (len(others) + 1))
-    return max(min(fair, total - sum(others)), in_flight, 0)
+    fair = fair_share(total, len(others))
+    odd_places = total - fair * (len(others) + 1)
+    taken = sum(max(0, other - fair) for other in others)
+    return max(min(fair + (taken < odd_places), total - sum(others)), in_flight, 0)
+
+
+def fair_share(total: int, others: int) -> int:
+    """What each has at least once all have renewed."""
+    return total // (others + 1)
+
+
+def concerns_others(share: int, *, before: int | None, fair: int) -> bool:
+    """Whether the other replicas should renew at once: a new one came (`before` is None) and has too little,
+    or places were given up. Who has long had too little says nothing again: they would wake each other for
+    ever."""
+    return share < fair if before is None else share < before
 
 
 @dataclass(frozen=True, slots=True)

@@ -336,7 +336,8 @@ def is_in_the_way(error: DBAPIError) -> bool:
 async def remember_sent(session: AsyncSession, links: Sequence[Link]) -> None:
     """Store what is about to be sent to Zoho, as the bases of links that have no record yet.
 
-    If the answer gets lost, the record is met again: what differs from these was changed by somebody since.
+    If the answer gets lost, the record is met again: what differs from these was changed by somebody since,
+    unless it is a record that was there before: `own_write` has the moment, as yet without Zoho's author.
     What the first of several tries sent stays: an older value of ours must not look like an edit.
     """
     documents = [
@@ -345,7 +346,8 @@ async def remember_sent(session: AsyncSession, links: Sequence[Link]) -> None:
     ]
     await run_sql(
         session,
-        "UPDATE link l SET ameise_base = o.ameise, zoho_base = o.zoho "
+        "UPDATE link l SET ameise_base = o.ameise, zoho_base = o.zoho, "
+        "own_write = jsonb_build_object('at', clock_timestamp(), 'author', '') "
         "FROM jsonb_to_recordset(CAST(:links AS jsonb)) "
         "AS o (id bigint, fence bigint, ameise jsonb, zoho jsonb) "
         "WHERE l.id = o.id AND l.fence = o.fence AND l.zoho_base IS NULL",

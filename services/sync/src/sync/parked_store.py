@@ -4,14 +4,17 @@ Rows are locked in the order in which `work_store.intake` takes them; one that i
 whoever stores what became of it, is left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import fetch_all, run_sql
 from contracts.ids import PipelineId
+from contracts.names import Table
 from contracts.rpc.sync_parked import ListParked, ParkedCause, ParkedFilter
+from sync.link_store import Link
+from sync.pipelines import Pipeline
 from sync.work_store import channel
 
 NEEDS_A_DECISION = (ParkedCause.EDITED_BEFORE_DELETION, ParkedCause.TOO_MANY_DELETIONS)
@@ -121,6 +124,21 @@ async def make_due(session: AsyncSession, ids: Sequence[int], *, lane: int | Non
     )  # fmt: skip
     for direction in {row["direction"] for row in rows}:
         await run_sql(session, f"NOTIFY {channel(direction)}")
+
+
+async def kunden_linked(session: AsyncSession, pipeline: Pipeline, links: Iterable[Link]) -> None:
+    """Verträge that were parked since the record of their Kunde was linked to nobody go on once it is."""
+    new = [link.zoho_id for link in links if not link.linked and link.zoho_id and link.ameise_key]
+    if pipeline.table is not Table.KUNDE or not new:
+        return
+    rows = await fetch_all(
+        session,
+        "SELECT id FROM work WHERE parked AND cause = :cause "
+        "AND details ->> 'record' = ANY(CAST(:records AS text[])) FOR UPDATE SKIP LOCKED",
+        cause=ParkedCause.KUNDE_NOT_LINKED.value, records=new,
+    )  # fmt: skip
+    if rows:
+        await make_due(session, [row["id"] for row in rows])
 
 
 async def discard(session: AsyncSession, ids: Sequence[int]) -> None:

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.database import fetch_all, run_sql
 from contracts.ids import AmeiseKey, PipelineId, TenantId, Uuid
 from contracts.names import Table
+from sync import flow_store
 from sync.drift_store import DRIFT_COLUMNS, drift_in
 from sync.pipelines import Definition, Pipeline
 from sync.tables import PipelineRow
@@ -125,6 +126,7 @@ async def create(
         )
     )
     await session.flush()
+    await flow_store.make_wanted(session)
     return PipelineId(str(number))
 
 
@@ -139,6 +141,7 @@ async def change(
         id=int(pipeline), name=name, old=old_version,
         definition=definition.model_dump_json(), version=definition.version,
     )  # fmt: skip
+    await flow_store.make_wanted(session)
     return changed > 0
 
 
@@ -149,6 +152,7 @@ async def switch(session: AsyncSession, pipeline: PipelineId, *, enabled: bool) 
         "UPDATE pipeline SET enabled = :enabled WHERE id = :id AND enabled <> :enabled",
         id=int(pipeline), enabled=enabled,
     )  # fmt: skip
+    await flow_store.make_wanted(session)
     return changed > 0
 
 

@@ -48,8 +48,9 @@ class Definition(PipelineDefinition):
 
     @cached_property
     def zoho_fields(self) -> list[str]:
-        """The record's fields that must be read: all that decide something, and who changed it when."""
-        always = [self.unique_field, "Modified_Time", "Modified_By"]
+        """The record's fields that must be read: all that decide something, who changed it when, and when it
+        was made."""
+        always = [self.unique_field, "Modified_Time", "Modified_By", "Created_Time"]
         mark = [self.vanished.field] if self.vanished else []
         mapped = (m.zoho for m in self.fields)
         return list(dict.fromkeys([*always, *mapped, *fields_of(self.zoho_rule), *mark]))

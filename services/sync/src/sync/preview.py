@@ -177,7 +177,7 @@ class Previewing:
         if isinstance(before, Park):
             return foreseen(link, Foreseen.PARKED, before.reason)
         if not link.linked:
-            link = await self.to_ameise.with_bases_sent(pipeline, link, number)
+            link = await self.to_ameise.with_bases_sent(pipeline, link, number, record)
         link = having_read(pipeline, replace(link, ameise_key=number), record)
         merged = await self.to_ameise.merge(pipeline, before, record, link)
         await self.to_ameise.check(pipeline, ameise, before, merged)

@@ -19,7 +19,7 @@ from contracts.events import (
 )
 from contracts.ids import ZohoId
 from contracts.rpc.sync_parked import ParkedCause
-from sync import gone_in_zoho, intent_store, link_store, pipeline_store, work_store
+from sync import gone_in_zoho, intent_store, link_store, parked_store, pipeline_store, work_store
 from sync.link_store import Link
 from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone, other_half_is_busy
@@ -117,6 +117,7 @@ class RecordStore:
     ) -> None:
         await link_store.save(session, [link])
         await intent_store.settle_linked(session, pipeline, [link])
+        await parked_store.kunden_linked(session, pipeline, [link])
         if link.ameise_key:
             await pipeline_store.forget_judgement(session, pipeline, link.ameise_key)
             if link.gone_in_zoho:

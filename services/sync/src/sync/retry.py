@@ -67,7 +67,9 @@ def decide(
         case Stale():
             return Postpone(STALE_DELAY, "der Datensatz wurde gleichzeitig geändert")
         case Unavailable():
-            if failing_since is not None and now - failing_since > give_up_after:
+            # Of own attempts: the clock alone also ran while nobody worked, or is that of a restored backup.
+            tried_long = attempts > give_up_after / LONGEST_DELAY / 2
+            if tried_long and failing_since is not None and now - failing_since > give_up_after:
                 details = {"system": error.system, "hours": f"{give_up_after.total_seconds() / 3600:.0f}"}
                 return Park(ParkedCause.UNREACHABLE, details, error.words)
             return Postpone(backoff(attempts), f"{error.system} antwortet nicht: {error}")

@@ -35,7 +35,7 @@ from sync.sides import ameise_values, zoho_values
 from sync.systems import Systems
 from sync.values import UNKNOWN, Known, Value
 from sync.work_store import Lane, Work
-from sync.zoho_records import modified_time, read_back, sent_to_zoho
+from sync.zoho_records import is_made_by_send, modified_time, read_back, sent_to_zoho
 from vendor.errors import Rejected, VendorError
 from zoho.client import ZohoClient
 from zoho.models import Record
@@ -142,7 +142,7 @@ class ToAmeise:
         if isinstance(before, Park):
             return before
         if not link.linked:
-            link = await self.with_bases_sent(pipeline, link, found.key)
+            link = await self.with_bases_sent(pipeline, link, found.key, record)
         link = replace(link, ameise_key=found.key, gone_in_zoho=False)
         return await self._write_both(pipeline, work, _Sides(zoho, record, ameise, before, found), link)
 
@@ -231,12 +231,14 @@ class ToAmeise:
         about = {"table": pipeline.table.value, "key": number, "zoho_id": holder}
         return Park(ParkedCause.NUMBER_TAKEN, about)
 
-    async def with_bases_sent(self, pipeline: Pipeline, link: Link, key: str) -> Link:
+    async def with_bases_sent(
+        self, pipeline: Pipeline, link: Link, key: str, record: Mapping[str, Any]
+    ) -> Link:
         """The link with the bases that a delivery remembered when it made this record and its answer got
         lost: without them, what was edited since would look like a conflict."""
         async with self.database.tenant(pipeline.tenant) as session:
             sent = await link_store.sent_for(session, pipeline, key)
-        if sent is None or link.zoho_base is not None:
+        if sent is None or link.zoho_base is not None or not is_made_by_send(sent.own_write, record):
             return link
         return replace(link, ameise_base=sent.ameise_base, zoho_base=sent.zoho_base)
 

@@ -1,7 +1,7 @@
 """Verträge as the objects that records are brought to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -129,7 +129,11 @@ class Vertraege:
         """Raises CannotConvert if the record names two, or what cannot be one."""
         async with self.create_once.database.tenant(pipeline.tenant) as session:
             named = await kunden_named(session, pipeline, record)
-        return whose(named)
+        found = whose(named)
+        if isinstance(found, Park) and found.cause is ParkedCause.KUNDE_NOT_LINKED:
+            # By this it is found when the Kunde's record is linked (`parked_store.kunden_linked`).
+            return replace(found, details={**found.details, "record": record[found.details["field"]]["id"]})
+        return found
 
 
 _WAITS = "wartet darauf, dass sein Kunde verknüpft wird"

@@ -26,6 +26,15 @@ def modified_time(record: Mapping[str, Any]) -> datetime | None:
     return parse_moment(str(text)) if text else None
 
 
+def is_made_by_send(own_write: Mapping[str, str] | None, record: Mapping[str, Any]) -> bool:
+    """Whether a record that nobody heard of may be what we sent at that moment: one that was there before was
+    made by somebody else, or by us before a restored backup. Created_Time has whole seconds."""
+    created = record.get("Created_Time")
+    if own_write is None or not created:
+        return False
+    return parse_moment(str(created)) >= datetime.fromisoformat(own_write["at"]).replace(microsecond=0)
+
+
 def modified_by(record: Mapping[str, Any]) -> str:
     """The id of the user who changed the record last; "" if it came without."""
     return str(canonical(record.get("Modified_By")) or "")

@@ -147,6 +147,14 @@ class KundenBook:
         self._save(kunde)
         return adresse
 
+    def move(self, id_: str, given: dict[str, Any]) -> None:
+        """Change the Hauptwohnsitz, or give a Kunde his first."""
+        present = hauptwohnsitz(self.kunde(id_))
+        if present is None:
+            self.add_adresse(id_, {**given, "Typ": HAUPTWOHNSITZ})
+        else:
+            self.change_adresse(id_, present["Id"], given)
+
     def add_kontaktdatum(self, id_: str, given: dict[str, Any]) -> dict[str, Any]:
         """A further Kontaktdatum; the first of its Typ is the standard."""
         kunde, fields = self.kunde(id_), self._kontaktdatum(given)
@@ -269,10 +277,7 @@ class KundenBook:
         return stored.data
 
     def change_vertrag(self, id_: str, given: dict[str, Any]) -> dict[str, Any]:
-        """Change the given keys of a Vertrag. There is no documented call for it: raises AmeiseError 405
-        unless the knob says that it can be done."""
-        if not self._knobs.ameise_changes_vertraege:
-            raise AmeiseError(405)
+        """Change the given keys of a Vertrag. Raises UserError."""
         vertrag = vertraege.filled(self.vertrag(id_), given)
         if given.get("Vermittler"):
             vertrag["Vermittler"] = self._own(validation.text(given["Vermittler"], "Vermittler"))

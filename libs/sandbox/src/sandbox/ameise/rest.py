@@ -230,4 +230,6 @@ async def get_vertrag(request: Request, id_: str) -> JSONResponse:
 async def set_vertrag(request: Request, id_: str) -> JSONResponse:
     """Change the given keys of a Vertrag. There is no documented way to do so: 405, unless the knob is on."""
     session, body = session_of(request), await _object(request)
+    if not session.context.knobs.current.ameise_changes_vertraege:
+        raise AmeiseError(405)
     return JSONResponse(_with_uri(request, session, session.book.change_vertrag(id_, body)))
