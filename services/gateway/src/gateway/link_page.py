@@ -47,9 +47,9 @@ async def gather(asking: Asking, pipeline: Pipeline, wanted: LinkStateRequest) -
     return View(
         link=link,
         zoho_link=record_link(zoho, pipeline.module, record) if record else None,
-        history=Part(_lines(log.value), log.problem),
+        history=Part(_lines(log.value, about), log.problem),
     )
 
 
-def _lines(page: LogPage | None) -> tuple[LogLine, ...]:
-    return tuple(map(line_of, page.events)) if page else ()
+def _lines(page: LogPage | None, about: LogFilter) -> tuple[LogLine, ...]:
+    return tuple(line_of(event, about) for event in page.events) if page else ()
