@@ -132,7 +132,7 @@ class Database:
 
 @asynccontextmanager
 async def _committed(session: AsyncSession) -> AsyncGenerator[AsyncSession]:
-    """As `async with session, session.begin()`, for half of its CPU: to begin only says that the first
+    """As `async with session, session.begin()`, for two thirds of its CPU: to begin only says that the first
     statement shall begin a transaction, and there is nothing to close once it is committed."""
     session.sync_session.begin()
     try:
