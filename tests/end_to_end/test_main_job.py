@@ -3,7 +3,7 @@
 from typing import Any
 
 from mvp_connector import demo
-from mvp_connector.demo.world import main_address, send_webhook, until
+from mvp_connector.demo.world import main_address, send_webhook, until, written_record
 from parts.stack import RunningStack
 
 from .conftest import Broker
@@ -96,7 +96,7 @@ async def test_an_edit_in_zoho_is_in_ameise_within_seconds(broker: Broker) -> No
         return next((event for event in told if event["data"]["module"] == "Contacts"), None)
 
     event = await until(of_a_contact, "the event of a Contact in the log")
-    zoho_id, key = event["data"]["zoho_id"], event["data"]["object"]["key"]
+    zoho_id, key = written_record(event)
 
     await _person_edits(broker, zoho_id, {"Mailing_City": "Nürnberg", "Email": "neu@example.org"})
 
@@ -136,8 +136,7 @@ async def test_an_echo_ends_as_unchanged_without_a_write(broker: Broker) -> None
     await broker.deliver()
     await broker.until_in_zoho(kunden=3, vertraege=0)
     told = await broker.until_told("written_to_zoho", table="kunde")
-    event = next(e for e in told if e["data"]["module"] == "Contacts")
-    zoho_id = event["data"]["zoho_id"]
+    zoho_id, _ = written_record(next(e for e in told if e["data"]["module"] == "Contacts"))
 
     status = await send_webhook(broker.http, broker.webhooks["Contacts"], zoho_id)
 
@@ -156,7 +155,7 @@ async def test_the_log_shows_one_record_and_counts_and_keeps_tenants_apart(broke
 
     told = await broker.until_told("written_to_zoho", table="kunde")
 
-    key = told[0]["data"]["object"]["key"]
+    _, key = written_record(told[0])
     of_one = await broker.admin.log(key=key)
     assert {e["tenant"] for e in of_one} == {broker.admin.tenant}
     assert {"objects_compared", "written_to_zoho"} <= {e["type"] for e in of_one}

@@ -15,9 +15,10 @@ from contracts.events import (
     ObjectChange,
     ObjectsCompared,
     PipelinesCreated,
+    WrittenRecord,
     WrittenToZoho,
 )
-from contracts.ids import Kundennummer, new_id
+from contracts.ids import Kundennummer, ZohoId, new_id
 
 KUNDE = {"table": "kunde", "key": "500001234", "action": "updated", "fields": ("nachname", "plz")}
 VERTRAG = {"table": "vertrag", "key": "77001", "action": "created"}
@@ -38,6 +39,12 @@ def test_a_kunde_written_to_zoho_is_found_by_what_it_is_about(event_of: Callable
     assert body["kundennummer"] == ["500001234"]
     assert body["fields"] == ["nachname", "plz"]
     assert (body["sequence"], body["epoch"], body["number"]) == (7, 1, 3)
+
+
+def test_each_record_of_a_batch_is_found_by_its_id(event_of: Callable[..., Event]) -> None:
+    objects = tuple(WrittenRecord(**KUNDE | {"key": f"50{n}"}, zoho_id=ZohoId(f"70{n}")) for n in range(2))
+    body = body_of(event_of(WrittenToZoho(pipeline="4", module="Contacts", objects=objects)))
+    assert (body["zoho_id"], body["key"]) == (["700", "701"], ["500", "501"])
 
 
 def test_a_forgotten_kunde_is_found_by_his_number(event_of: Callable[..., Event]) -> None:

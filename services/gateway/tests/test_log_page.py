@@ -15,19 +15,22 @@ from contracts.events import (
     TableCounts,
     TableDownloaded,
     TokenRefreshed,
+    WrittenRecord,
+    WrittenToZoho,
     new_event,
 )
-from contracts.ids import AmeiseKey, Kundennummer, PipelineId, TenantId, new_id
+from contracts.ids import AmeiseKey, Kundennummer, PipelineId, TenantId, ZohoId, new_id
 from contracts.names import Outcome, Service, System, Table
+from contracts.rpc.audit import LogFilter
 from gateway.log_page import LogForm, LogLine, line_of
 
 
-def line(data: EventData, service: Service, /, **changed) -> LogLine:
+def line(data: EventData, service: Service, /, *, about: LogFilter | None = None, **changed) -> LogLine:
     event = new_event(
         data, service=service, tenant=TenantId("team-eins"), actor_kind=ActorKind.SCHEDULE, actor_id="x",
         correlationid=new_id(),
     )  # fmt: skip
-    return line_of(event.model_copy(update=changed))
+    return line_of(event.model_copy(update=changed), about)
 
 
 def test_compared_objects_are_counted_by_table_and_action():
@@ -42,6 +45,21 @@ def test_compared_objects_are_counted_by_table_and_action():
     )
     shown = line(ObjectsCompared(delivery=new_id(), objects=objects), Service.INGEST)
     assert shown.details == "Kunden: 2 geändert, 1 entfallen; Verträge: 1 neu"
+
+
+def test_of_many_written_records_the_one_that_is_looked_for_is_shown():
+    objects = tuple(
+        WrittenRecord(
+            table=Table.KUNDE, key=AmeiseKey(f"500{n}"), action=ObjectAction.UPDATED, fields=(f"Feld_{n}",),
+            zoho_id=ZohoId(f"70{n}"),
+        )
+        for n in range(3)
+    )  # fmt: skip
+    data = WrittenToZoho(pipeline=PipelineId("1"), module="Contacts", objects=objects)
+    assert line(data, Service.SYNC).details == "Kunden: 3 geändert; Pipeline 1"
+    for about in (LogFilter(key="5001"), LogFilter(zoho_id=ZohoId("701"))):
+        shown = line(data, Service.SYNC, about=about)
+        assert (shown.key, shown.zoho_id, shown.details) == ("5001", "701", "Felder: Feld_1; Pipeline 1")
 
 
 def test_what_a_delivery_brought_and_what_was_sent_again_is_counted_by_table():
@@ -96,8 +114,8 @@ def test_a_pipeline_is_called_by_its_name_as_long_as_it_is_there():
         PipelineUpdated(pipeline=PipelineId("3")), service=Service.SYNC, tenant=TenantId("team-eins"),
         actor_kind=ActorKind.USER, actor_id="admin", correlationid=new_id(),
     )  # fmt: skip
-    assert line_of(event, {"3": "Vertrag"}).details == "Pipeline „Vertrag“"
-    assert line_of(event, {"1": "Kunde"}).details == "Pipeline 3"
+    assert line_of(event, pipelines={"3": "Vertrag"}).details == "Pipeline „Vertrag“"
+    assert line_of(event, pipelines={"1": "Kunde"}).details == "Pipeline 3"
 
 
 def test_one_file_is_one():

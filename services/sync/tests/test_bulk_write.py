@@ -80,6 +80,9 @@ async def test_many_changes_are_one_job_and_the_rest_goes_the_ordinary_way(team:
     assert set((await berufe(team)).values()) == {"Ärztin"}
     [ended] = team.rows.events("bulk_write_ended")
     assert (ended["data"]["written"], ended["data"]["parked"]) == (25, 0)
+    written = [o for event in team.rows.events("written_to_zoho") for o in event["data"]["objects"]]
+    updated = [o["key"] for o in written if o["action"] == "updated"]
+    assert (len(updated), len(set(updated))) == (ROWS, ROWS)
     assert {row["lease_owner"] for row in team.rows.links()} == {None}
     assert team.rows.select("SELECT * FROM bulk_row") == []
     # What was written is known as written: the same delivery again finds nothing to do.

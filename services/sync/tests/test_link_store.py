@@ -1,5 +1,6 @@
 """Links: one record, one writer; halves that turn out to be one; two that claim the same."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -7,14 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from chassis.cause import Cause
 from chassis.database import Database
 from chassis.leases import LeaseLost
 from contracts.ids import PipelineId, TenantId, new_id
-from contracts.names import Table
-from sync import link_store
+from contracts.names import Service, Table
+from sync import link_store, pipeline_store, work_store
 from sync.link_store import Link
 from sync.pipelines import Pipeline
 from sync.templates import NATUERLICHE_PERSON
+from sync.work_store import Lane, Turn, WorkDirection
 
 if TYPE_CHECKING:
     from conftest import Rows
@@ -50,6 +53,40 @@ async def test_a_record_has_one_writer(database: Database) -> None:
     async with database.tenant(BERLIN) as session:
         await link_store.give_back(session, [first["1"]])
     assert set(await by_record(database, "1", "2", owner="b")) == {"1"}
+
+
+@pytest.mark.parametrize(("direction", "lease"), [("to_ameise", by_record), ("to_zoho", by_key)])
+async def test_links_are_held_on_to_and_given_back_with_the_work_that_they_are_leased_for(
+    database: Database,
+    all_tenants: Database,
+    rows: "Rows",
+    direction: WorkDirection,
+    lease: Callable[..., Awaitable[dict[str, Link]]],
+) -> None:
+    async with database.tenant(BERLIN) as session:
+        await pipeline_store.create(
+            session, BERLIN, name="Kunde", table=PIPELINE.table, module=PIPELINE.module,
+            ameise_connection=PIPELINE.ameise_connection, zoho_connection=PIPELINE.zoho_connection,
+            enabled=True, definition=PIPELINE.definition,
+        )  # fmt: skip
+        await work_store.intake(
+            session, BERLIN, pipeline=PIPELINE.id, direction=direction, lane=Lane.CHUNK,
+            objects=dict.fromkeys(("1", "2"), Cause.of_service(Service.SYNC, BERLIN)),
+        )  # fmt: skip
+    async with all_tenants.unbound() as session:
+        works = await work_store.take(
+            session, direction=direction, turn=Turn(BERLIN, PIPELINE.id, Lane.CHUNK), owner="a",
+            lasting=LASTING, count=2,
+        )  # fmt: skip
+    mine, other = await lease(database, "1", owner=works[0].owner), await lease(database, "2", owner="b")
+    async with all_tenants.unbound() as session:
+        await link_store.extend(session, works, lasting=timedelta(hours=1))
+    long = rows.select("SELECT id FROM link WHERE lease_until > now() + interval '30 minutes'")
+    assert long == [{"id": mine["1"].id}]
+    async with database.tenant(BERLIN) as session:
+        await link_store.give_back_all(session, works)
+    held = rows.select("SELECT id FROM link WHERE lease_owner IS NOT NULL")
+    assert held == [{"id": other["2"].id}]
 
 
 async def test_a_result_that_comes_after_the_lease_is_refused(database: Database, rows: "Rows") -> None:

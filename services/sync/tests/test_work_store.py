@@ -114,7 +114,7 @@ async def test_an_expired_lease_is_taken_over_and_the_first_owners_result_refuse
 ) -> None:
     await ask(database, "4711")
     [first] = await take(all_tenants)
-    rows.change("UPDATE work SET lease_until = now() - interval '1 second'")
+    rows.change("UPDATE work SET lease_until = now() - interval '1 second', due_at = now()")
     [second] = await take(all_tenants, owner="b")
     with pytest.raises(LeaseLost, match="1 of 1 rows of work"):
         await finish(database, [first])
@@ -129,8 +129,8 @@ async def test_a_lease_is_extended_for_who_holds_it_and_for_nobody_else(
     held, other, expired = await take(all_tenants)
     rows.change("UPDATE work SET lease_until = now() - interval '1 second' WHERE id = %s", expired.id)
     async with all_tenants.unbound() as session:
-        await work_store.extend_leases(session, [held.owner, expired.owner], lasting=timedelta(hours=1))
-    lasts = rows.select("SELECT id FROM work WHERE lease_until > now() + interval '1 minute'")
+        await work_store.extend(session, [held, expired], lasting=timedelta(hours=1))
+    lasts = rows.select("SELECT id FROM work WHERE least(lease_until, due_at) > now() + interval '1 minute'")
     assert lasts == [{"id": held.id}]
     assert other.id != held.id
 

@@ -31,7 +31,7 @@ def dispatcher(database: Database, all_tenants: Database, urls: "DatabaseUrls") 
         values: dict[str, Any] = {
             "direction": "to_ameise", "do": do, "database": database, "all_tenants": all_tenants,
             "listen_url": SecretStr(urls.all_tenants), "owner": "test", "lease": timedelta(seconds=30),
-            "workers": 4, "batch": 1,
+            "workers": 4, "batch": lambda _: 1,
         }  # fmt: skip
         return Dispatcher(**(values | changes))
 
@@ -109,7 +109,7 @@ async def test_a_batch_is_of_one_pipeline_and_no_larger_than_allowed(
             seen.set()
 
     await ask(database, BERLIN, 25)
-    async with at_work(dispatcher(do, batch=10)), asyncio.timeout(20):
+    async with at_work(dispatcher(do, batch=lambda _: 10)), asyncio.timeout(20):
         await seen.wait()
     assert sorted(sizes) == [5, 10, 10]
 

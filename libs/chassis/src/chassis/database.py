@@ -91,19 +91,20 @@ class Database:
         self._engine = _engine(url, pool_size)
         self._at_once = _engine(url, AT_ONCE_POOL_SIZE, cursor_factory=psycopg.AsyncClientCursor)
         self._sessions = async_sessionmaker(
-            self._engine, class_=AsyncSession, sync_session_class=TenantSession, expire_on_commit=False
-        )
+            self._engine, class_=AsyncSession, sync_session_class=TenantSession, expire_on_commit=False,
+            autobegin=False,  # each is one transaction
+        )  # fmt: skip
 
     @asynccontextmanager
     async def tenant(self, tenant: TenantId | Literal["_system"]) -> AsyncGenerator[AsyncSession]:
         """One transaction for one tenant."""
-        async with self._sessions(info={"tenant": str(tenant)}) as session, session.begin():
+        async with _committed(self._sessions(info={"tenant": str(tenant)})) as session:
             yield session
 
     @asynccontextmanager
     async def unbound(self) -> AsyncGenerator[AsyncSession]:
         """One transaction without a tenant: for the all-tenants role, and tables that belong to no tenant."""
-        async with self._sessions() as session, session.begin():
+        async with _committed(self._sessions()) as session:
             yield session
 
     async def at_once(
@@ -127,6 +128,21 @@ class Database:
     async def close(self) -> None:
         await self._engine.dispose()
         await self._at_once.dispose()
+
+
+@asynccontextmanager
+async def _committed(session: AsyncSession) -> AsyncGenerator[AsyncSession]:
+    """As `async with session, session.begin()`, for two thirds of its CPU: to begin only says that the first
+    statement shall begin a transaction, and there is nothing to close once it is committed."""
+    session.sync_session.begin()
+    try:
+        yield session
+        if session.in_transaction():
+            await session.commit()
+    except BaseException:
+        # To the end, also when cancelled: the connection goes back into the pool, rolled back.
+        await asyncio.shield(session.close())
+        raise
 
 
 _SETTINGS = {

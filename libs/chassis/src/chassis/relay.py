@@ -56,19 +56,18 @@ _TENANTS_TO_NUMBER = "SELECT DISTINCT tenant FROM outbox WHERE kind = 'event' AN
 
 _NUMBER = """
 WITH fresh AS (
-    SELECT position, tenant, row_number() OVER (PARTITION BY tenant ORDER BY position) AS step
+    SELECT position, tenant, row_number() OVER (PARTITION BY tenant ORDER BY position) AS step,
+           count(*) OVER (PARTITION BY tenant) AS size
     FROM outbox WHERE kind = 'event' AND number IS NULL AND tenant = ANY(CAST(:tenants AS text[]))
 ), counted AS (
     INSERT INTO outbox_counter AS c (tenant, epoch, last_number)
-    SELECT tenant, 1, max(step) FROM fresh GROUP BY tenant
+    SELECT DISTINCT tenant, 1, size FROM fresh
     ON CONFLICT (tenant) DO UPDATE SET last_number = c.last_number + excluded.last_number
     RETURNING c.tenant, c.epoch, c.last_number
-), sizes AS (
-    SELECT tenant, max(step) AS size FROM fresh GROUP BY tenant
 )
 UPDATE outbox o
-SET epoch = counted.epoch, number = counted.last_number - sizes.size + fresh.step
-FROM fresh JOIN counted USING (tenant) JOIN sizes USING (tenant)
+SET epoch = counted.epoch, number = counted.last_number - fresh.size + fresh.step
+FROM fresh JOIN counted USING (tenant)
 WHERE o.position = fresh.position
 """
 

@@ -19,6 +19,9 @@ from contracts.names import Difference, Direction, Flow, Outcome, Service, Syste
 NUMBER_HEADER: Final = "Mvp-Number"
 EPOCH_HEADER: Final = "Mvp-Epoch"
 
+MOST_TOGETHER: Final = 100
+"""Objects that one event tells of."""
+
 
 class ObjectAction(StrEnum):
     """What became of one object."""
@@ -226,7 +229,7 @@ class ObjectsCompared(DeliveryData):
 
     service, event_name = Service.INGEST, "objects_compared"
     direction = Direction.TO_ZOHO
-    objects: tuple[ObjectChange, ...] = Field(max_length=100)
+    objects: tuple[ObjectChange, ...] = Field(max_length=MOST_TOGETHER)
 
 
 class SentAgain(EventData):
@@ -339,9 +342,18 @@ class PipelineFitsAgain(EventData):
     since: datetime
 
 
+class WrittenRecord(ObjectChange):
+    """An object of Ameise, and the record that it was written to."""
+
+    zoho_id: ZohoId
+
+
 class WrittenToZoho(RecordData):
+    """One record, or up to 100 that were written together: then each is one of `objects`."""
+
     service, event_name = Service.SYNC, "written_to_zoho"
     direction = Direction.TO_ZOHO
+    objects: tuple[WrittenRecord, ...] | None = Field(default=None, max_length=MOST_TOGETHER)
 
 
 class WrittenToAmeise(RecordData):

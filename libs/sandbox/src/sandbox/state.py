@@ -131,7 +131,8 @@ class Store:
         parent: str = "",
         at: float | None = None,
     ) -> None:
-        """Write a new version. `index` maps a field to the values by which `find` shall meet this object."""
+        """Write a new version. `index` maps a field to the values by which `find` shall meet this object;
+        None leaves them as they are."""
         moment = time.time() if at is None else at
         text = dump(data)
         execute = self.connection.execute

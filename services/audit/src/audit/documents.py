@@ -15,7 +15,7 @@ from contracts.ids import Uuid
 from contracts.names import Table
 
 _SAME_NAME: Final = (
-    "outcome", "reason", "duration_ms", "module", "zoho_id", "delivery", "connection", "system",
+    "outcome", "reason", "duration_ms", "module", "delivery", "connection", "system",
 )  # fmt: skip
 _OF_OBJECT: Final = ("table", "key", "action")
 
@@ -64,6 +64,7 @@ def document_of(event: Event, place: Place) -> Document:
         "number": place.number,
         "sequence": place.sequence,
         **{name: event.data.get(name) for name in _SAME_NAME},
+        "zoho_id": event.data.get("zoho_id") or _records(_listed(event.data.get("objects"))),
         "pipeline": _listed(event.data.get("pipeline")) + _listed(event.data.get("pipelines")),
         **_objects([*_listed(event.data.get("object")), *_listed(event.data.get("objects")), *_kunde(event)]),
         "event": event.model_dump(mode="json", exclude_none=True),
@@ -76,6 +77,12 @@ def _kunde(event: Event) -> list[dict[str, Any]]:
     """The Kunde whom an event is about as a whole: found by his number like what changed in him."""
     kunde = event.data.get("kunde")
     return [{"table": Table.KUNDE.value, "key": kunde}] if isinstance(kunde, str) else []
+
+
+def _records(objects: list[Any]) -> list[Any]:
+    """The records that the objects of a batch were written to."""
+    changes = (cast("dict[str, Any]", o) for o in objects if isinstance(o, dict))
+    return _distinct([o["zoho_id"] for o in changes if "zoho_id" in o])
 
 
 def _objects(objects: list[Any]) -> dict[str, list[Any]]:

@@ -47,9 +47,9 @@ async def gather(asking: Asking, pipeline: Pipeline, wanted: LinkStateRequest) -
     return View(
         link=link,
         zoho_link=record_link(zoho, pipeline.module, record) if record else None,
-        history=Part(_lines(log.value, pipeline), log.problem),
+        history=Part(_lines(log.value, about, pipeline), log.problem),
     )
 
 
-def _lines(page: LogPage | None, pipeline: Pipeline) -> tuple[LogLine, ...]:
-    return tuple(line_of(event, {pipeline.id: pipeline.name}) for event in page.events) if page else ()
+def _lines(page: LogPage | None, about: LogFilter, pipeline: Pipeline) -> tuple[LogLine, ...]:
+    return tuple(line_of(event, about, {pipeline.id: pipeline.name}) for event in page.events) if page else ()

@@ -102,13 +102,16 @@ class LogLine:
     correlationid: str
 
 
-def line_of(event: Event, pipelines: Mapping[str, str] | None = None) -> LogLine:
-    """`event` in words; what a newer release added to its data is left out.
+def line_of(
+    event: Event, about: LogFilter | None = None, pipelines: Mapping[str, str] | None = None
+) -> LogLine:
+    """`event` in words; what a newer release added to its data is left out. Of one that tells of many
+    objects, the one that is looked for (`about`).
 
     `pipelines`: names by id; one that is not there, since it was deleted, keeps its number.
     """
     data = event.data
-    changed = mapping_of(data.get("object"))
+    changed = mapping_of(data.get("object")) or _looked_for(data, about)
     return LogLine(
         time=event.time,
         event=event_label(event.type),
@@ -119,10 +122,18 @@ def line_of(event: Event, pipelines: Mapping[str, str] | None = None) -> LogLine
         else label(event.actor_kind),
         object=_object_words(changed),
         key=changed.get("key") or data.get("kunde"),
-        zoho_id=data.get("zoho_id"),
+        zoho_id=data.get("zoho_id") or changed.get("zoho_id"),
         details="; ".join(_details(data, changed, pipelines or {})),
         correlationid=event.correlationid,
     )
+
+
+def _looked_for(data: dict[str, Any], about: LogFilter | None) -> dict[str, Any]:
+    if about is not None:
+        for one in map(mapping_of, data.get("objects") or ()):
+            if one.get("key", "") == about.key or one.get("zoho_id", "") == about.zoho_id:
+                return one
+    return {}
 
 
 def _details(data: dict[str, Any], changed: dict[str, Any], pipelines: Mapping[str, str]) -> list[str]:
@@ -133,7 +144,7 @@ def _details(data: dict[str, Any], changed: dict[str, Any], pipelines: Mapping[s
         words.append(reason_words(str(reason)))
     if fields := changed.get("fields"):
         words.append("Felder: " + ", ".join(fields))
-    if objects := data.get("objects"):
+    if (objects := data.get("objects")) and not changed:
         words.append(_objects_words(objects))
     if counts := _counts_words(mapping_of(data.get("counts"))):
         words.append(counts)

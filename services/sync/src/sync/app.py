@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
@@ -28,6 +28,7 @@ from sync.deletion import DayLimit
 from sync.drift_watch import DriftWatch
 from sync.dry_run import DryRunning
 from sync.flows import Plan, Plans
+from sync.full_calls import FullCalls
 from sync.gates import Gates
 from sync.intake import Intake
 from sync.known_there import AmeiseKnowledge
@@ -42,7 +43,7 @@ from sync.reconciling import Reconciling
 from sync.record_store import RecordStore
 from sync.settings import SyncSettings
 from sync.state import State
-from sync.stopping import NotStopped, Stopping
+from sync.stopping import Do, NotStopped, Stopping
 from sync.systems import Systems
 from sync.throughput import Throughput
 from sync.to_ameise import ToAmeise
@@ -50,11 +51,11 @@ from sync.to_zoho import ToZoho
 from sync.value_admin import ValueAdmin
 from sync.vertraege import Vertraege
 from sync.waiting_deletions import DeletionAdmin
-from sync.work_store import Work, WorkDirection
+from sync.work_store import Turn, Work, WorkDirection
 from sync.workers import Dispatcher, More
 
-BATCH = 100
-"""Objects per batch to Zoho: as many as one upsert, or deletion, takes."""
+DELETED_AT_ONCE = 100
+"""As many as one call takes."""
 
 
 @asynccontextmanager
@@ -80,6 +81,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             rpc=base.rpc,
             systems=systems,
             drift=drift,
+            full_calls=FullCalls(),
             link_base=settings.ameise_link_base,
             lease=settings.lease,
             give_up_after=settings.give_up_after,
@@ -103,9 +105,14 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             "to_ameise": settings.to_ameise_workers, "to_zoho": settings.to_zoho_workers, "deletion": 1,
         }  # fmt: skip
 
+        of_direction: dict[WorkDirection, tuple[Do, Callable[[Turn], int]]] = {
+            "to_ameise": (one_to_ameise, lambda _: 1),
+            "to_zoho": (to_zoho, to_zoho.full_calls.rows),
+            "deletion": (deleting, lambda _: DELETED_AT_ONCE),
+        }
+
         def dispatcher(direction: WorkDirection) -> Dispatcher:
-            to_ameise_side = direction == "to_ameise"
-            do = one_to_ameise if to_ameise_side else deleting if direction == "deletion" else to_zoho
+            do, batch = of_direction[direction]
             return Dispatcher(
                 direction=direction,
                 do=NotStopped(direction, stopping, base.database).before(do),
@@ -115,7 +122,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
                 owner=owner,
                 lease=settings.lease,
                 workers=workers[direction],
-                batch=1 if to_ameise_side else BATCH,
+                batch=batch,
             )
 
         bulk_writer = bulk_writer_of(settings, base, to_zoho, stopping, owner)

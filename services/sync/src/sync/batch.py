@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from contracts.events import ConflictFound, EventData, Excluded, ObjectAction, ObjectChange, WrittenToZoho
+from contracts.events import ConflictFound, EventData, Excluded, ObjectAction, ObjectChange, WrittenRecord
 from contracts.ids import ZohoId
 from contracts.rpc.ingest import ComposedObject
 from contracts.rpc.sync_parked import ParkedCause
@@ -61,13 +61,14 @@ class Merging:
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What became of an item. `outcome` says as what it is judged (None: it was judged before); `link` is
-    stored if there is one; `look_at_zoho`: Zoho has a change that Ameise lacks; `held_back`: how many values
-    do not fit Zoho."""
+    stored if there is one; `wrote`: what Zoho took; `look_at_zoho`: Zoho has a change that Ameise lacks;
+    `held_back`: how many values do not fit Zoho."""
 
     item: Item
     outcome: str | None
     link: Link | None = None
     events: tuple[EventData, ...] = ()
+    wrote: WrittenRecord | None = None
     look_at_zoho: bool = False
     held_back: int = 0
 
@@ -192,8 +193,10 @@ def merge_item(
     )  # fmt: skip
 
 
-def with_new_bases(pipeline: Pipeline, merging: Merging, *, zoho_read_back: Mapping[str, Value]) -> Link:
-    """The link with its bases moved to what was merged and read back."""
+def with_new_bases(
+    pipeline: Pipeline, merging: Merging, *, zoho_read_back: Mapping[str, Value], **more: Any
+) -> Link:
+    """The link with its bases moved to what was merged and read back; `more` of it is set."""
     ameise_base, zoho_base = bases_after(
         pipeline.definition.fields,
         merging.merged,
@@ -211,7 +214,7 @@ def with_new_bases(pipeline: Pipeline, merging: Merging, *, zoho_read_back: Mapp
         settled=ameise_base,
         now=datetime.now(UTC),
     )
-    return merging.link.with_bases(ameise=ameise_base, zoho=zoho_base, asked=questions)
+    return merging.link.with_bases(ameise=ameise_base, zoho=zoho_base, asked=questions, **more)
 
 
 def _marked_as_gone(
@@ -246,21 +249,24 @@ def written(
     Its conflicts were told before it was written.
     """
     item, merged = merging.item, merging.merged
-    link = replace(as_sent(pipeline, merging), zoho_id=zoho_id, unread=unread)
-    told = WrittenToZoho(
-        pipeline=pipeline.id,
-        module=pipeline.module,
+    link = as_sent(pipeline, merging, zoho_id=zoho_id, unread=unread)
+    wrote = WrittenRecord(
+        table=pipeline.table,
+        key=item.object.key,
+        action=action,
+        fields=tuple(sorted(merged.to_zoho)),
         zoho_id=ZohoId(zoho_id),
-        object=change_of(pipeline, item, action, sorted(merged.to_zoho)),
     )
     behind = bool(merged.to_ameise or merging.link.written_after(item.object.as_of))
-    return Settled(item, merging.outcome, link, (told,), look_at_zoho=behind, held_back=len(merged.held_back))
+    return Settled(
+        item, merging.outcome, link, wrote=wrote, look_at_zoho=behind, held_back=len(merged.held_back)
+    )
 
 
-def as_sent(pipeline: Pipeline, merging: Merging) -> Link:
-    """The link as it will be if Zoho takes what we are about to send as it is."""
+def as_sent(pipeline: Pipeline, merging: Merging, **more: Any) -> Link:
+    """The link as it will be if Zoho takes what we are about to send as it is; `more` of it is set."""
     sent = read_back(pipeline, merging.merged, None, written_at=None)
-    return with_new_bases(pipeline, merging, zoho_read_back=sent)
+    return with_new_bases(pipeline, merging, zoho_read_back=sent, **more)
 
 
 def conflicts_of(pipeline: Pipeline, merging: Merging) -> tuple[EventData, ...]:

@@ -1,7 +1,8 @@
 """Stores what became of a batch: links, judgements, events and the rows of work, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import Counter
 from sqlalchemy.exc import DBAPIError
@@ -10,7 +11,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.cause import Cause
 from chassis.database import Database
 from chassis.outbox import Outbox
-from contracts.events import ObjectAction, ObjectChange, WorkParked, WorkPostponed, WrittenToZoho
+from contracts.events import (
+    MOST_TOGETHER,
+    Event,
+    ObjectAction,
+    ObjectChange,
+    WorkParked,
+    WorkPostponed,
+    WrittenRecord,
+    WrittenToZoho,
+)
 from contracts.ids import AmeiseKey
 from contracts.rpc.sync_parked import ParkedCause
 from sync import (
@@ -83,8 +93,7 @@ class BatchStore:
     def _note(self, pipeline: Pipeline, verdicts: Sequence[Verdict]) -> None:
         settled = [v for v in verdicts if isinstance(v, Settled)]
         if settled:
-            written = sum(any(isinstance(e, WrittenToZoho) for e in s.events) for s in settled)
-            self.throughput.note(pipeline, written=written)
+            self.throughput.note(pipeline, written=sum(s.wrote is not None for s in settled))
             held_back_total.inc(sum(s.held_back for s in settled))
 
     async def _store_alone(self, pipeline: Pipeline, verdict: Verdict, duration_ms: float) -> None:
@@ -116,10 +125,14 @@ class BatchStore:
         await work_store.check(session, [*(s.item.work for s in settled), *(u.work for u in unsettled)])
         await self._plan_deletions(session, pipeline, settled)
         await self._store_links(session, pipeline, settled)
-        for cause, of_cause in _by_cause(settled).items():
-            told = [e.model_copy(update={"duration_ms": duration_ms}) for s in of_cause for e in s.events]
-            await self.outbox.tell(session, cause, *told)
-            await self._ask_for_looks(session, pipeline, cause, of_cause)
+        told: list[Event] = []
+        for cause, of_cause in _by_cause(s for s in settled if s.events or s.wrote is not None):
+            wrote = [s.wrote for s in of_cause if s.wrote is not None]
+            data = [*(e for s in of_cause for e in s.events), *told_as_written(pipeline, wrote)]
+            timed = (event.model_copy(update={"duration_ms": duration_ms}) for event in data)
+            told += [self.outbox.event(cause, event) for event in timed]
+        await self.outbox.put(session, *told)
+        await self._ask_for_looks(session, pipeline, settled)
         await work_store.finish(session, [s.item.work for s in settled])
         if any(s.outcome == "applied" for s in settled):
             await pipeline_store.note_success(session, pipeline)
@@ -154,10 +167,12 @@ class BatchStore:
             await drift_store.count_held_back(session, pipeline, held_back)
 
     async def _ask_for_looks(
-        self, session: AsyncSession, pipeline: Pipeline, cause: Cause, settled: Sequence[Settled]
+        self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]
     ) -> None:
         """Zoho knows something that Ameise does not: a webhook was lost, or is still under way."""
-        behind = [s.link.zoho_id for s in settled if s.look_at_zoho and s.link and s.link.zoho_id]
+        behind = {
+            s.link.zoho_id: s.item.work.cause for s in settled if s.look_at_zoho and s.link and s.link.zoho_id
+        }
         if behind and pipeline.definition.takes_webhooks:
             await work_store.intake(
                 session,
@@ -165,7 +180,7 @@ class BatchStore:
                 pipeline=pipeline.id,
                 direction="to_ameise",
                 lane=Lane.CHUNK,
-                objects=dict.fromkeys(behind, cause),
+                objects=behind,
             )
 
     async def put_off(
@@ -199,9 +214,20 @@ class BatchStore:
         await self.outbox.tell(session, work.cause, told)
 
 
-def _by_cause(settled: Sequence[Settled]) -> dict[Cause, list[Settled]]:
-    """Grouped, so that a batch of one chunk is told by one statement."""
-    grouped: dict[Cause, list[Settled]] = {}
+def told_as_written(pipeline: Pipeline, records: Sequence[WrittenRecord]) -> Iterator[WrittenToZoho]:
+    """Events on what Zoho took: together, since a million of them would cost more than the writing."""
+    for start in range(0, len(records), MOST_TOGETHER):
+        some = tuple(records[start : start + MOST_TOGETHER])
+        told: dict[str, Any] = (
+            {"zoho_id": some[0].zoho_id, "object": some[0]} if len(some) == 1 else {"objects": some}
+        )
+        yield WrittenToZoho(pipeline=pipeline.id, module=pipeline.module, **told)
+
+
+def _by_cause(settled: Iterable[Settled]) -> Iterator[tuple[Cause, list[Settled]]]:
+    """Grouped, so that what came of one chunk is told together."""
+    grouped: dict[tuple[str | int | None, ...], list[Settled]] = {}
     for one in settled:
-        grouped.setdefault(one.item.work.cause, []).append(one)
-    return grouped
+        work = one.item.work
+        grouped.setdefault((work.correlationid, work.causationid, work.lane), []).append(one)
+    return ((some[0].item.work.cause, some) for some in grouped.values())

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import fetch_all, run_sql
 from chassis.leases import LeaseLost
-from contracts.events import EVENT_TYPES, EventData
+from contracts.events import EVENT_TYPES, EventData, WrittenRecord
 from contracts.ids import PipelineId, TenantId, Uuid, new_id
 from contracts.rpc.ingest import ComposedObject
 from sync.batch import Item, Settled
@@ -301,6 +301,7 @@ def _document(row: BulkRow) -> dict[str, Any]:
         "object": {"key": found.key, "version": found.version, "as_of": found.as_of.isoformat()},
         "link": asdict(settled.link) if settled.link else None,
         "events": [[e.event_name, e.model_dump(mode="json", exclude_none=True)] for e in settled.events],
+        "wrote": settled.wrote.model_dump(mode="json") if settled.wrote else None,
         "outcome": settled.outcome,
         "look_at_zoho": settled.look_at_zoho,
         "held_back": settled.held_back,
@@ -317,6 +318,7 @@ def _row(row: dict[str, Any]) -> BulkRow:
         document.get("outcome", "applied"),  # rows of a job that was begun before it was stored
         Link(**document["link"]),
         tuple(events),
+        wrote=WrittenRecord.model_validate(wrote) if (wrote := document.get("wrote")) else None,
         look_at_zoho=document["look_at_zoho"],
         held_back=document.get("held_back", 0),
     )

@@ -37,13 +37,14 @@ from sync import bulk_store, pipeline_store, work_store
 from sync.batch import Item, Merging, Unsettled, Verdict, written
 from sync.batch_store import BatchStore
 from sync.bulk_store import HELD, BulkRow, Job
+from sync.full_calls import FULL_CALL
 from sync.link_store import Link
 from sync.pipelines import Pipeline
 from sync.recognising import unread
 from sync.retry import Postpone
 from sync.stopping import NotStopped
 from sync.systems import Systems
-from sync.to_zoho import FULL_CALL, ToZoho
+from sync.to_zoho import ToZoho
 from sync.work_store import Lane, Turn, Work
 from sync.zoho_records import sent_to_zoho
 from vendor.errors import NotConnected, Unavailable, VendorError

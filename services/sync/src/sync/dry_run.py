@@ -33,9 +33,10 @@ from sync.alone import alone
 from sync.batch import Item, Merging, Verdict, merge_both
 from sync.dry_run_counts import Tally, credits_for, tally_of
 from sync.dry_run_store import Run
+from sync.full_calls import FULL_CALL
 from sync.pipelines import Pipeline
 from sync.preview import imagined, no_link
-from sync.to_zoho import FULL_CALL, ToZoho
+from sync.to_zoho import ToZoho
 from vendor.errors import NotConnected, NotNow, Rejected, VendorError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()

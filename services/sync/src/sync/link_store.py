@@ -146,12 +146,6 @@ def _link(row: dict[str, Any]) -> Link:
     return Link(**row)
 
 
-_HELD = """
-JOIN unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[])) AS o (id, fence)
-ON l.id = o.id AND l.fence = o.fence
-"""
-
-
 _FOUND = {
     column: f"SELECT {_COLUMNS} FROM link WHERE id IN (SELECT l.id FROM {_WANTED.format(column=column)})"  # noqa: S608
     for column in _LEASE
@@ -186,11 +180,14 @@ async def check(session: AsyncSession, links: Sequence[Link]) -> None:
     """Lock the links and make sure that we still hold them. Raises LeaseLost."""
     rows = await fetch_all(
         session,
-        f"SELECT l.id FROM link l {_HELD} AND l.lease_until > now() ORDER BY l.id FOR UPDATE OF l",  # noqa: S608
-        ids=[link.id for link in links], fences=[link.fence for link in links],
-    )  # fmt: skip
-    if len(rows) != len(links):
-        raise LeaseLost(f"{len(links) - len(rows)} of {len(links)} links")
+        "SELECT id, fence FROM link WHERE id = ANY(CAST(:ids AS bigint[])) AND lease_until > now() "
+        "ORDER BY id FOR UPDATE",
+        ids=[link.id for link in links],
+    )
+    held = {(row["id"], row["fence"]) for row in rows}
+    lost = sum((link.id, link.fence) not in held for link in links)
+    if lost:
+        raise LeaseLost(f"{lost} of {len(links)} links")
 
 
 _BOTH_HELD = """
@@ -227,23 +224,56 @@ async def give_back(session: AsyncSession, links: Sequence[Link]) -> None:
         session,
         "UPDATE link l SET lease_owner = NULL, lease_until = NULL "
         "FROM unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[])) AS o (id, fence) "
-        "WHERE l.id = o.id AND l.fence = o.fence",
+        "WHERE l.id = o.id AND l.fence = o.fence AND l.id = ANY(CAST(:ids AS bigint[]))",
         ids=[link.id for link in links], fences=[link.fence for link in links],
     )  # fmt: skip
 
 
-async def give_back_all(session: AsyncSession, owners: Sequence[str]) -> None:
-    """End the leases of these owners, whichever they are."""
+# Found by what the work is about: an index on `lease_owner` would have to be kept with each lease that is
+# taken and given back, and keep PostgreSQL from changing a link within its page (HOT).
+_FOR_WORK = """
+SELECT found.id FROM work w JOIN pipeline p ON p.tenant = w.tenant AND p.id = w.pipeline
+CROSS JOIN LATERAL (
+    SELECT id FROM link l WHERE l.tenant = w.tenant AND l.zoho_connection = p.zoho_connection
+      AND l.module = p.module AND l.zoho_id = w.object AND w.direction = 'to_ameise'
+    UNION ALL
+    SELECT id FROM link l WHERE l.tenant = w.tenant AND l.zoho_connection = p.zoho_connection
+      AND l.module = p.module AND l.table_name = p.table_name AND l.ameise_key = w.object
+      AND w.direction <> 'to_ameise'
+) AS found
+WHERE w.id = ANY(CAST(:ids AS bigint[]))
+"""
+
+_EXTEND = f"""
+UPDATE link SET lease_until = now() + make_interval(secs => :seconds) WHERE id IN (
+    SELECT id FROM link WHERE id IN ({_FOR_WORK})
+      AND lease_owner = ANY(CAST(:owners AS text[])) AND lease_until > now()
+    FOR UPDATE SKIP LOCKED
+)
+"""  # noqa: S608 (a constant)
+
+
+async def extend(session: AsyncSession, works: Sequence[Work], *, lasting: timedelta) -> None:
+    """Hold on to the links that are leased for this work, as `work_store.extend` does to its rows."""
+    await run_sql(
+        session, _EXTEND,
+        ids=[work.id for work in works], owners=[work.owner for work in works],
+        seconds=lasting.total_seconds(),
+    )  # fmt: skip
+
+
+async def give_back_all(session: AsyncSession, works: Sequence[Work]) -> None:
+    """End the leases of links for this work."""
     await run_sql(
         session,
-        "UPDATE link SET lease_owner = NULL, lease_until = NULL "
-        "WHERE lease_owner = ANY(CAST(:owners AS text[]))",
-        owners=list(owners),
-    )
+        f"UPDATE link SET lease_owner = NULL, lease_until = NULL WHERE id IN ({_FOR_WORK}) "  # noqa: S608
+        "AND lease_owner = ANY(CAST(:owners AS text[]))",
+        ids=[work.id for work in works], owners=[work.owner for work in works],
+    )  # fmt: skip
 
 
 # By ON CONFLICT for the same reason as in `_LEASE_BY`; what would be inserted was not ours any more.
-_SAVE = """
+_SAVE_ANYHOW = """
 INSERT INTO link AS l (id, tenant, zoho_connection, module, ameise_connection, table_name, fence,
     zoho_id, ameise_key, ameise_base, zoho_base, written, gone_in_zoho, unread, asked, own_write)
 OVERRIDING SYSTEM VALUE
@@ -262,9 +292,17 @@ ON CONFLICT (id) DO UPDATE SET
     lease_owner = NULL, lease_until = NULL,
     linked_at = CASE WHEN excluded.zoho_id IS NOT NULL AND excluded.ameise_key IS NOT NULL
                      THEN coalesce(l.linked_at, now()) END
-WHERE l.fence = excluded.fence AND l.lease_until > now()
-RETURNING l.xmax = 0 AS inserted
+WHERE l.fence = excluded.fence AND l.lease_until > now() {ids_stay}
+RETURNING l.id, l.xmax = 0 AS inserted
 """
+
+_SAVE = {
+    True: _SAVE_ANYHOW.format(
+        ids_stay="AND (l.zoho_id, l.ameise_key) = (excluded.zoho_id, excluded.ameise_key)"
+    ),
+    False: _SAVE_ANYHOW.format(ids_stay=""),
+}
+"""By whether only those are saved that belong to the same record and object as before."""
 
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -277,6 +315,32 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
     be the same thing), or whose record was deleted in Zoho, makes way for it. Raises sqlalchemy
     IntegrityError if another row stands in the way: two records claim one object.
     """
+    # Nothing can be in the way of those that belong together as before, by far the most.
+    saved = await _save(session, [link for link in links if link.linked], ids_stay=True)
+    others = [link for link in links if link.id not in saved]
+    if not others:
+        return
+    try:
+        async with session.begin_nested():
+            saved = await _save(session, others, ids_stay=False)
+    except IntegrityError:
+        await run_sql(session, _MAKE_WAY, links=_documents(others))
+        saved = await _save(session, others, ids_stay=False)
+    if lost := sum(link.id not in saved for link in others):
+        raise LeaseLost(f"{lost} of {len(links)} links")
+
+
+async def _save(session: AsyncSession, links: Sequence[Link], *, ids_stay: bool) -> set[int]:
+    """The ids of those that were saved."""
+    if not links:
+        return set()
+    rows = await fetch_all(session, _SAVE[ids_stay], links=_documents(links), nobody=NOBODY)
+    if any(row["inserted"] for row in rows):
+        raise LeaseLost("a link is gone")
+    return {row["id"] for row in rows}
+
+
+def _documents(links: Sequence[Link]) -> str:
     documents = [
         {
             "id": link.id,
@@ -293,20 +357,7 @@ async def save(session: AsyncSession, links: Sequence[Link]) -> None:
         }
         for link in links
     ]
-    text = to_json(documents).decode()
-    try:
-        async with session.begin_nested():
-            await _save(session, links, text)
-    except IntegrityError:
-        await run_sql(session, _MAKE_WAY, links=text)
-        await _save(session, links, text)
-
-
-async def _save(session: AsyncSession, links: Sequence[Link], text: str) -> None:
-    stored = await fetch_all(session, _SAVE, links=text, nobody=NOBODY)
-    kept = sum(not row["inserted"] for row in stored)
-    if kept != len(links):
-        raise LeaseLost(f"{len(links) - kept} of {len(links)} links")
+    return to_json(documents).decode()
 
 
 def own_write(unread: Mapping[str, Any] | None) -> Mapping[str, str] | None:

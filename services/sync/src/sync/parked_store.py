@@ -19,7 +19,7 @@ from sync.work_store import channel
 
 NEEDS_A_DECISION = (ParkedCause.EDITED_BEFORE_DELETION, ParkedCause.TOO_MANY_DELETIONS)
 _IDLE = "(w.lease_until IS NULL OR w.lease_until < now())"
-_POSTPONED = "NOT w.parked AND (w.attempts > 0 OR w.due_at > now())"
+_POSTPONED = "NOT w.parked AND (w.attempts > 0 OR (w.due_at > now() AND w.lease_owner IS NULL))"
 
 _CHOSEN = """
 (CAST(:pipeline AS integer) IS NULL OR w.pipeline = :pipeline)

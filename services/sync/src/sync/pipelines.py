@@ -61,8 +61,9 @@ class Definition(PipelineDefinition):
         return {m.zoho: m for m in self.fields}
 
     @cached_property
-    def zoho_readers(self) -> tuple[tuple[str, Read], ...]:
-        return tuple((m.zoho, reader(m.converter)) for m in self.fields)
+    def zoho_readers(self) -> Mapping[str, Read]:
+        """How the fields of a record are read."""
+        return {m.zoho: reader(m.converter) for m in self.fields}
 
     @cached_property
     def plain_readers(self) -> tuple[tuple[str, str, Read], ...]:

@@ -14,9 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from sync.link_store import Link
-from sync.mapping import read_zoho
 from sync.pipelines import Pipeline
-from sync.values import UNKNOWN, Known
+from sync.values import Known
 from sync.zoho_records import modified_time
 
 
@@ -42,13 +41,9 @@ def kept_form(pipeline: Pipeline, unread: Mapping[str, Any], record: Mapping[str
     """The fields that we wrote, as Zoho keeps them; none if somebody wrote after us."""
     if not _is_ours(unread, record):
         return {}
-    by_zoho = pipeline.definition.by_zoho
-    base: dict[str, Known] = {}
-    for name in unread["fields"]:
-        value = read_zoho(by_zoho[name], record) if name in by_zoho else UNKNOWN
-        if value is not UNKNOWN:
-            base[name] = value
-    return base
+    readers = pipeline.definition.zoho_readers
+    known = (name for name in unread["fields"] if name in readers and name in record)
+    return {name: readers[name](record[name]) for name in known}
 
 
 def _is_ours(unread: Mapping[str, Any], record: Mapping[str, Any]) -> bool:

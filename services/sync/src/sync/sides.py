@@ -32,4 +32,5 @@ def zoho_values(definition: Definition, record: Mapping[str, Any] | None) -> dic
     """The record's values; of a record that is yet to be made, all are empty."""
     if record is None:
         return {m.zoho: None for m in definition.fields}
-    return {name: take(record[name]) if name in record else UNKNOWN for name, take in definition.zoho_readers}
+    readers = definition.zoho_readers
+    return {name: take(record[name]) if name in record else UNKNOWN for name, take in readers.items()}

@@ -38,6 +38,7 @@ from sync.batch import (
 )
 from sync.batch_store import BatchStore
 from sync.drift_watch import DriftWatch
+from sync.full_calls import FULL_CALL, FullCalls, rows_to_add
 from sync.link_store import Link
 from sync.mapping import Conversion, Converter, FieldMapping, sources_of
 from sync.meeting import with_records_of_intents
@@ -62,11 +63,6 @@ PAUSED_DELAY = timedelta(seconds=30)
 BLOCKED_DELAY = timedelta(minutes=1)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Every record was modified after it."""
-FULL_CALL = 100
-FULL_ENOUGH = 97
-"""Worth a call: three rows more would cost as much again to take and to fetch."""
-MOST_ROWS = 1_000
-"""Rows that one batch looks through for a full call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +102,7 @@ class ToZoho:
     rpc: RpcClient
     systems: Systems
     drift: DriftWatch
+    full_calls: FullCalls
     link_base: str
     lease: timedelta
     give_up_after: timedelta
@@ -153,7 +150,7 @@ class ToZoho:
     async def judge(
         self, pipeline: Pipeline, works: Sequence[Work], *, anew: bool = False
     ) -> tuple[list[Verdict], list[Item]]:
-        """The verdicts on those of up to 100 rows that need no writing, and the items that do.
+        """The verdicts on those rows that need no writing, and the items that do.
 
         `anew`: also if they were judged as they are. Raises Problem of ingest.
         """
@@ -211,6 +208,7 @@ class ToZoho:
             items += found
             wanted = rows_to_add(len(items), looked_through=len(works))
             fresh = await more(wanted) if wanted else ()
+        self.full_calls.note(pipeline.tenant, pipeline.id, found=len(items), looked_through=len(works))
         surplus = Postpone(timedelta(0), "passt nicht mehr in den Aufruf", counts=False)
         verdicts += [Unsettled(item.work, surplus) for item in items[FULL_CALL:]]
         return verdicts, items[:FULL_CALL]
@@ -231,8 +229,8 @@ class ToZoho:
             )
         verdicts: list[Verdict] = []
         items: list[Item] = []
-        for work in works:
-            found = objects.get(AmeiseKey(work.object))
+        for work, key in zip(works, keys, strict=True):
+            found = objects.get(key)
             if found is None:
                 about = {"table": pipeline.table.value, "key": work.object}
                 verdicts.append(Unsettled(work, Park(ParkedCause.OBJECT_UNKNOWN, about)))
@@ -252,8 +250,12 @@ class ToZoho:
         self, pipeline: Pipeline, table: Table, keys: Sequence[AmeiseKey]
     ) -> dict[AmeiseKey, ComposedObject]:
         actor = Actor.of_service(Service.SYNC, pipeline.tenant)
-        reply = await self.rpc.call(OBJECTS, ObjectsRequest(table=table, keys=tuple(keys)), actor=actor)
-        return {found.key: found for found in reply.objects}
+        objects: dict[AmeiseKey, ComposedObject] = {}
+        for start in range(0, len(keys), CHUNK_SIZE):
+            some = ObjectsRequest(table=table, keys=tuple(keys[start : start + CHUNK_SIZE]))
+            reply = await self.rpc.call(OBJECTS, some, actor=actor)
+            objects |= {found.key: found for found in reply.objects}
+        return objects
 
     async def _ready(self, pipeline: Pipeline, items: Sequence[Item], verdicts: list[Verdict]) -> list[Item]:
         """Items whose Kunde has been judged; the others wait, so that a Vertrag finds its lookup.
@@ -432,13 +434,3 @@ def keys_looked_up(mapping: FieldMapping, items: Sequence[Item]) -> list[AmeiseK
     [source] = sources_of(mapping)
     found = {str(item.object.fields.get(source) or "") for item in items}
     return sorted(AmeiseKey(key) for key in found if AmeiseKey.pattern.fullmatch(key))
-
-
-def rows_to_add(found: int, *, looked_through: int) -> int:
-    """How many further rows to take for a full call, when `found` of those looked through need one."""
-    left = MOST_ROWS - looked_through
-    if found >= FULL_ENOUGH or left <= 0:
-        return 0
-    # A little less than a full call needs: what is too much is put back, and fetched twice.
-    expected = (FULL_CALL - 1 - found) * looked_through // max(1, found)
-    return max(1, min(expected, CHUNK_SIZE, left))

@@ -127,8 +127,9 @@ async def intake(
     )
 
 
-_NEXT_AT = "greatest(due_at, coalesce(lease_until, due_at))"
-"""When a row that is not parked may be taken: it is due, and nobody holds it."""
+_MAY_BE_TAKEN = "due_at <= now() AND (lease_until IS NULL OR lease_until <= now())"
+"""A row that is not parked is due, and nobody holds it. What is held is due when its lease ends: the index
+leads past it, however much it is."""
 
 _FREE = f"""
 (direction <> 'to_zoho' OR lane < {Lane.CHUNK} OR not_in_bulk OR (tenant, pipeline) NOT IN
@@ -138,7 +139,7 @@ _FREE = f"""
 
 # Every step goes along an index, to the first row that will do: with 200,000 rows waiting, to count them
 # each time somebody finishes would cost more than the work.
-_QUEUE = f"""
+_PLACES = """
 WITH RECURSIVE place AS (
     (SELECT tenant, pipeline FROM work WHERE direction = :direction AND NOT parked
      ORDER BY tenant, pipeline LIMIT 1)
@@ -149,30 +150,27 @@ WITH RECURSIVE place AS (
         ORDER BY tenant, pipeline LIMIT 1
     ) AS further
 )
+"""
+_QUEUE = f"""
+{_PLACES}
 SELECT place.tenant, place.pipeline, first.lane FROM place, LATERAL (
     SELECT lane FROM work
     WHERE direction = :direction AND tenant = place.tenant AND pipeline = place.pipeline AND NOT parked
-      AND {_NEXT_AT} <= now() AND {_FREE}
+      AND {_MAY_BE_TAKEN} AND {_FREE}
     ORDER BY lane, due_at LIMIT 1
 ) AS first
 """  # noqa: S608 (a constant)
 
-_UNTIL_DUE = """
-SELECT CAST(extract(epoch FROM least(
-    (SELECT due_at FROM work WHERE direction = :direction AND NOT parked AND due_at > now()
-     ORDER BY due_at LIMIT 1),
-    {lease}
-) - now()) AS float) AS seconds
-"""
-"""A row that is both held and not due yet may wake somebody too early: it is looked at again."""
-
-_UNTIL_NEXT = {
-    False: _UNTIL_DUE.format(lease="NULL"),
-    True: _UNTIL_DUE.format(
-        lease="(SELECT min(lease_until) FROM work "
-        "WHERE direction = :direction AND lease_owner IS NOT NULL AND lease_until > now())"
-    ),
-}
+_UNTIL_NEXT = f"""
+{_PLACES}
+SELECT CAST(extract(epoch FROM min(next.due_at) - now()) AS float) AS seconds
+FROM place, generate_series({Lane.INTERACTIVE}, {Lane.AFTER_CHUNK}) AS of (lane), LATERAL (
+    SELECT due_at FROM work
+    WHERE direction = :direction AND tenant = place.tenant AND pipeline = place.pipeline AND NOT parked
+      AND lane = of.lane AND due_at > now()
+    ORDER BY due_at LIMIT 1
+) AS next
+"""  # noqa: S608 (constants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,25 +188,20 @@ async def turns(session: AsyncSession, direction: WorkDirection) -> list[Turn]:
     return [Turn(TenantId(row["tenant"]), PipelineId(str(row["pipeline"])), row["lane"]) for row in rows]
 
 
-async def seconds_until_next(
-    session: AsyncSession, direction: WorkDirection, *, leases: bool = True
-) -> float | None:
-    """When the next row will be due, or, if `leases`, free; None if there is none.
-
-    To look at all leases costs as much as taking a batch.
-    """
-    [until] = await fetch_all(session, _UNTIL_NEXT[leases], direction=direction)
+async def seconds_until_next(session: AsyncSession, direction: WorkDirection) -> float | None:
+    """When the next row that may not be taken yet will be due; None if there is none."""
+    [until] = await fetch_all(session, _UNTIL_NEXT, direction=direction)
     return until["seconds"]
 
 
 _TAKE = f"""
 UPDATE work
 SET lease_owner = :owner || ':' || id || ':' || fence + 1, fence = fence + 1,
-    lease_until = now() + make_interval(secs => :seconds)
+    lease_until = now() + make_interval(secs => :seconds), due_at = now() + make_interval(secs => :seconds)
 WHERE id IN (
     SELECT id FROM work
     WHERE direction = :direction AND tenant = :tenant AND pipeline = :pipeline AND NOT parked
-      AND {_NEXT_AT} <= now()
+      AND {_MAY_BE_TAKEN}
       AND CASE WHEN :for_bulk THEN lane >= {Lane.CHUNK} AND NOT not_in_bulk ELSE {_FREE} END
     ORDER BY lane, due_at LIMIT :count FOR UPDATE SKIP LOCKED
 )
@@ -243,16 +236,18 @@ async def take(
     return [work_of(row, safe_until) for row in rows]
 
 
+_tenant_id = functools.lru_cache(maxsize=1024)(TenantId)
+_pipeline_id = functools.lru_cache(maxsize=1024)(PipelineId)
 _uuid = functools.lru_cache(maxsize=1024)(Uuid)
-"""Rows of one chunk share both of theirs."""
+"""What the rows of one chunk share is looked at once."""
 
 
 def work_of(row: dict[str, Any], safe_until: float) -> Work:
     """The work of a row that was taken."""
     return Work(
         id=row["id"],
-        tenant=TenantId(row["tenant"]),
-        pipeline=PipelineId(str(row["pipeline"])),
+        tenant=_tenant_id(row["tenant"]),
+        pipeline=_pipeline_id(str(row["pipeline"])),
         object=row["object"],
         asked=row["asked"],
         fence=row["fence"],
@@ -266,59 +261,72 @@ def work_of(row: dict[str, Any], safe_until: float) -> Work:
     )
 
 
-async def extend_leases(session: AsyncSession, owners: Sequence[str], *, lasting: timedelta) -> None:
-    """Hold on to what these owners have in hand: work, links, and named leases.
+_EXTEND = """
+UPDATE work
+SET lease_until = now() + make_interval(secs => :seconds), due_at = now() + make_interval(secs => :seconds)
+WHERE id IN (
+    SELECT id FROM work
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND lease_owner = ANY(CAST(:owners AS text[]))
+      AND lease_until > now()
+    FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+async def extend(session: AsyncSession, works: Sequence[Work], *, lasting: timedelta) -> None:
+    """Hold on to these rows, and to the named leases of their owners.
 
     A row that is locked is being stored or checked in this moment; the next call meets it.
     """
-    for table in ("work", "link"):
-        await run_sql(
-            session,
-            f"UPDATE {table} SET lease_until = now() + make_interval(secs => :seconds) WHERE id IN ("  # noqa: S608
-            f"SELECT id FROM {table} WHERE lease_owner = ANY(CAST(:owners AS text[])) "
-            "AND lease_until > now() FOR UPDATE SKIP LOCKED)",
-            owners=list(owners), seconds=lasting.total_seconds(),
-        )  # fmt: skip
+    owners, seconds = [work.owner for work in works], lasting.total_seconds()
+    await run_sql(session, _EXTEND, ids=[work.id for work in works], owners=owners, seconds=seconds)
     await run_sql(
         session,
         "UPDATE lease SET until = now() + make_interval(secs => :seconds) "
         "WHERE owner = ANY(CAST(:owners AS text[])) AND until > now()",
-        owners=list(owners), seconds=lasting.total_seconds(),
+        owners=owners, seconds=seconds,
     )  # fmt: skip
 
 
-_HELD = """
-JOIN unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[])) AS o (id, fence)
-ON w.id = o.id AND w.fence = o.fence
+# Row by row along the primary key: PostgreSQL takes `tenant` for selective where it has no statistics, and
+# would otherwise walk through all rows of the tenant.
+_CHECK = """
+SELECT held.id FROM (
+    SELECT id, fence FROM unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:objects AS text[]))
+        AS o (id, fence, object)
+    ORDER BY object -- as `intake` takes them, so that the two cannot wait for each other in a circle
+) AS o CROSS JOIN LATERAL (
+    SELECT id FROM work WHERE id = o.id AND fence = o.fence AND lease_until > now() FOR UPDATE
+) AS held
 """
 
 
 async def check(session: AsyncSession, works: Sequence[Work]) -> None:
     """Lock the rows and make sure that we still hold them; right before an outside call, and at the end.
 
-    In the order in which `intake` takes them, so that the two cannot wait for each other in a circle.
     Raises LeaseLost.
     """
-    rows = await fetch_all(
-        session,
-        f"SELECT w.id FROM work w {_HELD} AND w.lease_until > now() "  # noqa: S608
-        "ORDER BY w.object FOR UPDATE OF w",
-        ids=[w.id for w in works], fences=[w.fence for w in works],
+    held = await run_sql(
+        session, _CHECK,
+        ids=[w.id for w in works], fences=[w.fence for w in works], objects=[w.object for w in works],
     )  # fmt: skip
-    if len(rows) != len(works):
-        raise LeaseLost(f"{len(works) - len(rows)} of {len(works)} rows of work")
+    if held != len(works):
+        raise LeaseLost(f"{len(works) - held} of {len(works)} rows of work")
 
 
 _FINISH = """
-WITH done AS (
-    DELETE FROM work w USING unnest(CAST(:ids AS bigint[]), CAST(:asked AS bigint[])) AS o (id, asked)
-    WHERE w.id = o.id AND w.asked = o.asked RETURNING w.id
-)
-, again AS (
+DELETE FROM work WHERE ctid = ANY(ARRAY(
+    SELECT as_taken.ctid FROM unnest(CAST(:ids AS bigint[]), CAST(:asked AS bigint[])) AS o (id, asked)
+    CROSS JOIN LATERAL (SELECT ctid FROM work WHERE id = o.id AND asked = o.asked OFFSET 0) AS as_taken
+))
+"""
+
+_AGAIN = """
+WITH again AS (
     UPDATE work SET
         lease_owner = NULL, lease_until = NULL, due_at = now(), attempts = 0, failing_since = NULL,
         conflict_told = NULL
-    WHERE id = ANY(CAST(:ids AS bigint[])) AND id NOT IN (SELECT id FROM done) RETURNING direction
+    WHERE id = ANY(CAST(:ids AS bigint[])) RETURNING direction
 )
 SELECT pg_notify('work_' || direction, '') FROM again LIMIT 1
 """
@@ -326,7 +334,10 @@ SELECT pg_notify('work_' || direction, '') FROM again LIMIT 1
 
 async def finish(session: AsyncSession, works: Sequence[Work]) -> None:
     """Take the rows off the table; one that was asked for again meanwhile stays and is due now."""
-    await run_sql(session, _FINISH, ids=[w.id for w in works], asked=[w.asked for w in works])
+    ids = [work.id for work in works]
+    done = await run_sql(session, _FINISH, ids=ids, asked=[work.asked for work in works])
+    if done < len(works):
+        await run_sql(session, _AGAIN, ids=ids)
 
 
 _POSTPONE = """
@@ -340,7 +351,7 @@ WITH later AS (
                              ELSE w.failing_since + make_interval(secs => o.seconds) END
     FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float[]), CAST(:reasons AS text[]),
                 CAST(:counts AS boolean[])) AS o (id, seconds, reason, counts)
-    WHERE w.id = o.id RETURNING w.direction
+    WHERE w.id = o.id AND w.id = ANY(CAST(:ids AS bigint[])) RETURNING w.direction
 )
 SELECT pg_notify('work_' || direction, '') FROM later LIMIT 1
 """

@@ -7,6 +7,7 @@ webhook. Told to stop, it takes nothing new and lets what is in hand finish.
 import asyncio
 import contextlib
 import itertools
+import time
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import Database, is_unreachable
 from chassis.deadline import end
@@ -44,7 +46,7 @@ More = Callable[[int], Awaitable[list[Work]]]
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Feeds `do` with batches of up to `batch` rows of one pipeline, `workers` batches at once.
+    """Feeds `do` with batches of rows of one pipeline, `batch` of them at most, `workers` batches at once.
 
     Taking spans all tenants and runs as the all-tenants role; it sees ids only.
     """
@@ -57,12 +59,12 @@ class Dispatcher:
     owner: str
     lease: timedelta
     workers: int
-    batch: int
+    batch: Callable[[Turn], int]
     _left_out: bool = False
     """Whether somebody waits for want of a free worker: the next one to finish wakes us."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-    _held: set[str] = field(default_factory=set[str])
+    _held: dict[int, Work] = field(default_factory=dict[int, Work])
     _of_tenant: Tally[TenantId] = field(default_factory=Tally[TenantId])
     _served: dict[TenantId, int] = field(default_factory=dict[TenantId, int])
     _serial: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -98,25 +100,31 @@ class Dispatcher:
             return ERROR_PAUSE_SECONDS
 
     async def _take_in_turns(self) -> float:
+        taken: list[tuple[Turn, list[Work]]] = []
+        of_tenant = self._of_tenant.copy()
+        left_out = False
+        self._left_out = True  # until we know better: who gets free meanwhile is not counted as free
+        seconds: float | None = None  # if somebody is left out, the next who is free wakes us
         async with self.all_tenants.unbound() as session:
             turns = await work_store.turns(session, self.direction)
-        self._left_out = False
-        while turns and (free := self.workers - len(self._running)) > 0:
-            turn = min(turns, key=self._rank)
-            batches = min(max(1, free // len(turns)), self._share - self._of_tenant[turn.tenant])
-            works = await self._take(turn, batches * self.batch) if batches > 0 else []
-            self._served[turn.tenant] = next(self._serial)
-            for start in range(0, len(works), self.batch):
-                self._start(turn, works[start : start + self.batch])
-            if len(works) < batches * self.batch or batches <= 0:
-                turns.remove(turn)
-            if batches <= 0:
-                self._left_out = True
-        self._left_out = self._left_out or bool(turns)
-        async with self.all_tenants.unbound() as session:
-            # Leases end late enough to be met by the next look, if there is one soon: when a batch is done.
-            leases = not self._running
-            seconds = await work_store.seconds_until_next(session, self.direction, leases=leases)
+            while turns and (free := self.workers - len(self._running) - len(taken)) > 0:
+                turn = min(turns, key=self._rank)
+                batches = min(max(1, free // len(turns)), self._share - of_tenant[turn.tenant])
+                size = self.batch(turn)
+                works = await self._take(session, turn, batches * size) if batches > 0 else []
+                self._served[turn.tenant] = next(self._serial)
+                some = [(turn, works[start : start + size]) for start in range(0, len(works), size)]
+                taken += some
+                of_tenant[turn.tenant] += len(some)
+                if len(works) < batches * size or batches <= 0:
+                    turns.remove(turn)
+                left_out = left_out or batches <= 0
+            left_out = left_out or bool(turns)
+            if not left_out:
+                seconds = await work_store.seconds_until_next(session, self.direction)
+        self._left_out = left_out
+        for turn, works in taken:
+            self._start(turn, works)
         return min(POLL_SECONDS, max(seconds or POLL_SECONDS, 0.01))
 
     @property
@@ -128,34 +136,34 @@ class Dispatcher:
         """Whose tenant was served longest ago goes first; within a tenant, the most urgent lane."""
         return self._served.get(turn.tenant, 0), turn.lane, int(turn.pipeline)
 
-    async def _take(self, turn: Turn, count: int) -> list[Work]:
-        async with self.all_tenants.unbound() as session:
-            return await work_store.take(
-                session, direction=self.direction, turn=turn, owner=self.owner, lasting=self.lease,
-                count=count,
-            )  # fmt: skip
+    async def _take(self, session: AsyncSession, turn: Turn, count: int) -> list[Work]:
+        return await work_store.take(
+            session, direction=self.direction, turn=turn, owner=self.owner, lasting=self.lease, count=count
+        )
 
     def _start(self, turn: Turn, works: list[Work]) -> None:
         tenant = works[0].tenant
-        owners = {work.owner for work in works}
+        held = {work.id: work for work in works}
 
         async def more(count: int) -> list[Work]:
-            taken = await self._take(turn, count)
-            for work in taken:
-                owners.add(work.owner)
-                self._held.add(work.owner)
+            async with self.all_tenants.unbound() as session:
+                taken = await self._take(session, turn, count)
+            fresh = {work.id: work for work in taken}
+            held.update(fresh)
+            self._held.update(fresh)
             works.extend(taken)
             return taken
 
         task = asyncio.create_task(self._do(works, more), name=f"{self.direction}:{works[0].id}")
         self._running.add(task)
-        self._held |= owners
+        self._held.update(held)
         self._of_tenant[tenant] += 1
         in_hand.labels(self.direction).inc()
 
         def finished(task: asyncio.Task[None]) -> None:
             self._running.discard(task)
-            self._held.difference_update(owners)
+            for id_ in held:
+                del self._held[id_]
             self._of_tenant[tenant] -= 1
             in_hand.labels(self.direction).dec()
             if self._left_out:
@@ -190,19 +198,26 @@ class Dispatcher:
         later = Postpone(FAILED_DELAY, reason)
         with contextlib.suppress(SQLAlchemyError, OSError, LeaseLost):
             async with self.database.tenant(works[0].tenant) as session:
-                await link_store.give_back_all(session, [work.owner for work in works])
+                await link_store.give_back_all(session, works)
                 await work_store.check(session, works)
                 await work_store.postpone(session, [(work, later) for work in works])
 
     async def _keep_leases(self) -> None:
-        """Extend what is in hand: so a lease can be short, and what a dead process held is soon free."""
+        """Extend what is in hand: so a lease can be short, and what a dead process held is soon free.
+
+        Not what was just taken: most of it is done before the next look, at which its lease is half over.
+        """
+        look = self.lease.total_seconds() / 4
         while True:
-            await asyncio.sleep(self.lease.total_seconds() / 3)
-            if not self._held:
+            await asyncio.sleep(look)
+            a_look_ago = time.monotonic() + look  # `safe_until` is half a lease after the taking
+            works = [work for _, work in sorted(self._held.items()) if work.safe_until < a_look_ago]
+            if not works:
                 continue
             try:
                 async with self.all_tenants.unbound() as session:
-                    await work_store.extend_leases(session, sorted(self._held), lasting=self.lease)
+                    await work_store.extend(session, works, lasting=self.lease)
+                    await link_store.extend(session, works, lasting=self.lease)
             except (SQLAlchemyError, OSError) as error:
                 log.warning("leases.not_extended", direction=self.direction, error=type(error).__name__)
 

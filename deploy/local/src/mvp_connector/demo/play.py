@@ -9,7 +9,15 @@ import httpx
 from rich.console import Console
 
 from mvp_connector.demo.report import NotSeen, Report
-from mvp_connector.demo.world import Admin, Sandbox, ZohoAdmin, main_address, send_webhook, until
+from mvp_connector.demo.world import (
+    Admin,
+    Sandbox,
+    ZohoAdmin,
+    main_address,
+    send_webhook,
+    until,
+    written_record,
+)
 from mvp_connector.stack import Stack
 
 TABLES = 13
@@ -205,7 +213,7 @@ async def _edit_in_zoho(demo: Demo, http: httpx.AsyncClient) -> None:
     ) as step:
         written = await demo.admin.log(types="written_to_zoho", table="kunde")
         event = next(e for e in written if e["data"]["module"] == "Contacts")
-        zoho_id, key = event["data"]["zoho_id"], event["data"]["object"]["key"]
+        zoho_id, key = written_record(event)
         street = f"Neue Straße {datetime.now(UTC):%H%M%S}"
         begun = time.perf_counter()
         path = f"/sandbox/zoho/{demo.org}/Contacts/{zoho_id}"

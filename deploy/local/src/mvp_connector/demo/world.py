@@ -226,3 +226,10 @@ def main_address(kunde: dict[str, Any]) -> dict[str, Any]:
     """The Hauptwohnsitz of a Kunde as the sandbox keeps him; empty if there is none."""
     adressen: list[dict[str, Any]] = kunde["Adressen"]
     return next((a for a in adressen if a["Typ"] == "hauptwohnsitz"), dict[str, Any]())
+
+
+def written_record(event: dict[str, Any]) -> tuple[str, str]:
+    """(Zoho id, key in Ameise) of what a `written_to_zoho` tells of, of several the first."""
+    data = event["data"]
+    [first, *_] = data.get("objects") or [data["object"] | {"zoho_id": data["zoho_id"]}]
+    return first["zoho_id"], first["key"]

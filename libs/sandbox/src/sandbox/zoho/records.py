@@ -176,7 +176,7 @@ class RecordBook:
         now = time.time()
         merged = {**record, **changed, "Modified_By": self._author, "Modified_Time": zoho_time(now)}
         kept = {name: value for name, value in merged.items() if value is not None}
-        self._write(module, kept, now)
+        self._write(module, kept, now, searched=not module.searched_fields.isdisjoint(changed))
         return Outcome(_success("record updated", kept), "edit", kept)
 
     def _upsert(
@@ -265,8 +265,10 @@ class RecordBook:
         }
         return RecordError("DUPLICATE_DATA", "duplicate data", details)
 
-    def _write(self, module: Module, record: dict[str, Any], now: float) -> None:
-        index = {name: [record[name]] for name in module.searched_fields if isinstance(record.get(name), str)}
+    def _write(self, module: Module, record: dict[str, Any], now: float, *, searched: bool = True) -> None:
+        """`searched`: one of the values by which the record is found is new."""
+        by = {name: [record[name]] for name in module.searched_fields if isinstance(record.get(name), str)}
+        index = by if searched else None
         self._store.put(self._org.world, module.api_name, record["id"], record, index=index, at=now)
 
     def _delete(self, module: Module, id_: str) -> Outcome:

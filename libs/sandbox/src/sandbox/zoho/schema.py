@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from typing import Any
 
 JSON_TYPES = {
@@ -49,7 +49,7 @@ class Field:
         return self.length or LENGTHS.get(self.data_type)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Module:
     """One module: its system duplicate field decides an upsert that names no `duplicate_check_fields`."""
 
@@ -63,23 +63,22 @@ class Module:
 
     def field(self, api_name: str) -> Field | None:
         """The field of that name."""
-        return _by_name(self).get(api_name)
+        return self._by_name.get(api_name)
 
-    @property
+    @cached_property
+    def _by_name(self) -> dict[str, Field]:
+        return {field.api_name: field for field in self.fields}
+
+    @cached_property
     def default_duplicate_fields(self) -> list[str]:
         """The system field first, then the unique ones: Zoho's order."""
         unique = [field.api_name for field in self.fields if field.unique]
         return list(dict.fromkeys([self.duplicate_field, *unique]))
 
-    @property
+    @cached_property
     def searched_fields(self) -> frozenset[str]:
         """The fields by whose values records are found."""
         return frozenset(self.default_duplicate_fields)
-
-
-@lru_cache(maxsize=16)
-def _by_name(module: Module) -> dict[str, Field]:
-    return {field.api_name: field for field in module.fields}
 
 
 SYSTEM_FIELDS = (

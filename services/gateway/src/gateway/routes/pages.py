@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from contracts.ids import Uuid
 from contracts.names import Direction, Outcome, Service, System, Table
 from contracts.rpc import Empty
-from contracts.rpc.audit import SEARCH, LogPage, SearchLog
+from contracts.rpc.audit import SEARCH, LogFilter, LogPage, SearchLog
 from contracts.rpc.ingest import DELIVERY_REPORT, DOWNLOAD, DeliveryRequest
 from contracts.rpc.sync import LIST_PIPELINES
 from contracts.rpc.sync_pipelines import GET_PIPELINE, PipelineRequest
@@ -96,8 +96,10 @@ async def log(request: Request, asking: PageAsking) -> Response:
     part: overview.Part[LogPage] = overview.Part(None)
     names: dict[str, str] = {}
     wrong: str | None = None
+    about: LogFilter | None = None
     try:
-        search = SearchLog(filter=log_page.filter_of(form), limit=LOG_LINES, after=after)
+        about = log_page.filter_of(form)
+        search = SearchLog(filter=about, limit=LOG_LINES, after=after)
     except ValueError as error:
         wrong = str(error)
     else:
@@ -113,7 +115,7 @@ async def log(request: Request, asking: PageAsking) -> Response:
         form=form,
         wrong=wrong,
         part=part,
-        lines=[log_page.line_of(event, names) for event in part.value.events] if part.value else [],
+        lines=[log_page.line_of(event, about, names) for event in part.value.events] if part.value else [],
         is_first=after is None,
         choices={"ereignis": events, "richtung": list(Direction), "ergebnis": list(Outcome)},
     )

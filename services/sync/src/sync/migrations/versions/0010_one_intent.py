@@ -5,7 +5,7 @@ from alembic import op
 from chassis.migrations import downgrade_is_refused
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 _STATEMENTS = (
     "ALTER TABLE intent RENAME COLUMN kundennummer TO ameise_key",
