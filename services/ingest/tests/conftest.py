@@ -275,6 +275,13 @@ def kit() -> SimpleNamespace:
 
 
 @pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is read in blocks of one row or a few."""
+    for module in ("lines", "records"):
+        monkeypatch.setattr(f"ingest.{module}.BLOCK_BYTES", 64)
+
+
+@pytest.fixture
 def urls(new_database: Any) -> Any:
     return new_database(Service.INGEST)
 

@@ -174,6 +174,7 @@ def teams(importer: Importer) -> Any:
     return lambda: Team(importer, TenantId(f"team-{next(numbers)}"))
 
 
+@pytest.mark.usefixtures("small_blocks")
 def test_a_then_b_leaves_exactly_b_and_what_is_told_makes_a_into_b(teams: Any) -> None:
     async def check(a: Book, b: Book) -> None:
         team = teams()
@@ -188,6 +189,7 @@ def test_a_then_b_leaves_exactly_b_and_what_is_told_makes_a_into_b(teams: Any) -
     _for_any(check, BOOKS, BOOKS)
 
 
+@pytest.mark.usefixtures("small_blocks")
 def test_no_value_is_ever_replaced_by_empty_because_it_could_not_be_read(teams: Any) -> None:
     async def check(a: Book, b: Book, spoilt: frozenset[tuple[str, str]], missing: frozenset[str]) -> None:
         team = teams()

@@ -335,12 +335,6 @@ def test_a_row_that_must_be_read_again_has_no_hash(data: bytes) -> None:
 # ── block by block ───────────────────────────────────────────────────────────
 
 
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("lines", "records"):
-        monkeypatch.setattr(f"ingest.{module}.BLOCK_BYTES", 64)
-
-
 def in_blocks(data: bytes) -> tuple[TableReader, list[pl.DataFrame]]:
     reader = TableReader(open_sample(data, "a.csv", SPARTE))
     return reader, list(reader.frames())

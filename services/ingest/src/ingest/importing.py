@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,11 @@ class Importer:
     spool: Spool
     stop_list: StopList
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def prepare(self) -> None:
+        """A delivery begins to come in: load meanwhile what reads it. Not before, because polars costs memory
+        that a service does not need while it only waits."""
+        await asyncio.to_thread(import_module, "ingest.reading")
 
     async def run(self) -> None:
         """Import whatever waits, for ever."""

@@ -39,7 +39,8 @@ async def compare(
     `is_first`: nothing of the table was ever stored.
     """
     if is_first:
-        by_action = {"new": await _all_are_new(session, definition)}
+        await _call_all_new(session, definition)
+        by_action = {"new": read.rows - left_out}
     else:
         await _find_differing(session, definition, tenant)
         if whole:
@@ -60,15 +61,13 @@ async def compare(
     )
 
 
-async def _all_are_new(session: AsyncSession, definition: TableFormat) -> int:
+async def _call_all_new(session: AsyncSession, definition: TableFormat) -> None:
     table = definition.table
     await run_sql(
         session,
         f"CREATE TEMPORARY VIEW delta_{table} AS "
         f"SELECT key, CAST('new' AS text) AS action, false AS back FROM incoming_{table}",
     )
-    [counted] = await fetch_all(session, f"SELECT count(*) AS n FROM incoming_{table}")
-    return counted["n"]
 
 
 async def _find_differing(session: AsyncSession, definition: TableFormat, tenant: TenantId) -> None:

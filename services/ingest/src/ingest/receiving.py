@@ -222,6 +222,7 @@ class Receiver:
             session.add(row)
         self._receiving[tenant] = row
         log.info("delivery.begun", tenant=tenant, delivery=row.id)
+        await self.importer.prepare()
         return row
 
     async def _hand_over(self, tenant: TenantId, delivery: DeliveryRow, complete: Complete) -> None:

@@ -164,58 +164,61 @@ def _changed_fields(form: Format, table: Table) -> str:
 
 
 async def tell(session: AsyncSession, outbox: Outbox, table: Table, current: Import, count: int) -> None:
-    """Ask sync for the work and tell the events of the `count` rows of `told_<table>`."""
+    """Tell sync (work) and all others (events) of the `count` objects in `told_<table>`."""
     change = f"""'{{"table":"{table}","key":"' || key || '","action":"' || action
                  || '","fields":[' || {_FIELDS} || ']}}'"""
     version = (
         """'{"key":"' || key || '","version":"' || version || '","gone":' || CAST(gone AS text) || '}'"""
     )
-    await _tell(session, outbox, current, _Told(table, f"told_{table}", count, change, version))
+    chunks = f"""
+        SELECT 1 + (position - 1) / {CHUNK_SIZE} AS chunk,
+               string_agg({change}, ',' ORDER BY position) AS changes,
+               string_agg({version}, ',' ORDER BY position) AS versions
+        FROM told_{table} GROUP BY 1
+    """
+    await _tell(session, outbox, table, current, chunks, count)
 
 
 async def tell_first(
     session: AsyncSession, outbox: Outbox, table: Table, current: Import, count: int
 ) -> None:
-    """The same of a table that got its first `count` rows, which are all created."""
-    rows = (
-        "(SELECT row_number() OVER (ORDER BY key) AS position, key, version "
-        f"FROM {table} WHERE tenant = :tenant)"
-    )
+    """The same of a table that got its first `count` rows, which are all created. Each chunk is read from
+    where it begins: to sort a million rows into chunks takes half as long again."""
     change = f"""'{{"table":"{table}","key":"' || key || '","action":"created"}}'"""
     version = """'{"key":"' || key || '","version":"' || version || '"}'"""
-    told = _Told(table, rows, count, change, version)
-    await _tell(session, outbox, current, told, tenant=current.tenant)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """Objects of a table to tell of. `rows` has a `position` (from 1) for each of the `count`; `change` and
-    `version` make JSON of a row: of ObjectChange and KeyVersion."""
-
-    table: Table
-    rows: str
-    count: int
-    change: str
-    version: str
+    rows = f"FROM {table} WHERE tenant = :tenant"
+    chunks = f"""
+        SELECT 1 + b.before / {CHUNK_SIZE} AS chunk, c.changes, c.versions
+        FROM (SELECT key, row_number() OVER (ORDER BY key) - 1 AS before {rows}) b
+        CROSS JOIN LATERAL (
+            SELECT string_agg({change}, ',') AS changes, string_agg({version}, ',') AS versions
+            FROM (SELECT key, version {rows} AND key >= b.key ORDER BY key LIMIT {CHUNK_SIZE}) these
+        ) c
+        WHERE b.before % {CHUNK_SIZE} = 0
+    """
+    await _tell(session, outbox, table, current, chunks, count, tenant=current.tenant)
 
 
 async def _tell(
-    session: AsyncSession, outbox: Outbox, current: Import, told: _Told, **parameters: Any
+    session: AsyncSession,
+    outbox: Outbox,
+    table: Table,
+    current: Import,
+    chunks: str,
+    count: int,
+    **parameters: Any,
 ) -> None:
-    """PostgreSQL puts the messages together: row by row, a million objects take Python half a minute. A key
+    """`chunks` selects, for each number `chunk` (from 1), the JSON of its `changes` (ObjectChange) and of its
+    `versions` (KeyVersion), of `count` objects in all.
+
+    PostgreSQL puts the messages together: row by row, a million objects take Python half a minute. A key
     needs no escaping in JSON by its form, nor do names of columns."""
     event = ObjectsCompared.model_validate({"delivery": current.delivery, "objects": [_SAMPLE_CHANGE]})
-    work = work_of([_SAMPLE_VERSION.model_dump()], told.table, current)
-    chunks = f"""
-        SELECT 1 + (position - 1) / {CHUNK_SIZE} AS chunk,
-               string_agg({told.change}, ',' ORDER BY position) AS changes,
-               string_agg({told.version}, ',' ORDER BY position) AS versions
-        FROM {told.rows} told GROUP BY 1
-    """
+    work = work_of([_SAMPLE_VERSION.model_dump()], table, current)
     await outbox.put_chunks(
         session,
         chunks,
-        math.ceil(told.count / CHUNK_SIZE),
+        math.ceil(count / CHUNK_SIZE),
         Chunks(outbox.event(current.cause, event), _SAMPLE_CHANGE.model_dump_json(), "changes"),
         Chunks(work, _SAMPLE_VERSION.model_dump_json(), "versions"),
         **parameters,
