@@ -97,8 +97,10 @@ async def test_a_row_that_was_asked_for_meanwhile_is_not_parked(
     [work] = await take(all_tenants)
     await ask(database, "4711")
     async with database.tenant(BERLIN) as session:
+        await work_store.extend(session, [work], lasting=timedelta(seconds=30))
         await work_store.park(session, work, Park(ParkedCause.RULE_UNDECIDED))
     assert rows.parked() == []
+    assert len(await take(all_tenants)) == 1, "it is due at once"
 
 
 async def test_two_owners_never_have_the_same_row(database: Database, all_tenants: Database) -> None:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from chassis.cause import Cause
 from chassis.database import Database, run_sql
+from chassis.leases import LeaseLost
 from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId, new_id
 from sync import work_store
@@ -163,6 +164,38 @@ async def test_told_to_stop_it_finishes_what_is_in_hand_and_takes_nothing_new(
         await asyncio.wait([task])
     assert len(rows.work()) == 27
     assert all(row["lease_owner"] is None for row in rows.work())
+
+
+async def test_a_row_that_was_lost_and_is_taken_again_is_held_until_its_second_end(
+    database: Database, dispatcher: Callable[..., Dispatcher], rows: "Rows"
+) -> None:
+    taken: list[Work] = []
+    lost, both, all_done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def do(works: list[Work], _more: More) -> None:
+        taken.extend(works)
+        if len(taken) == 1:
+            await lost.wait()
+            raise LeaseLost("1 of 1 rows of work")
+        both.set()
+        await asyncio.sleep(1.5)
+        async with database.tenant(BERLIN) as session:
+            await work_store.check(session, works)
+            await work_store.finish(session, works)
+        all_done.set()
+
+    await ask(database, BERLIN, 1)
+    async with at_work(dispatcher(do, lease=timedelta(seconds=0.6))), asyncio.timeout(20):
+        while not taken:
+            await asyncio.sleep(0.01)
+        long_ago = "lease_until = now() - interval '1 minute', due_at = now()"
+        rows.change(f"UPDATE work SET fence = fence + 1, {long_ago}")  # somebody else had it, and died
+        await ask(database, BERLIN, 1)  # wakes the dispatcher
+        await both.wait()
+        lost.set()
+        await all_done.wait()
+    assert [work.id for work in taken] == [taken[0].id] * 2
+    assert rows.work() == []
 
 
 async def test_what_is_in_hand_for_long_is_held_on_to(

@@ -85,6 +85,7 @@ class Deleting:
             pipeline = await pipeline_store.load(session, works[0].pipeline)
             wanted = pipeline is not None and pipeline.definition.deletion is not None
             if pipeline is None or not wanted or not pipeline.definition.takes_deliveries:
+                await work_store.check(session, works)
                 await work_store.finish(session, works)
                 return
         leased: list[Link] = []

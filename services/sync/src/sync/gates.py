@@ -327,9 +327,9 @@ class ConnectionGate:
 
     async def keep_in_step(self) -> None:
         """Renew now, if there are calls. Never raises: what held before holds for a while."""
-        if self._keeper is None or self._keeper.done():
-            return
         async with self._renewing:
+            if self._keeper is None or self._keeper.done():
+                return
             try:
                 await self._renew()
             except (SQLAlchemyError, OSError, TimeoutError) as error:

@@ -79,6 +79,7 @@ class ToAmeise:
             pipeline = await pipeline_store.load(session, work.pipeline)
             if pipeline is None or not pipeline.definition.takes_webhooks:
                 log.warning("webhook.unwanted", zoho_id=work.object)
+                await work_store.check(session, [work])
                 await work_store.finish(session, [work])
                 return
             held = await link_store.lease_by_zoho_ids(

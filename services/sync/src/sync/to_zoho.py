@@ -116,6 +116,7 @@ class ToZoho:
         async with self.database.tenant(works[0].tenant) as session:
             pipeline = await pipeline_store.load(session, works[0].pipeline)
             if pipeline is None or not pipeline.definition.takes_deliveries:
+                await work_store.check(session, works)
                 await work_store.finish(session, works)
                 return
         if pipeline.enabled:

@@ -333,7 +333,8 @@ SELECT pg_notify('work_' || direction, '') FROM again LIMIT 1
 
 
 async def finish(session: AsyncSession, works: Sequence[Work]) -> None:
-    """Take the rows off the table; one that was asked for again meanwhile stays and is due now."""
+    """Take the rows, which `check` has locked, off the table; one that was asked for again meanwhile stays
+    and is due now."""
     ids = [work.id for work in works]
     done = await run_sql(session, _FINISH, ids=ids, asked=[work.asked for work in works])
     if done < len(works):
@@ -373,7 +374,7 @@ async def park(session: AsyncSession, work: Work, parked: Park) -> None:
     """Keep the row for a person."""
     await run_sql(
         session,
-        "UPDATE work SET parked = (asked = :asked), lease_owner = NULL, lease_until = NULL, "
+        "UPDATE work SET parked = (asked = :asked), lease_owner = NULL, lease_until = NULL, due_at = now(), "
         "cause = :cause, details = CAST(:details AS jsonb), reason = :reason, words = :words, "
         "candidates = CAST(:candidates AS jsonb), attempts = attempts + 1, "
         "failing_since = coalesce(failing_since, now()) WHERE id = :id",

@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import time
 from collections import Counter as Tally
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -64,7 +64,8 @@ class Dispatcher:
     """Whether somebody waits for want of a free worker: the next one to finish wakes us."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-    _held: dict[int, Work] = field(default_factory=dict[int, Work])
+    _held: dict[tuple[int, int], Work] = field(default_factory=dict[tuple[int, int], Work])
+    """By number and fence: a row that was lost may be taken again before the first holding of it ends."""
     _of_tenant: Tally[TenantId] = field(default_factory=Tally[TenantId])
     _served: dict[TenantId, int] = field(default_factory=dict[TenantId, int])
     _serial: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -143,12 +144,12 @@ class Dispatcher:
 
     def _start(self, turn: Turn, works: list[Work]) -> None:
         tenant = works[0].tenant
-        held = {work.id: work for work in works}
+        held = _by_holding(works)
 
         async def more(count: int) -> list[Work]:
             async with self.all_tenants.unbound() as session:
                 taken = await self._take(session, turn, count)
-            fresh = {work.id: work for work in taken}
+            fresh = _by_holding(taken)
             held.update(fresh)
             self._held.update(fresh)
             works.extend(taken)
@@ -162,8 +163,8 @@ class Dispatcher:
 
         def finished(task: asyncio.Task[None]) -> None:
             self._running.discard(task)
-            for id_ in held:
-                del self._held[id_]
+            for holding in held:
+                del self._held[holding]
             self._of_tenant[tenant] -= 1
             in_hand.labels(self.direction).dec()
             if self._left_out:
@@ -220,6 +221,10 @@ class Dispatcher:
                     await link_store.extend(session, works, lasting=self.lease)
             except (SQLAlchemyError, OSError) as error:
                 log.warning("leases.not_extended", direction=self.direction, error=type(error).__name__)
+
+
+def _by_holding(works: Sequence[Work]) -> dict[tuple[int, int], Work]:
+    return {(work.id, work.fence): work for work in works}
 
 
 def _is_deadlock(error: Exception) -> bool:
