@@ -108,6 +108,16 @@ async def lock_next(
     return [row["id"] for row in rows]
 
 
+async def are_objects_parked(session: AsyncSession, pipeline: Pipeline) -> bool:
+    """Whether objects of Ameise are parked on the way of this pipeline."""
+    rows = await fetch_all(
+        session,
+        "SELECT FROM work WHERE parked AND pipeline = :pipeline AND direction = 'to_zoho' LIMIT 1",
+        pipeline=int(pipeline.id),
+    )
+    return bool(rows)
+
+
 async def make_due(session: AsyncSession, ids: Sequence[int], *, lane: int | None = None) -> None:
     """Locked rows are due now; attempt numbers go on, the clock of giving up begins anew. What they were
     parked for is remembered as overruled.
