@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from chassis.rpc import Caller, serve
 from contracts.ids import AmeiseKey, TenantId, new_id
 from contracts.names import System, Table
-from contracts.problems import NotConnected, NotFound
+from contracts.problems import NotConnected, NotFound, Unavailable
 from contracts.rpc import Empty
 from contracts.rpc.auth import (
     ACCESS_TOKEN,
@@ -306,6 +306,7 @@ class PlayedIngest:
     world: World
     objects: dict[tuple[Table, str], ComposedObject] = field(default_factory=dict)
     asked_again: list[tuple[Table, ...]] = field(default_factory=list)
+    sends_again: bool = True
 
     async def store(self, kunden: list[str], *, as_of: datetime | None = None) -> dict[Table, list[str]]:
         """Store Kunden with their Verträge as Ameise has them now; their keys by table."""
@@ -368,6 +369,8 @@ def played_ingest(broker: NatsBroker) -> IngestOfAll:
     every = IngestOfAll()
 
     async def send_again(request: SendAgainRequest, caller: Caller) -> SendAgainReply:
+        if not every.teams[caller.tenant].sends_again:
+            raise Unavailable("Datenbank nicht erreichbar")
         every.teams[caller.tenant].asked_again.append(request.tables)
         return SendAgainReply(objects={})
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from parked_work import ANNA, ask, listed, park, unsure
+from redefining import vertraege_both_ways
 from typed_vertraege import MODULE, kunde_with_contact, typed
 
 from contracts.ids import Kundennummer, Vertragsnummer
@@ -28,6 +29,18 @@ async def test_a_form_parked_as_unsure_is_adopted_and_then_brought_in_step(team:
     [told] = team.rows.events("adopted")
     assert (told["actor_id"], told["data"]["object"]["key"]) == ("anna", number)
     assert len(team.rows.events("work_retried")) == 1
+
+
+async def test_a_vertrag_parked_for_want_of_its_kunde_goes_on_once_he_is_adopted(team: "Team") -> None:
+    await vertraege_both_ways(team)
+    number, record, work = await unsure(team, "Unklar")
+    await team.webhook(await typed(team, record), MODULE)
+    await team.postponed("wartet darauf, dass sein Kunde verknüpft wird")
+    team.rows.change("UPDATE work SET failing_since = now() - interval '16 minutes' WHERE NOT parked")
+    assert {parked["cause"] for parked in await team.hurried()} == {work.cause, ParkedCause.KUNDE_NOT_LINKED}
+    await ask(team, ADOPT_CANDIDATE, AdoptCandidate(id=work.id, kunde=Kundennummer(number)))
+    assert await team.idle() == []
+    assert len(await team.world.vertraege_of(number)) == 1
 
 
 async def test_adopting_ends_what_was_open_about_the_record(team: "Team") -> None:

@@ -1,5 +1,7 @@
 """What was open about Kunden and Verträge is still open in the one table of both."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -40,3 +42,26 @@ def test_intents_of_both_kinds_are_kept(new_database: Any) -> None:
         # As before, nobody but the runtime roles' tenants sees an intent; the owner is held too.
         forced = connection.execute("SELECT relforcerowsecurity FROM pg_class WHERE relname = 'intent'")
         assert forced.fetchone() == (True,)
+
+
+def test_who_has_work_in_hand_gets_to_its_intent_and_the_migration_waits(new_database: Any) -> None:
+    urls = new_database(Service.SYNC, revision="0009")
+    with (
+        ThreadPoolExecutor(1) as beside,
+        psycopg.connect(urls.superuser, autocommit=True) as watching,
+        psycopg.connect(urls.superuser, options="-c lock_timeout=2s") as worker,
+    ):
+        worker.execute("SELECT FROM work FOR UPDATE")
+        migrated = beside.submit(migrate, Service.SYNC, SecretStr(urls.owner), revision="0010")
+        end = time.monotonic() + 20
+        while not watching.execute(WAITING).fetchall():
+            assert not migrated.done()
+            assert time.monotonic() < end
+            time.sleep(0.03)
+        worker.execute("UPDATE vertrag_intent SET outcome = 'adopted'")
+        worker.execute("UPDATE intent SET outcome = 'adopted'")
+        worker.commit()
+        assert migrated.result(timeout=20) == "0010"
+
+
+WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

@@ -9,7 +9,7 @@ from chassis.rpc import RpcClient
 from contracts.actor import Role
 from contracts.ids import PipelineId, TenantId, new_id
 from contracts.names import Table
-from contracts.problems import Conflict, Forbidden, Invalid, NotFound
+from contracts.problems import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from contracts.rpc import Empty, Rpc, RpcModel
 from contracts.rpc.pipeline_definition import PipelineDefinition
 from contracts.rpc.sync_pipelines import (
@@ -137,6 +137,29 @@ async def test_a_definition_that_is_changed_back_judges_anew_what_was_parked_in_
     assert team.ingest.asked_again[asked:] == [(Table.KUNDE,)]
     await team.chunk(Table.KUNDE, ["5001"])
     assert await team.idle() == []
+
+
+async def test_saved_once_more_it_judges_anew_what_was_parked_if_ingest_did_not_answer(team: "Team") -> None:
+    before = await changed(team, await looked_at(team, contacts(team)), ameise_rule=None)
+    for key in ("5001", "5002"):
+        team.ingest.put(Table.KUNDE, key, {"nachname": "Groß", "juristische_person": False})
+    await team.chunk(Table.KUNDE, ["5001"])
+    await team.idle()
+    mistyped = {"field": "plzz", "compare": "begins_with", "value": "2"}
+    await changed(team, before, ameise_rule=mistyped)
+    await team.chunk(Table.KUNDE, ["5002"])
+    assert [parked["cause"] for parked in await team.idle()] == ["rule_undecided"]
+    team.ingest.sends_again = False
+    with pytest.raises(Unavailable):
+        await changed(team, await looked_at(team, contacts(team)), ameise_rule=None)
+    team.ingest.sends_again = True
+    asked = len(team.ingest.asked_again)
+    await changed(team, await looked_at(team, contacts(team)))
+    assert team.ingest.asked_again[asked:] == [(Table.KUNDE,)]
+    await team.chunk(Table.KUNDE, ["5002"])
+    assert await team.idle() == []
+    await changed(team, await looked_at(team, contacts(team)))
+    assert len(team.ingest.asked_again) == asked + 1
 
 
 async def test_two_who_change_at_once_do_not_overwrite_each_other(team: "Team") -> None:

@@ -129,6 +129,22 @@ async def test_a_conflict_is_told_once_however_often_its_write_fails_and_anew_wh
     assert len(team.rows.events("conflict_found")) == 2
 
 
+async def test_an_edit_back_to_a_value_that_was_told_is_told_again(
+    team: "Team", linked: tuple[str, str]
+) -> None:
+    number, contact = linked
+    await team.world.fault("status", f"/kunden/{number}$", method="PUT", status=503)
+    await both_edited(team, number, contact)
+    await team.failed(1)
+    team.rows.change("UPDATE pipeline SET enabled = false")  # nothing is tried meanwhile
+    await asyncio.sleep(1.1)  # Zoho's moments are whole seconds
+    for beruf in ("Chefärztin in Z", "Ärztin in Z"):
+        await team.world.edit(contact, Beruf=beruf)
+    team.rows.change("UPDATE pipeline SET enabled = true")
+    await team.failed(3)
+    assert len(team.rows.events("conflict_found")) == 2
+
+
 async def test_what_ameise_made_of_a_number_is_no_edit(team: "Team", linked: tuple[str, str]) -> None:
     number, contact = linked
     await team.world.knobs(ameise_normalise_phones=True)

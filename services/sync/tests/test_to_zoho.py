@@ -1,5 +1,6 @@
 """Up to 100 objects brought to one Zoho module: each is judged by itself."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -218,6 +219,26 @@ async def test_a_conflict_is_told_once_however_often_its_write_fails(team: "Team
     assert await team.hurried() == []
     assert (await team.world.record(contact["id"]))["Beruf"] == "Tischlerin"
     assert len(team.rows.events("conflict_found")) == 1
+
+
+async def test_an_edit_back_to_a_value_that_was_told_is_told_again(team: "Team") -> None:
+    number = await team.world.add_kunde(Nachname="Überstimmt", Beruf="Tischler")
+    await team.delivery([number])
+    assert await team.idle() == []
+    contact = await team.world.contact_of(number)
+    assert contact is not None
+    await team.world.edit(contact["id"], Beruf="Rentner")
+    await team.world.edit_kunde(number, Beruf="Tischlerin")
+    await team.world.fault("status", "/Contacts$", method="PUT", status=503)
+    await team.delivery([number])
+    await team.failed(1)
+    team.rows.change("UPDATE pipeline SET enabled = false")  # nothing is tried meanwhile
+    await asyncio.sleep(1.1)  # Zoho's moments are whole seconds
+    for beruf in ("Witwer", "Rentner"):
+        await team.world.edit(contact["id"], Beruf=beruf)
+    team.rows.change("UPDATE pipeline SET enabled = true")
+    await team.failed(3)
+    assert len(team.rows.events("conflict_found")) == 2
 
 
 async def test_the_webhook_of_a_record_whose_writing_was_not_heard_of_finds_no_conflict(team: "Team") -> None:

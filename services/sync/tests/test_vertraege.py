@@ -2,18 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from redefining import definition_of, redefine
 from typed_vertraege import MODULE, kunde_with_contact, lost_answer, typed
 
+from chassis.database import Database
 from chassis.rpc import RpcClient
 from contracts.names import Table
 from contracts.problems import NotFound
 from contracts.rpc.sync_capabilities import CAPABILITIES, SET_CAPABILITIES, AskCapabilities, SetCapabilities
 from contracts.rpc.sync_parked import ParkedCause
 from contracts.rpc.sync_preview import PREVIEW, Foreseen, ObjectPreview, PreviewRequest
+from sync import parked_store, pipeline_store
+from sync.retry import Park
 
 if TYPE_CHECKING:
     from conftest import Team
@@ -98,6 +103,67 @@ async def test_a_vertrag_parked_for_want_of_its_kunde_goes_on_once_he_is_linked(
     assert await team.idle() == []
     [number] = await team.world.named("Spät")
     assert len(await team.world.vertraege_of(number)) == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_kunde_who_is_linked_while_his_vertrag_is_being_parked_is_not_missed(
+    team: "Team", kunde: tuple[str, str], known: bool
+) -> None:
+    """`known`: whether there is a row for the link of his record already."""
+    number = await team.world.add_kunde(Nachname="Spät")
+    contact = await team.world.add(Last_Name="Spät")
+    await team.webhook(await typed(team, contact), MODULE)
+    waiting = await team.postponed("wartet darauf, dass sein Kunde verknüpft wird")
+    if known:
+        team.rows.change(NEW_LINK, contact, None, None)
+    with psycopg.connect(team.rows.url) as linking:
+        linking.execute(
+            f"{NEW_LINK} ON CONFLICT (tenant, zoho_connection, module, zoho_id) "
+            "DO UPDATE SET ameise_key = excluded.ameise_key, linked_at = excluded.linked_at".encode(),
+            [contact, number, datetime.now(UTC)],
+        )
+        long_ago = "UPDATE work SET failing_since = now() - interval '16 minutes' WHERE id = %s"
+        team.rows.change(long_ago, waiting["id"])
+        team.hurry()
+        async with asyncio.timeout(20):
+            while not (team.rows.select(WAITS_FOR_A_LOCK) or team.rows.parked()):
+                await asyncio.sleep(0.03)
+    assert await team.hurried() == []
+    assert len(await team.world.vertraege_of(number)) == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_nobody_is_linked_unseen_until_his_vertrag_is_parked(
+    team: "Team", kunde: tuple[str, str], database: Database, known: bool
+) -> None:
+    contact = await team.world.add(Last_Name="Spät")
+    if known:
+        team.rows.change(NEW_LINK, contact, None, None)
+    parked = Park(ParkedCause.KUNDE_NOT_LINKED, {"field": "Kunde", "record": contact})
+    async with database.tenant(team.tenant) as session:
+        pipeline = await pipeline_store.load(session, team.pipelines[MODULE].id)
+        assert pipeline is not None
+        assert await parked_store.kunde_is_linked(session, pipeline, parked) is False
+        with (
+            psycopg.connect(team.rows.url, options="-c lock_timeout=200ms") as linking,
+            pytest.raises(psycopg.errors.LockNotAvailable),
+        ):
+            linking.execute(
+                f"{NEW_LINK} ON CONFLICT (tenant, zoho_connection, module, zoho_id) "
+                "DO UPDATE SET ameise_key = excluded.ameise_key".encode(),
+                [contact, "5001", None],
+            )
+
+
+NEW_LINK = """
+INSERT INTO link
+    (tenant, zoho_connection, module, ameise_connection, table_name, zoho_id, ameise_key, linked_at)
+SELECT tenant, zoho_connection, module, ameise_connection, table_name, %s, %s, %s FROM pipeline
+WHERE module = 'Contacts'
+"""
+WAITS_FOR_A_LOCK = """
+SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 async def test_the_next_delivery_meets_the_vertrag_and_changes_nothing(

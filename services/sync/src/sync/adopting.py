@@ -96,6 +96,7 @@ class Adopting:
         saved = link.belonging_to(key)
         await link_store.save(session, [saved])
         await intent_store.settle_linked(session, pipeline, [saved])
+        await parked_store.kunden_linked(session, pipeline, [saved])
 
 
 async def _work(session: AsyncSession, request: AdoptCandidate) -> tuple[dict[str, Any], Pipeline]:

@@ -39,13 +39,15 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Merging:
-    """An item with its link, and what the merge of its two sides found."""
+    """An item with its link, and what the merge of its two sides found; `changed`: when its record was
+    changed last."""
 
     item: Item
     link: Link
     merged: Merged
     ameise: Mapping[str, Value]
     zoho: Mapping[str, Value]
+    changed: datetime | None = None
 
     @property
     def is_new(self) -> bool:
@@ -175,7 +177,7 @@ def merge_both(
     except CannotConvert as error:
         return Unsettled(item.work, Park(ParkedCause.VALUE_UNFIT, {"problem": str(error)}))
     merged = _with_living_mark(pipeline, merged, record or {})
-    return Merging(item, link, merged, ameise, zoho)
+    return Merging(item, link, merged, ameise, zoho, modified_time(record or {}))
 
 
 def merge_item(

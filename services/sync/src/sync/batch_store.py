@@ -85,8 +85,9 @@ class BatchStore:
         async with self.database.tenant(pipeline.tenant) as session:
             for m in conflicting:
                 conflict = conflict_of(
-                    pipeline.definition.fields, m.merged, ameise=m.ameise, zoho=m.zoho, tenant=pipeline.tenant
-                )
+                    pipeline.definition.fields, m.merged, ameise=m.ameise, zoho=m.zoho, changed=m.changed,
+                    tenant=pipeline.tenant,
+                )  # fmt: skip
                 if await work_store.note_conflict(session, m.item.work, conflict):
                     await self.outbox.tell(session, m.item.work.cause, *conflicts_of(pipeline, m))
 

@@ -60,13 +60,27 @@ def questions_after(
 
 
 def conflict_of(
-    mappings: Iterable[FieldMapping], merged: Merged, *, ameise: Fields, zoho: Fields, tenant: str
+    mappings: Iterable[FieldMapping],
+    merged: Merged,
+    *,
+    ameise: Fields,
+    zoho: Fields,
+    changed: datetime | None,
+    tenant: str,
 ) -> str:
-    """A hash of which fields are in conflict over which values: a try that comes again with the same is not
-    told again."""
+    """A hash of which fields are in conflict over which values, and who wins: a try that comes again with the
+    same is not told again.
+
+    `changed`: when the record was changed last. A write that failed leaves it; who edits it once more is
+    overruled once more, also if the value is one that was told.
+    """
     fields = set(merged.conflicts)
-    over = [(m.ameise, ameise.get(m.ameise), zoho.get(m.zoho)) for m in mappings if m.ameise in fields]
-    return keyed_hash(repr(over), tenant=tenant)
+    over = [
+        (m.ameise, merged.findings[m.ameise].value, ameise.get(m.ameise), zoho.get(m.zoho))
+        for m in mappings
+        if m.ameise in fields
+    ]
+    return keyed_hash(repr((changed, over)), tenant=tenant)
 
 
 def reason_of(merged: Merged) -> str:

@@ -15,6 +15,7 @@ from contracts.names import Table
 from contracts.rpc.sync_parked import ListParked, ParkedCause, ParkedFilter
 from sync.link_store import Link
 from sync.pipelines import Pipeline
+from sync.retry import Park
 from sync.work_store import channel
 
 NEEDS_A_DECISION = (ParkedCause.EDITED_BEFORE_DELETION, ParkedCause.TOO_MANY_DELETIONS)
@@ -107,6 +108,16 @@ async def lock_next(
     return [row["id"] for row in rows]
 
 
+async def are_objects_parked(session: AsyncSession, pipeline: Pipeline) -> bool:
+    """Whether objects of Ameise are parked on the way of this pipeline."""
+    rows = await fetch_all(
+        session,
+        "SELECT FROM work WHERE parked AND pipeline = :pipeline AND direction = 'to_zoho' LIMIT 1",
+        pipeline=int(pipeline.id),
+    )
+    return bool(rows)
+
+
 async def make_due(session: AsyncSession, ids: Sequence[int], *, lane: int | None = None) -> None:
     """Locked rows are due now; attempt numbers go on, the clock of giving up begins anew. What they were
     parked for is remembered as overruled.
@@ -139,6 +150,33 @@ async def kunden_linked(session: AsyncSession, pipeline: Pipeline, links: Iterab
     )  # fmt: skip
     if rows:
         await make_due(session, [row["id"] for row in rows])
+
+
+# What is not there cannot be locked: so the link is made where it is missing.
+_HOLD_LINK = """
+INSERT INTO link AS l (tenant, zoho_connection, module, ameise_connection, table_name, zoho_id)
+VALUES (:tenant, :zoho_connection, :module, :ameise_connection, :table, :record)
+ON CONFLICT (tenant, zoho_connection, module, zoho_id) DO UPDATE SET zoho_id = excluded.zoho_id
+RETURNING l.table_name = :table AND l.linked_at IS NOT NULL AND NOT l.gone_in_zoho AS linked
+"""
+
+
+async def kunde_is_linked(session: AsyncSession, pipeline: Pipeline, parked: Park) -> bool:
+    """Whether the Kunde, for want of whose link a Vertrag is about to be parked, is linked by now.
+
+    Waits for whoever links him at this moment; who comes later waits for this transaction, and then finds
+    the Vertrag parked (`kunden_linked`).
+    """
+    if parked.cause is not ParkedCause.KUNDE_NOT_LINKED:
+        return False
+    [module] = {m.module for m in pipeline.definition.fields if m.zoho == parked.details["field"]}
+    rows = await fetch_all(
+        session, _HOLD_LINK,
+        tenant=pipeline.tenant, zoho_connection=pipeline.zoho_connection, module=module,
+        ameise_connection=pipeline.ameise_connection, table=Table.KUNDE.value,
+        record=parked.details["record"],
+    )  # fmt: skip
+    return rows[0]["linked"]
 
 
 async def discard(session: AsyncSession, ids: Sequence[int]) -> None:

@@ -30,7 +30,7 @@ from contracts.rpc.sync_pipelines import (
     SwitchPipeline,
     UpdatePipeline,
 )
-from sync import pipeline_store
+from sync import parked_store, pipeline_store
 from sync.admin import summary
 from sync.connections import check_connections
 from sync.definition_check import check_definition
@@ -97,8 +97,10 @@ class PipelineAdmin:
             await self.outbox.tell(session, caller.cause, PipelineUpdated(pipeline=request.pipeline))
             pipeline = await _loaded(session, request.pipeline)
             unjudged = pipeline.table in await pipeline_store.tables_not_judged(session)
-        # Changed back, it has judged objects as it is now, but not those that were parked in between.
-        if unjudged or pipeline.version != before.version:
+            parked = await parked_store.are_objects_parked(session, pipeline)
+        # Changed back, it has judged objects as it is now, but not those that were parked in between: also if
+        # ingest did not answer then, and it is saved once more as it is.
+        if unjudged or parked or pipeline.version != before.version:
             await self._judge_anew(pipeline, caller)
         return await self._detail(request.pipeline, caller)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
@@ -133,6 +134,8 @@ class RecordStore:
         decision: Postpone | Park,
         duration_ms: float,
     ) -> None:
+        if isinstance(decision, Park) and await parked_store.kunde_is_linked(session, pipeline, decision):
+            decision = Postpone(timedelta(0), "sein Kunde ist inzwischen verknüpft", counts=False)
         about: dict[str, Any] = {
             "pipeline": pipeline.id, "module": pipeline.module, "zoho_id": ZohoId(work.object),
             "reason": decision.reason, "duration_ms": duration_ms,

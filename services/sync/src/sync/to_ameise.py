@@ -160,7 +160,10 @@ class ToAmeise:
             if merged.to_ameise or merged.to_zoho:
                 await self._still_ours(work, link)
             if merged.conflicts:
-                conflict = conflict_of(fields, merged, ameise=ameise, zoho=in_record, tenant=pipeline.tenant)
+                conflict = conflict_of(
+                    fields, merged, ameise=ameise, zoho=in_record, changed=modified_time(sides.record),
+                    tenant=pipeline.tenant,
+                )  # fmt: skip
                 told_now = record_events.conflict(pipeline, work.object, merged, found)
                 await self.store.tell_conflict(work, told_now, conflict=conflict)
             in_ameise = await self._write_ameise(pipeline, sides.ameise, sides.before, merged)

@@ -8,6 +8,8 @@ revision = "0010"
 down_revision = "0009"
 
 _STATEMENTS = (
+    # First, as workers lock: work, then link, then intent; in another order the two wait for each other.
+    "ALTER TABLE work ADD COLUMN conflict_told text",
     "ALTER TABLE intent RENAME COLUMN kundennummer TO ameise_key",
     "ALTER TABLE intent ADD COLUMN kunde text, ADD COLUMN table_name text NOT NULL DEFAULT 'kunde'",
     "ALTER TABLE intent ALTER COLUMN table_name DROP DEFAULT",
@@ -24,7 +26,6 @@ _STATEMENTS = (
     "ALTER TABLE intent FORCE ROW LEVEL SECURITY",
     "DROP TABLE vertrag_intent",
     "ALTER INDEX intent_kunde RENAME TO intent_key",
-    "ALTER TABLE work ADD COLUMN conflict_told text",
     "CREATE INDEX intent_kunde ON intent (tenant, coalesce(kunde, ameise_key))",
 )
 
