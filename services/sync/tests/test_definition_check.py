@@ -87,6 +87,8 @@ RULE = {"field": "plz", "compare": "equals", "value": "10115"}
         (definition({"ameise": "b", "zoho": "B", "converter": "picklist"}), "braucht Werte"),
         (definition({**B, "converter": "user", "default": "Anna"}), "durch seine Id in Zoho"),
         (definition(new_kunde={"hobby": "x"}), "Vorgabe hobby für neue Kunden nimmt Ameise nicht an"),
+        (definition(new_kunde={"email": "info@example.org"}), "an email wird ein Kunde erkannt"),
+        (definition(new_kunde={"geburtsdatum": "1900-01-01", "vorname": "X"}), "an vorname, geburtsdatum"),
         (definition(new_vertrag={"risiko": "x"}), "Vorgaben für neue Verträge gibt es nur für Verträge"),
         (definition({"ameise": "b", "zoho": "B", "values": {"1": "x"}}), "nur eine Auswahlliste"),
         (definition({**B, "parts": ["c", "d"]}), "nur eine Verbindung"),
