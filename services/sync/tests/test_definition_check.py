@@ -86,6 +86,8 @@ RULE = {"field": "plz", "compare": "equals", "value": "10115"}
         (definition({**B, "converter": "constant"}), "feste Wert fehlt"),
         (definition({"ameise": "b", "zoho": "B", "converter": "picklist"}), "braucht Werte"),
         (definition({**B, "converter": "user", "default": "Anna"}), "durch seine Id in Zoho"),
+        (definition({**B, "converter": "user", "way": "both"}), "b: ein Benutzer geht nur nach Zoho"),
+        (definition({**B, "converter": "user", "way": "to_ameise"}), "b: ein Benutzer geht nur nach Zoho"),
         (definition(new_kunde={"hobby": "x"}), "Vorgabe hobby für neue Kunden nimmt Ameise nicht an"),
         (definition(new_kunde={"email": "info@example.org"}), "an email wird ein Kunde erkannt"),
         (definition(new_kunde={"geburtsdatum": "1900-01-01", "vorname": "X"}), "an vorname, geburtsdatum"),

@@ -106,7 +106,9 @@ def _fields(definition: Definition) -> Iterable[str]:
         if mapping.way is not Way.TO_ZOHO and not definition.takes_webhooks:
             yield f"{mapping.ameise}: die Pipeline geht nur nach Zoho"
         if mapping.way is not Way.TO_ZOHO and (mapping.converter in ONE_WAY or mapping.parts):
-            yield f"{mapping.ameise}: {mapping.converter} mit {len(mapping.parts)} Teilen geht nur nach Zoho"
+            is_user = mapping.converter is Converter.USER
+            what = "ein Benutzer" if is_user else f"{mapping.converter} mit {len(mapping.parts)} Teilen"
+            yield f"{mapping.ameise}: {what} geht nur nach Zoho"
         yield from (f"{mapping.ameise}: {problem}" for problem in _converter(mapping))
 
 
