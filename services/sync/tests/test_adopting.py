@@ -1,5 +1,6 @@
 """A person says what a parked record is: a Kunde or a Vertrag that Ameise has already."""
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,6 +41,27 @@ async def test_adopting_ends_what_was_open_about_the_record(team: "Team") -> Non
     await ask(team, ADOPT_CANDIDATE, AdoptCandidate(id=work.id, kunde=Kundennummer(number)))
     [intent] = team.rows.select("SELECT outcome, ameise_key FROM intent")
     assert (intent["outcome"], intent["ameise_key"]) == ("adopted", number)
+
+
+async def test_what_was_there_before_a_post_does_not_end_it(team: "Team") -> None:
+    number, record, work = await unsure(team, "Vorher")
+    team.rows.change(
+        "INSERT INTO intent (id, tenant, ameise_connection, module, table_name, zoho_id, match_keys, "
+        "found_before) SELECT '01957a3c-5c00-7000-8000-000000000002', tenant, ameise_connection, module, "
+        "table_name, %s, '[]', jsonb_build_array(%s::text) FROM pipeline WHERE module = 'Contacts'",
+        record, number,
+    )  # fmt: skip
+    request = AdoptCandidate(id=work.id, kunde=Kundennummer(number))
+    with pytest.raises(Conflict, match=f"Antwort fehlt; Kunde {number} gab es schon vorher") as refused:
+        await ask(team, ADOPT_CANDIDATE, request)
+    assert re.search(r"Bitte 1?\d Minuten warten", refused.value.remedy or "")
+    team.rows.change("UPDATE intent SET created_at = now() - interval '1 hour'")
+    await ask(team, ADOPT_CANDIDATE, request)
+    assert await team.idle() == []
+    assert (await team.world.record(record))["Kundennummer"] == number
+    assert team.rows.select("SELECT outcome, ameise_key FROM intent") == [
+        {"outcome": "open", "ameise_key": None}
+    ]
 
 
 async def test_a_kunde_of_another_record_or_of_nobody_is_not_adopted(team: "Team") -> None:

@@ -240,6 +240,33 @@ async def test_a_number_typed_by_a_person_settles_what_was_open(team: "Team", ku
     assert intents(team) == [{"zoho_id": record, "outcome": "adopted", "ameise_key": made["Id"]}]
 
 
+async def test_a_number_that_was_there_before_ends_nothing_and_what_was_posted_gets_a_record_of_its_own(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    number, contact = kunde
+    before = await team.world.add_vertrag(number, Versicherungsscheinnummer="KV 1", Sparte="050")
+    record = await lost_answer(team, contact)
+    await team.world.edit(record, MODULE, Vertragsnummer=before, Versicherungsscheinnummer="KV 1")
+    await capable(team, changes_vertraege=True)
+    await team.world.knobs(ameise_changes_vertraege=True)
+    assert await team.hurried() == []
+    assert intents(team) == [{"zoho_id": record, "outcome": "open", "ameise_key": None}]
+
+    await team.delivery([number])
+    assert await team.idle() == []
+    [late] = [v["Id"] for v in await team.world.vertraege_of(number) if v["Id"] != before]
+    assert await record_of(team, late) != record
+    assert await record_of(team, before) == record
+    # Another form like it is a question for a day, and then none that nobody can answer.
+    await team.webhook(await typed(team, contact, Versicherungsscheinnummer="HR 4711/1", Name="Zwei"), MODULE)
+    [parked] = await team.idle()
+    assert parked["cause"] == ParkedCause.TWIN_RECORD
+    team.rows.change("UPDATE intent SET created_at = now() - interval '2 days'")
+    await team.webhook(parked["object"], MODULE)
+    [parked] = await team.idle()
+    assert parked["cause"] != ParkedCause.TWIN_RECORD
+
+
 async def test_a_delivery_meets_the_open_record_of_the_same_kunde_only(
     team: "Team", kunde: tuple[str, str]
 ) -> None:

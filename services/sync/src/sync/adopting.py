@@ -5,6 +5,8 @@ link, intents and the row of work change together. No second record of the same 
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -21,6 +23,7 @@ from contracts.names import Table
 from contracts.problems import Conflict, NotFound
 from contracts.rpc.sync_parked import AdoptCandidate, CandidateAdopted
 from sync import intent_store, link_store, parked_store, pipeline_store
+from sync.intent_store import Intent
 from sync.mapping import CannotConvert
 from sync.parked import told_about
 from sync.pipelines import Pipeline
@@ -37,6 +40,7 @@ class Adopting:
     database: Database
     outbox: Outbox
     to_ameise: ToAmeise
+    settling_time: timedelta
 
     async def __call__(self, request: AdoptCandidate, caller: Caller) -> CandidateAdopted:
         """Raises NotFound, Conflict; NotConnected, Unavailable if Ameise or Zoho cannot be asked."""
@@ -90,12 +94,25 @@ class Adopting:
             raise Conflict("Der Datensatz wird gerade bearbeitet.", remedy="Bitte gleich noch einmal.")
         if link.ameise_key not in (None, key):
             raise Conflict(f"Der Datensatz ist schon mit {_named(pipeline, link.ameise_key)} verknüpft.")
+        earlier = await intent_store.unfinished(session, pipeline, zoho_id)
+        if earlier is not None and earlier.key is None and key in earlier.found_before:
+            self._refuse_while_settling(pipeline, earlier, key)
         holder = await link_store.holder_of_key(session, pipeline, key)
         if holder not in (None, zoho_id):
             raise _taken(pipeline, key, holder)
         saved = link.belonging_to(key)
         await link_store.save(session, [saved])
         await intent_store.settle_linked(session, pipeline, [saved])
+
+    def _refuse_while_settling(self, pipeline: Pipeline, earlier: Intent, key: str) -> None:
+        """What we posted for this record may still come to be beside the one that is chosen."""
+        if (left := self.settling_time - earlier.age) > timedelta(0):
+            raise Conflict(
+                f"Für diesen Datensatz wurde gerade eine Anlage an Ameise geschickt, deren Antwort fehlt; "
+                f"{_named(pipeline, key)} gab es schon vorher.",
+                remedy=f"Bitte {ceil(left / timedelta(minutes=1))} Minuten warten und in Ameise nachsehen, "
+                "ob die Anlage angekommen ist.",
+            )
 
 
 async def _work(session: AsyncSession, request: AdoptCandidate) -> tuple[dict[str, Any], Pipeline]:
