@@ -9,7 +9,9 @@ from typed_vertraege import MODULE, kunde_with_contact, typed
 
 from contracts.ids import Kundennummer, Vertragsnummer
 from contracts.problems import Conflict, NotConnected, NotFound
+from contracts.rpc.ingest import KundeRequest
 from contracts.rpc.sync_parked import ADOPT_CANDIDATE, AdoptCandidate, ParkedCause, ParkedWork
+from contracts.rpc.sync_people import SYNC_FORGET
 
 if TYPE_CHECKING:
     from conftest import Team
@@ -123,6 +125,37 @@ async def test_a_vertrag_parked_as_unsure_is_adopted_and_no_second_one_is_made(t
     assert len(await team.world.calls("POST", "/vertraege")) == 1  # the one that the test made
     [told] = team.rows.events("adopted")
     assert (told["data"]["object"]["table"], told["data"]["object"]["key"]) == ("vertrag", there)
+
+
+@pytest.mark.parametrize("typed_number", [False, True])
+async def test_a_vertrag_that_was_adopted_and_not_merged_yet_is_forgotten_with_its_kunde(
+    team: "Team", typed_number: bool
+) -> None:
+    there, record, contact, work = await unsure_vertrag(team)
+    kunde = (await team.world.record(contact))["Kundennummer"]
+    if typed_number:
+        await team.world.edit(record, MODULE, Vertragsnummer=there)
+        await team.webhook(record, MODULE)
+    else:
+        await adopt_vertrag(team, work, there)
+    [parked] = await team.idle()
+    assert "kann Verträge nicht ändern" in parked["reason"]
+    [link] = [link for link in team.rows.links() if link["zoho_id"] == record]
+    assert (link["ameise_key"], link["ameise_base"]) == (there, None)
+    receipt = await ask(team, SYNC_FORGET, KundeRequest(kunde=Kundennummer(kunde)))
+    assert record in receipt.stopped
+    assert (team.rows.links(), team.rows.work(), team.rows.select("SELECT * FROM intent")) == ([], [], [])
+
+
+async def test_a_vertrag_that_was_adopted_only_to_be_refused_is_looked_for_anew(team: "Team") -> None:
+    there, record, contact, _ = await unsure_vertrag(team)
+    holder = await typed(team, contact, Vertragsnummer=there)
+    await team.webhook(holder, MODULE)
+    await team.world.edit(record, MODULE, Versicherungsscheinnummer="Neu 1", Beginn="2026-05-01")
+    await team.webhook(record, MODULE)
+    await team.idle()
+    [link] = [link for link in team.rows.links() if link["zoho_id"] == record]
+    assert link["ameise_key"] not in (None, there)
 
 
 async def test_a_vertrag_of_another_kunde_sparte_or_record_is_not_adopted(team: "Team") -> None:

@@ -23,6 +23,7 @@ from contracts.names import Table
 from contracts.problems import Conflict, NotFound
 from contracts.rpc.sync_parked import AdoptCandidate, CandidateAdopted
 from sync import intent_store, link_store, parked_store, pipeline_store
+from sync.in_ameise import InAmeise
 from sync.intent_store import Intent
 from sync.mapping import CannotConvert
 from sync.parked import told_about
@@ -46,11 +47,14 @@ class Adopting:
         """Raises NotFound, Conflict; NotConnected, Unavailable if Ameise or Zoho cannot be asked."""
         async with self.database.tenant(caller.tenant) as session:
             row, pipeline = await _work(session, request)
-        key = await self._checked(pipeline, row["object"], request.kunde or request.vertrag or "")
+        found = await self._checked(pipeline, row["object"], request.kunde or request.vertrag or "")
+        key = found.key
         try:
             async with self.database.tenant(caller.tenant) as session:
                 row, pipeline = await _work(session, request)
                 await self._link(session, pipeline, row["object"], key)
+                if kunde := found.fields.get("kunde_id"):
+                    await intent_store.keep_adopted(session, pipeline, row["object"], kunde=kunde, key=key)
                 await parked_store.make_due(session, [row["id"]], lane=Lane.INTERACTIVE)
                 about = ObjectChange(table=pipeline.table, key=AmeiseKey(key), action=ObjectAction.UNCHANGED)
                 zoho_id = ZohoId(row["object"])
@@ -61,8 +65,8 @@ class Adopting:
             raise _taken(pipeline, key) from error
         return CandidateAdopted.model_validate({"zoho_id": zoho_id, pipeline.table.value: key})
 
-    async def _checked(self, pipeline: Pipeline, zoho_id: str, key: str) -> str:
-        """Its number as Ameise writes it, if nothing speaks against it."""
+    async def _checked(self, pipeline: Pipeline, zoho_id: str, key: str) -> InAmeise:
+        """The object as Ameise has it, if nothing speaks against it."""
         systems, objects = self.to_ameise.systems, self.to_ameise.objects[pipeline.table]
         try:
             found = await objects.read(pipeline, await systems.ameise(pipeline, urgent=True), key)
@@ -83,7 +87,7 @@ class Adopting:
             ) from error
         except VendorError as error:
             raise problems.Unavailable(f"{error.system.title()} antwortet zurzeit nicht.") from error
-        return found.key
+        return found
 
     async def _link(self, session: AsyncSession, pipeline: Pipeline, zoho_id: str, key: str) -> None:
         held = await link_store.lease_by_zoho_ids(

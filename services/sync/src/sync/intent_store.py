@@ -36,6 +36,8 @@ ameise_key AS key"""
 _LINKED = """EXISTS (SELECT FROM link l WHERE l.zoho_connection = :zoho_connection
 AND l.module = intent.module AND l.zoho_id = intent.zoho_id AND l.ameise_key IS NOT NULL)"""
 """That a person said, or a delivery, what the record is; what was posted may come to be nevertheless."""
+_CREATION = "outcome <> 'abandoned' AND NOT coalesce(found_before ? ameise_key, false)"
+"""Not what was only adopted (`keep_adopted`)."""
 _OF_PIPELINE = "ameise_connection = :connection AND module = :module AND table_name = :table_name"
 
 
@@ -48,7 +50,7 @@ async def unfinished(session: AsyncSession, pipeline: Pipeline, zoho_id: str) ->
     rows = await fetch_all(
         session,
         f"SELECT {_COLUMNS} FROM intent WHERE {_OF_PIPELINE} AND zoho_id = :zoho_id "  # noqa: S608
-        "AND outcome <> 'abandoned' ORDER BY created_at DESC LIMIT 1",
+        f"AND {_CREATION} ORDER BY created_at DESC LIMIT 1",
         zoho_id=zoho_id, **_place(pipeline),
     )  # fmt: skip
     return _intent(rows[0]) if rows else None
@@ -86,7 +88,7 @@ async def met_by(
     a record that is another object's by now."""
     rows = await fetch_all(
         session,
-        f"SELECT {_COLUMNS} FROM intent WHERE {_OF_PIPELINE} AND outcome <> 'abandoned' "  # noqa: S608
+        f"SELECT {_COLUMNS} FROM intent WHERE {_OF_PIPELINE} AND {_CREATION} "  # noqa: S608
         "AND (ameise_key = ANY(CAST(:numbers AS text[])) "
         f"OR (outcome = 'open' AND NOT {_LINKED} AND match_keys ?| CAST(:keys AS text[])))",
         numbers=list(numbers), keys=list(keys), **_place(pipeline),
@@ -137,6 +139,21 @@ async def settle_linked(session: AsyncSession, pipeline: Pipeline, links: Iterab
         "FROM unnest(CAST(:records AS text[]), CAST(:keys AS text[])) AS o (record, key) "
         f"WHERE {_OF_PIPELINE} AND zoho_id = o.record AND outcome = 'open' AND NOT found_before ? o.key",
         records=[link.zoho_id for link in new], keys=[link.ameise_key for link in new], **_place(pipeline),
+    )  # fmt: skip
+
+
+async def keep_adopted(
+    session: AsyncSession, pipeline: Pipeline, zoho_id: str, *, kunde: str, key: str
+) -> None:
+    """Keep whose Vertrag a record was found to be: until both are merged nothing else says it, and he may ask
+    to be forgotten."""
+    await run_sql(
+        session,
+        "INSERT INTO intent (id, tenant, ameise_connection, module, table_name, zoho_id, kunde, match_keys, "  # noqa: S608
+        "found_before, outcome, ameise_key) SELECT :id, :tenant, :connection, :module, :table_name, "
+        ":zoho_id, :kunde, '[]', jsonb_build_array(CAST(:key AS text)), 'adopted', :key WHERE NOT EXISTS "
+        f"(SELECT FROM intent WHERE {_OF_PIPELINE} AND zoho_id = :zoho_id AND kunde = :kunde)",
+        id=new_id(), tenant=pipeline.tenant, zoho_id=zoho_id, kunde=kunde, key=key, **_place(pipeline),
     )  # fmt: skip
 
 
