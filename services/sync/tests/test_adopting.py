@@ -1,5 +1,6 @@
 """A person says what a parked record is: a Kunde or a Vertrag that Ameise has already."""
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,9 @@ from typed_vertraege import MODULE, kunde_with_contact, typed
 
 from contracts.ids import Kundennummer, Vertragsnummer
 from contracts.problems import Conflict, NotConnected, NotFound
+from contracts.rpc.ingest import KundeRequest
 from contracts.rpc.sync_parked import ADOPT_CANDIDATE, AdoptCandidate, ParkedCause, ParkedWork
+from contracts.rpc.sync_people import SYNC_FORGET
 
 if TYPE_CHECKING:
     from conftest import Team
@@ -53,6 +56,27 @@ async def test_adopting_ends_what_was_open_about_the_record(team: "Team") -> Non
     await ask(team, ADOPT_CANDIDATE, AdoptCandidate(id=work.id, kunde=Kundennummer(number)))
     [intent] = team.rows.select("SELECT outcome, ameise_key FROM intent")
     assert (intent["outcome"], intent["ameise_key"]) == ("adopted", number)
+
+
+async def test_what_was_there_before_a_post_does_not_end_it(team: "Team") -> None:
+    number, record, work = await unsure(team, "Vorher")
+    team.rows.change(
+        "INSERT INTO intent (id, tenant, ameise_connection, module, table_name, zoho_id, match_keys, "
+        "found_before) SELECT '01957a3c-5c00-7000-8000-000000000002', tenant, ameise_connection, module, "
+        "table_name, %s, '[]', jsonb_build_array(%s::text) FROM pipeline WHERE module = 'Contacts'",
+        record, number,
+    )  # fmt: skip
+    request = AdoptCandidate(id=work.id, kunde=Kundennummer(number))
+    with pytest.raises(Conflict, match=f"Antwort fehlt; Kunde {number} gab es schon vorher") as refused:
+        await ask(team, ADOPT_CANDIDATE, request)
+    assert re.search(r"Bitte 1?\d Minuten warten", refused.value.remedy or "")
+    team.rows.change("UPDATE intent SET created_at = now() - interval '1 hour'")
+    await ask(team, ADOPT_CANDIDATE, request)
+    assert await team.idle() == []
+    assert (await team.world.record(record))["Kundennummer"] == number
+    assert team.rows.select("SELECT outcome, ameise_key FROM intent") == [
+        {"outcome": "open", "ameise_key": None}
+    ]
 
 
 async def test_a_kunde_of_another_record_or_of_nobody_is_not_adopted(team: "Team") -> None:
@@ -114,6 +138,43 @@ async def test_a_vertrag_parked_as_unsure_is_adopted_and_no_second_one_is_made(t
     assert len(await team.world.calls("POST", "/vertraege")) == 1  # the one that the test made
     [told] = team.rows.events("adopted")
     assert (told["data"]["object"]["table"], told["data"]["object"]["key"]) == ("vertrag", there)
+
+
+@pytest.mark.parametrize("typed_number", [False, True])
+async def test_a_vertrag_that_was_adopted_and_not_merged_yet_is_forgotten_with_its_kunde(
+    team: "Team", typed_number: bool
+) -> None:
+    there, record, contact, work = await unsure_vertrag(team)
+    kunde = (await team.world.record(contact))["Kundennummer"]
+    if typed_number:
+        await team.world.edit(record, MODULE, Vertragsnummer=there)
+        await team.webhook(record, MODULE)
+    else:
+        await adopt_vertrag(team, work, there)
+    [parked] = await team.idle()
+    assert "kann Verträge nicht ändern" in parked["reason"]
+    [link] = [link for link in team.rows.links() if link["zoho_id"] == record]
+    assert (link["ameise_key"], link["ameise_base"]) == (there, None)
+    receipt = await ask(team, SYNC_FORGET, KundeRequest(kunde=Kundennummer(kunde)))
+    assert record in receipt.stopped
+    assert (team.rows.links(), team.rows.work(), team.rows.select("SELECT * FROM intent")) == ([], [], [])
+
+
+async def test_what_a_killed_process_had_adopted_is_looked_for_anew(team: "Team") -> None:
+    """The link was not stored, and the record may say something else by now."""
+    number, contact = await kunde_with_contact(team)
+    there = await team.world.add_vertrag(number, Versicherungsscheinnummer="ALT 1", Sparte="060")
+    record = await typed(team, contact)
+    team.rows.change(
+        "INSERT INTO intent (id, tenant, ameise_connection, module, table_name, zoho_id, kunde, match_keys, "
+        "found_before, outcome, ameise_key) SELECT '01957a3c-5c00-7000-8000-000000000002', tenant, "
+        "ameise_connection, module, table_name, %s, %s, '[]', jsonb_build_array(%s::text), 'adopted', %s "
+        "FROM pipeline WHERE module = 'Vertraege'", record, number, there, there,
+    )  # fmt: skip
+    await team.webhook(record, MODULE)
+    assert await team.idle() == []
+    [link] = [link for link in team.rows.links() if link["zoho_id"] == record]
+    assert link["ameise_key"] not in (None, there)
 
 
 async def test_a_vertrag_of_another_kunde_sparte_or_record_is_not_adopted(team: "Team") -> None:

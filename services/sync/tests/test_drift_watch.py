@@ -115,11 +115,17 @@ async def test_records_belong_to_the_mapped_user_as_long_as_he_can_sign_in(team:
     assert (await drift(team)).held_back == 1
 
 
-async def test_a_connection_that_may_not_read_users_goes_on_and_says_what_is_missing(team: "Team") -> None:
+REFUSED = {"code": "OAUTH_SCOPE_MISMATCH", "status": "error", "message": "invalid oauth scope"}
+NOBODY = {"users": [], "info": {"per_page": 200, "count": 0, "page": 1, "more_records": False}}
+
+
+@pytest.mark.parametrize(("status", "body"), [(401, REFUSED), (200, NOBODY)])
+async def test_a_connection_that_may_not_read_users_goes_on_and_says_what_is_missing(
+    team: "Team", status: int, body: dict[str, Any]
+) -> None:
     user = str(await user_of_a_new_record(team))
     await owned(team, default=user)
-    refused = {"code": "OAUTH_SCOPE_MISMATCH", "status": "error", "message": "invalid oauth scope"}
-    await team.world.fault("status", "/users$", status=401, body=refused)
+    await team.world.fault("status", "/users$", status=status, body=body)
     assert await deliver(team, "5001", vermittler_id="1001") == []
     assert (await contact(team, "5001"))["Owner"]["id"] == user
     assert [f.kind for f in (await drift(team)).findings] == [DriftKind.USERS_UNSEEN]

@@ -213,6 +213,23 @@ async def test_others_who_were_asked_about_him_are_looked_at_anew(team: "Team") 
     assert (row["object"], row["parked"], row["candidates"]) == (other, False, [])
 
 
+async def test_work_that_waits_for_his_record_is_found_by_it(team: "Team") -> None:
+    number, record = await linked_kunde(team)
+    team.rows.change("UPDATE pipeline SET enabled = false")
+    for object_, parked in (("77", True), ("78", False)):  # 78: tried again since, for somebody else maybe
+        team.rows.change(
+            "INSERT INTO work (tenant, pipeline, direction, object, lane, correlationid, parked, cause, "
+            "details) SELECT tenant, id, 'to_ameise', %s, 2, '01957a3c-5c00-7000-8000-000000000001', %s, "
+            "'kunde_not_linked', jsonb_build_object('field', 'Kunde', 'record', %s::text) FROM pipeline "
+            "WHERE module = 'Vertraege'", object_, parked, record,
+        )  # fmt: skip
+    erased = (await forget(team, number)).erased
+    assert (erased["work"], erased["work_of_others"]) == (1, 1)
+    [row] = team.rows.work()
+    assert (row["object"], row["details"]) == ("78", {})
+    assert record not in everything(team.rows)
+
+
 async def test_what_is_in_hand_is_waited_for(team: "Team", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sync.people.PATIENCE_SECONDS", 0.5)
     number, _ = await linked_kunde(team)

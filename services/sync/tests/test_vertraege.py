@@ -86,6 +86,45 @@ async def test_what_a_new_vertrag_leaves_blank_has_defaults(team: "Team", kunde:
     assert (await team.world.record(first, MODULE))["Risiko"] == "Einfamilienhaus"
 
 
+async def test_defaults_do_not_tell_whether_the_kunde_has_the_vertrag(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    number, contact = kunde
+    usual = {"versicherungsscheinnummer": "beantragt", "sparte_id": "060"}
+    await redefine(team, MODULE, new_vertrag=usual)
+    of_day = {"Versicherungsscheinnummer": "beantragt", "Laufzeit": {"Beginn": "2026-01-01"}}
+    await team.world.add_vertrag(number, Sparte="010", **of_day)
+    alike = await team.world.add_vertrag(number, Sparte="050", **of_day)
+    await team.webhook(
+        await typed(team, contact, Versicherungsscheinnummer=None, Beginn="2026-03-01"), MODULE
+    )
+    assert await team.idle() == []
+    assert [v["Versicherungsscheinnummer"] for v in await team.world.vertraege_of(number)] == [
+        "beantragt"
+    ] * 3
+
+    unsure = await typed(team, contact, Versicherungsscheinnummer=None)
+    await team.webhook(unsure, MODULE)
+    [parked] = await team.idle()
+    assert (parked["cause"], parked["candidates"]) == (ParkedCause.SIMILAR_VERTRAEGE, [alike])
+    await team.world.edit(unsure, MODULE, Sparte=None)  # the default Sparte is not that of the two
+    await team.webhook(unsure, MODULE)
+    [parked] = await team.idle()
+    assert len(parked["candidates"]) == 2
+
+
+async def test_one_form_twice_without_a_number_is_one_vertrag_though_it_comes_late(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    await redefine(team, MODULE, new_vertrag={"versicherungsscheinnummer": "beantragt"})
+    await lost_answer(team, kunde[1], Versicherungsscheinnummer=None)
+    await team.webhook(await typed(team, kunde[1], Versicherungsscheinnummer=None, Name="Zwei"), MODULE)
+    async with asyncio.timeout(10):
+        while not (parked := team.rows.parked()):
+            await asyncio.sleep(0.03)
+    assert [row["cause"] for row in parked] == [ParkedCause.TWIN_RECORD]
+
+
 async def test_a_vertrag_parked_for_want_of_its_kunde_goes_on_once_he_is_linked(
     team: "Team", kunde: tuple[str, str]
 ) -> None:
@@ -265,6 +304,33 @@ async def test_a_number_typed_by_a_person_settles_what_was_open(team: "Team", ku
     await team.world.edit(record, MODULE, Vertragsnummer=made["Id"])
     assert await team.hurried() == []
     assert intents(team) == [{"zoho_id": record, "outcome": "adopted", "ameise_key": made["Id"]}]
+
+
+async def test_a_number_that_was_there_before_ends_nothing_and_what_was_posted_gets_a_record_of_its_own(
+    team: "Team", kunde: tuple[str, str]
+) -> None:
+    number, contact = kunde
+    before = await team.world.add_vertrag(number, Versicherungsscheinnummer="KV 1", Sparte="050")
+    record = await lost_answer(team, contact)
+    await team.world.edit(record, MODULE, Vertragsnummer=before, Versicherungsscheinnummer="KV 1")
+    await capable(team, changes_vertraege=True)
+    await team.world.knobs(ameise_changes_vertraege=True)
+    assert await team.hurried() == []
+    assert intents(team) == [{"zoho_id": record, "outcome": "open", "ameise_key": None}]
+
+    await team.delivery([number])
+    assert await team.idle() == []
+    [late] = [v["Id"] for v in await team.world.vertraege_of(number) if v["Id"] != before]
+    assert await record_of(team, late) != record
+    assert await record_of(team, before) == record
+    # Another form like it is a question for a day, and then none that nobody can answer.
+    await team.webhook(await typed(team, contact, Versicherungsscheinnummer="HR 4711/1", Name="Zwei"), MODULE)
+    [parked] = await team.idle()
+    assert parked["cause"] == ParkedCause.TWIN_RECORD
+    team.rows.change("UPDATE intent SET created_at = now() - interval '2 days'")
+    await team.webhook(parked["object"], MODULE)
+    [parked] = await team.idle()
+    assert parked["cause"] != ParkedCause.TWIN_RECORD
 
 
 async def test_a_delivery_meets_the_open_record_of_the_same_kunde_only(

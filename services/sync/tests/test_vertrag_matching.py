@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from ameise.models import Vertrag
 from contracts.rpc.sync_parked import ParkedCause
 from sync.mapping import CannotConvert
-from sync.matching import Candidate
+from sync.matching import Candidate, Match
 from sync.retry import Park
 from sync.vertraege import whose
 from sync.vertrag import BEITRAG, FLAT, LAUFZEIT, WRITABLE, VertragInAmeise, body_of, new_vertrag_body
 from sync.vertrag_checks import VertragKnownThere, missing_of_new_vertrag, problems_of_vertrag
-from sync.vertrag_matching import choose_vertrag, match_key, only_new_vertrag
+from sync.vertrag_matching import choose_vertrag, match_key, only_new_vertrag, twin_key
 
 WANTED = {"versicherungsscheinnummer": "HR 47/11", "beginn": "2026-01-01", "sparte_id": "050",
           "gesellschaft_id": "10330"}  # fmt: skip
@@ -55,6 +55,30 @@ def test_the_number_decides_and_doubt_is_a_question(
 ) -> None:
     match = choose_vertrag(WANTED, candidates)
     assert (match.adopt, match.ask_about) == (adopt, ask_about)
+
+
+ANTRAG = {"sparte_id": "050", "beginn": "2026-01-01"}
+
+
+@pytest.mark.parametrize("typed", [ANTRAG, {**ANTRAG, "versicherungsscheinnummer": "Beantragt"}])
+def test_a_number_that_is_the_default_is_none(typed: dict[str, str]) -> None:
+    of_day = {"Laufzeit": {"Beginn": "2026-01-01"}}
+    other = numbered("1", "beantragt", Sparte="060", **of_day)
+    alike = numbered("2", "beantragt", Sparte="050", **of_day)
+    assert choose_vertrag(typed, [other], usual="beantragt") == Match()
+    assert choose_vertrag(typed, [other, alike], usual="beantragt") == Match(ask_about=("2",))
+    assert choose_vertrag(WANTED, [alike, numbered("1")], usual="beantragt") == Match(adopt="1")
+
+    def twins(**fields: str) -> bool:
+        one, another = (
+            twin_key(some, usual="beantragt", tenant="berlin") for some in (typed, typed | fields)
+        )
+        return one == another
+
+    assert twins(risiko="Wohnung")
+    assert not twins(sparte_id="060")
+    assert not twins(beginn="2026-02-01")
+    assert not twins(versicherungsscheinnummer="HR 47/11")
 
 
 @given(st.lists(st.sampled_from(["HR4711", "HR4712", ""]), max_size=5))

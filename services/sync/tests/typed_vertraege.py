@@ -30,10 +30,10 @@ async def kunde_with_contact(team: "Team") -> tuple[str, str]:
     return number, contact["id"]
 
 
-async def lost_answer(team: "Team", contact: str) -> str:
+async def lost_answer(team: "Team", contact: str, **values: Any) -> str:
     """A record whose Vertrag was made, but nobody heard of it; nobody looks again until `hurried`."""
     await team.world.fault("timeout_after_write", "/vertraege$", method="POST", seconds=5, times=1)
-    record = await typed(team, contact)
+    record = await typed(team, contact, **values)
     await team.webhook(record, MODULE)
     await team.postponed("ameise antwortet nicht")
     team.rows.change("UPDATE work SET due_at = now() + interval '1 hour'")

@@ -234,7 +234,7 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
         Converter.PHONE: "Telefon",
         Converter.EMAIL: "E-Mail",
         Converter.PICKLIST: "Auswahlliste",
-        Converter.USER: "Benutzer in Zoho",
+        Converter.USER: "Benutzer in Zoho (nur dorthin)",
         Converter.LOOKUP: "Verweis",
         Converter.JOIN: "Verbindung",
         Converter.CONSTANT: "fester Wert",

@@ -5,6 +5,8 @@ link, intents and the row of work change together. No second record of the same 
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -21,6 +23,8 @@ from contracts.names import Table
 from contracts.problems import Conflict, NotFound
 from contracts.rpc.sync_parked import AdoptCandidate, CandidateAdopted
 from sync import intent_store, link_store, parked_store, pipeline_store
+from sync.in_ameise import InAmeise
+from sync.intent_store import Intent
 from sync.mapping import CannotConvert
 from sync.parked import told_about
 from sync.pipelines import Pipeline
@@ -37,16 +41,20 @@ class Adopting:
     database: Database
     outbox: Outbox
     to_ameise: ToAmeise
+    settling_time: timedelta
 
     async def __call__(self, request: AdoptCandidate, caller: Caller) -> CandidateAdopted:
         """Raises NotFound, Conflict; NotConnected, Unavailable if Ameise or Zoho cannot be asked."""
         async with self.database.tenant(caller.tenant) as session:
             row, pipeline = await _work(session, request)
-        key = await self._checked(pipeline, row["object"], request.kunde or request.vertrag or "")
+        found = await self._checked(pipeline, row["object"], request.kunde or request.vertrag or "")
+        key = found.key
         try:
             async with self.database.tenant(caller.tenant) as session:
                 row, pipeline = await _work(session, request)
                 await self._link(session, pipeline, row["object"], key)
+                if kunde := found.fields.get("kunde_id"):
+                    await intent_store.keep_adopted(session, pipeline, row["object"], kunde=kunde, key=key)
                 await parked_store.make_due(session, [row["id"]], lane=Lane.INTERACTIVE)
                 about = ObjectChange(table=pipeline.table, key=AmeiseKey(key), action=ObjectAction.UNCHANGED)
                 zoho_id = ZohoId(row["object"])
@@ -57,8 +65,8 @@ class Adopting:
             raise _taken(pipeline, key) from error
         return CandidateAdopted.model_validate({"zoho_id": zoho_id, pipeline.table.value: key})
 
-    async def _checked(self, pipeline: Pipeline, zoho_id: str, key: str) -> str:
-        """Its number as Ameise writes it, if nothing speaks against it."""
+    async def _checked(self, pipeline: Pipeline, zoho_id: str, key: str) -> InAmeise:
+        """The object as Ameise has it, if nothing speaks against it."""
         systems, objects = self.to_ameise.systems, self.to_ameise.objects[pipeline.table]
         try:
             found = await objects.read(pipeline, await systems.ameise(pipeline, urgent=True), key)
@@ -79,7 +87,7 @@ class Adopting:
             ) from error
         except VendorError as error:
             raise problems.Unavailable(f"{error.system.title()} antwortet zurzeit nicht.") from error
-        return found.key
+        return found
 
     async def _link(self, session: AsyncSession, pipeline: Pipeline, zoho_id: str, key: str) -> None:
         held = await link_store.lease_by_zoho_ids(
@@ -90,6 +98,9 @@ class Adopting:
             raise Conflict("Der Datensatz wird gerade bearbeitet.", remedy="Bitte gleich noch einmal.")
         if link.ameise_key not in (None, key):
             raise Conflict(f"Der Datensatz ist schon mit {_named(pipeline, link.ameise_key)} verknüpft.")
+        earlier = await intent_store.unfinished(session, pipeline, zoho_id)
+        if earlier is not None and earlier.key is None and key in earlier.found_before:
+            self._refuse_while_settling(pipeline, earlier, key)
         holder = await link_store.holder_of_key(session, pipeline, key)
         if holder not in (None, zoho_id):
             raise _taken(pipeline, key, holder)
@@ -97,6 +108,16 @@ class Adopting:
         await link_store.save(session, [saved])
         await intent_store.settle_linked(session, pipeline, [saved])
         await parked_store.kunden_linked(session, pipeline, [saved])
+
+    def _refuse_while_settling(self, pipeline: Pipeline, earlier: Intent, key: str) -> None:
+        """What we posted for this record may still come to be beside the one that is chosen."""
+        if (left := self.settling_time - earlier.age) > timedelta(0):
+            raise Conflict(
+                f"Für diesen Datensatz wurde gerade eine Anlage an Ameise geschickt, deren Antwort fehlt; "
+                f"{_named(pipeline, key)} gab es schon vorher.",
+                remedy=f"Bitte {ceil(left / timedelta(minutes=1))} Minuten warten und in Ameise nachsehen, "
+                "ob die Anlage angekommen ist.",
+            )
 
 
 async def _work(session: AsyncSession, request: AdoptCandidate) -> tuple[dict[str, Any], Pipeline]:

@@ -143,7 +143,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             limit_admin=LimitAdmin(base.database, base.outbox, base.rpc, default_terms(settings)),
             parked=Parked(base.database, base.outbox, base.rpc, links),
             deletions=DeletionAdmin(base.database, base.outbox, links),
-            adopting=Adopting(base.database, base.outbox, to_ameise),
+            adopting=Adopting(base.database, base.outbox, to_ameise, settings.settling_time),
             people=people,
             state=State(base.database, base.rpc, systems, links, default_terms(settings)),
             values=ValueAdmin(base.database, base.rpc, systems),

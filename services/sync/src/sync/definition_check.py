@@ -15,6 +15,7 @@ from contracts.rpc.pipeline_switches import MatchWeights, SimplrMessages
 from sync import vertrag
 from sync.kunde import ADDRESS, CONTACT, ONLY_READ, PERSON
 from sync.mapping import BY_VALUES, ONE_WAY, sources_of, written_of
+from sync.matching import TELLS_WHO
 from sync.pipelines import Definition
 from sync.rules import as_typed, comparisons_of
 from sync.values import UNKNOWN
@@ -72,6 +73,8 @@ def _new_objects(table: Table, definition: Definition) -> Iterable[str]:
     for who, defaults in (("Kunden", definition.new_kunde), ("Verträge", definition.new_vertrag)):
         refused = (name for name in defaults if table in _WRITABLE and name not in _WRITABLE[table])
         yield from (f"die Vorgabe {name} für neue {who} nimmt Ameise nicht an" for name in refused)
+    if named := [name for name in TELLS_WHO if name in definition.new_kunde]:
+        yield f"an {', '.join(named)} wird ein Kunde erkannt: dafür gibt es keine Vorgabe"
     if table is not Table.KUNDE and (definition.simplr, definition.matching) != _USUAL:
         yield "Mitteilungen an neue Kunden und ihr Wiedererkennen gibt es nur für Kunden"
 
@@ -103,7 +106,9 @@ def _fields(definition: Definition) -> Iterable[str]:
         if mapping.way is not Way.TO_ZOHO and not definition.takes_webhooks:
             yield f"{mapping.ameise}: die Pipeline geht nur nach Zoho"
         if mapping.way is not Way.TO_ZOHO and (mapping.converter in ONE_WAY or mapping.parts):
-            yield f"{mapping.ameise}: {mapping.converter} mit {len(mapping.parts)} Teilen geht nur nach Zoho"
+            is_user = mapping.converter is Converter.USER
+            what = "ein Benutzer" if is_user else f"{mapping.converter} mit {len(mapping.parts)} Teilen"
+            yield f"{mapping.ameise}: {what} geht nur nach Zoho"
         yield from (f"{mapping.ameise}: {problem}" for problem in _converter(mapping))
 
 

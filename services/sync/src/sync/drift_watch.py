@@ -157,8 +157,9 @@ async def metadata_of(zoho: ZohoClient, module: str) -> ModuleMetadata | None:
 
 
 async def _users_of(zoho: ZohoClient) -> frozenset[str] | None:
-    """None if they may not be read: the connection is older than our asking for it. Raises VendorError."""
+    """None if they may not be read (the connection is older than our asking for it), or nobody is let to be
+    seen: an org has users. Raises VendorError."""
     try:
-        return frozenset(user.id for user in await zoho.list_active_users())
+        return frozenset(user.id for user in await zoho.list_active_users()) or None
     except Rejected:
         return None

@@ -33,6 +33,11 @@ class Intent:
 
 _COLUMNS = """CAST(id AS text) AS id, zoho_id, kunde, match_keys, found_before, now() - created_at AS age,
 ameise_key AS key"""
+_LINKED = """EXISTS (SELECT FROM link l WHERE l.zoho_connection = :zoho_connection
+AND l.module = intent.module AND l.zoho_id = intent.zoho_id AND l.ameise_key IS NOT NULL)"""
+"""That a person said, or a delivery, what the record is; what was posted may come to be nevertheless."""
+_CREATION = "outcome <> 'abandoned' AND NOT coalesce(found_before ? ameise_key, false)"
+"""Not what was only adopted (`keep_adopted`)."""
 _OF_PIPELINE = "ameise_connection = :connection AND module = :module AND table_name = :table_name"
 
 
@@ -45,7 +50,7 @@ async def unfinished(session: AsyncSession, pipeline: Pipeline, zoho_id: str) ->
     rows = await fetch_all(
         session,
         f"SELECT {_COLUMNS} FROM intent WHERE {_OF_PIPELINE} AND zoho_id = :zoho_id "  # noqa: S608
-        "AND outcome <> 'abandoned' ORDER BY created_at DESC LIMIT 1",
+        f"AND {_CREATION} ORDER BY created_at DESC LIMIT 1",
         zoho_id=zoho_id, **_place(pipeline),
     )  # fmt: skip
     return _intent(rows[0]) if rows else None
@@ -69,7 +74,7 @@ async def twin_of(
         f"SELECT {_COLUMNS} FROM intent WHERE ameise_connection = :connection "  # noqa: S608
         "AND table_name = :table_name AND (module, zoho_id) <> (:module, :zoho_id) "
         "AND match_keys ?| CAST(:keys AS text[]) AND kunde IS NOT DISTINCT FROM CAST(:kunde AS text) "
-        "AND (outcome = 'open' OR (outcome IN ('created', 'adopted') "
+        f"AND ((outcome = 'open' AND NOT {_LINKED}) OR (outcome <> 'abandoned' "
         "AND created_at > now() - make_interval(secs => :seconds))) ORDER BY created_at DESC LIMIT 1",
         zoho_id=zoho_id, keys=list(keys), kunde=kunde, seconds=within.total_seconds(), **_place(pipeline),
     )  # fmt: skip
@@ -79,12 +84,13 @@ async def twin_of(
 async def met_by(
     session: AsyncSession, pipeline: Pipeline, *, numbers: Collection[str], keys: Collection[str]
 ) -> list[Intent]:
-    """The creations that became one of these objects, or are open and share one of these match keys."""
+    """The creations that became one of these objects, or are open and share one of these match keys: not of
+    a record that is another object's by now."""
     rows = await fetch_all(
         session,
-        f"SELECT {_COLUMNS} FROM intent WHERE {_OF_PIPELINE} AND outcome <> 'abandoned' "  # noqa: S608
+        f"SELECT {_COLUMNS} FROM intent WHERE {_OF_PIPELINE} AND {_CREATION} "  # noqa: S608
         "AND (ameise_key = ANY(CAST(:numbers AS text[])) "
-        "OR (outcome = 'open' AND match_keys ?| CAST(:keys AS text[])))",
+        f"OR (outcome = 'open' AND NOT {_LINKED} AND match_keys ?| CAST(:keys AS text[])))",
         numbers=list(numbers), keys=list(keys), **_place(pipeline),
     )  # fmt: skip
     return [_intent(row) for row in rows]
@@ -122,7 +128,8 @@ async def settle(session: AsyncSession, intent: Intent, *, outcome: str, key: st
 
 async def settle_linked(session: AsyncSession, pipeline: Pipeline, links: Iterable[Link]) -> None:
     """What is open about the records of these links, which were just saved, ends with them, whoever found
-    the object: a person who typed or chose its number, or a delivery."""
+    the object: a person who typed or chose its number, or a delivery. By what was there before the POST, it
+    does not: that may have made another one."""
     new = [link for link in links if link.zoho_id and link.ameise_key and not link.linked]
     if not new:
         return
@@ -130,14 +137,30 @@ async def settle_linked(session: AsyncSession, pipeline: Pipeline, links: Iterab
         session,
         "UPDATE intent SET outcome = 'adopted', ameise_key = o.key "  # noqa: S608
         "FROM unnest(CAST(:records AS text[]), CAST(:keys AS text[])) AS o (record, key) "
-        f"WHERE {_OF_PIPELINE} AND zoho_id = o.record AND outcome = 'open'",
+        f"WHERE {_OF_PIPELINE} AND zoho_id = o.record AND outcome = 'open' AND NOT found_before ? o.key",
         records=[link.zoho_id for link in new], keys=[link.ameise_key for link in new], **_place(pipeline),
+    )  # fmt: skip
+
+
+async def keep_adopted(
+    session: AsyncSession, pipeline: Pipeline, zoho_id: str, *, kunde: str, key: str
+) -> None:
+    """Keep whose Vertrag a record was found to be: until both are merged nothing else says it, and he may ask
+    to be forgotten."""
+    await run_sql(
+        session,
+        "INSERT INTO intent (id, tenant, ameise_connection, module, table_name, zoho_id, kunde, match_keys, "  # noqa: S608
+        "found_before, outcome, ameise_key) SELECT :id, :tenant, :connection, :module, :table_name, "
+        ":zoho_id, :kunde, '[]', jsonb_build_array(CAST(:key AS text)), 'adopted', :key WHERE NOT EXISTS "
+        f"(SELECT FROM intent WHERE {_OF_PIPELINE} AND zoho_id = :zoho_id AND kunde = :kunde)",
+        id=new_id(), tenant=pipeline.tenant, zoho_id=zoho_id, kunde=kunde, key=key, **_place(pipeline),
     )  # fmt: skip
 
 
 def _place(pipeline: Pipeline) -> dict[str, Any]:
     return {
         "connection": pipeline.ameise_connection,
+        "zoho_connection": pipeline.zoho_connection,
         "module": pipeline.module,
         "table_name": pipeline.table.value,
     }

@@ -25,8 +25,8 @@ from sync.values import (
 
 __all__ = ["Blank", "Converter", "FieldMapping", "Way"]
 
-ONE_WAY = frozenset({Converter.LOOKUP, Converter.JOIN, Converter.CONSTANT, Converter.LINK})
-"""Converters that only lead to Zoho."""
+ONE_WAY = frozenset({Converter.LOOKUP, Converter.JOIN, Converter.CONSTANT, Converter.LINK, Converter.USER})
+"""Converters that only lead to Zoho. It assigns records to users by itself, which nobody typed."""
 
 BY_VALUES = frozenset({Converter.PICKLIST, Converter.USER})
 """Converters that go by `values` and `default`."""
@@ -74,20 +74,18 @@ class Conversion:
     def to_ameise(self, mapping: FieldMapping, value: Known) -> Known:
         """The Ameise form of a Zoho value.
 
-        Raises CannotConvert for converters that go one way only, for a picklist value or user that stands for
-        several of Ameise's (writing back any of them would be a guess), and for a user who stands for none.
+        Raises CannotConvert for converters that go one way only, and for a picklist value that stands for
+        several of Ameise's: writing back any of them would be a guess.
         """
         if mapping.converter in ONE_WAY:
             raise CannotConvert(f"{mapping.zoho} geht nur nach Zoho")
-        if value is None or mapping.converter not in BY_VALUES:
+        if value is None or mapping.converter is not Converter.PICKLIST:
             return value
         meant = _keys_of(mapping, value)
         if len(meant) > 1 or value == mapping.default:
             raise CannotConvert(
                 f"{mapping.zoho}: der Wert steht für mehrere Werte von {mapping.ameise} in Ameise"
             )
-        if not meant and mapping.converter is Converter.USER:
-            raise CannotConvert(f"{mapping.zoho}: der Benutzer steht für keinen Wert von {mapping.ameise}")
         return meant[0] if meant else value
 
     def agrees_in_zoho(self, mapping: FieldMapping, ameise: Known, zoho: Known) -> bool:

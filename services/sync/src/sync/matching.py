@@ -16,6 +16,8 @@ from sync.keyed_hash import keyed_hash
 from sync.values import Known
 
 USUAL = MatchWeights()
+TELLS_WHO = ("vorname", "nachname", "geburtsdatum", "email")
+"""By these somebody is recognised."""
 
 
 class Likeness(StrEnum):

@@ -18,18 +18,19 @@ from sync.vertrag_matching import choose_vertrag, only_new_vertrag
 
 @dataclass(frozen=True, slots=True)
 class NewVertrag:
-    """`match_keys`: of its number, which is there."""
+    """`fields` are posted, with the pipeline's defaults; by `typed`, what the record itself says, it is told
+    whether the Kunde has it already. `usual_number`: the default number, which tells nothing.
+    """
 
     ameise: AmeiseClient
     tenant: TenantId
     kunde: str
     fields: Mapping[str, Known]
+    typed: Mapping[str, Known]
+    usual_number: str | None
     match_keys: Sequence[str]
+    twin_keys: Sequence[str]
     refusal: str | None
-
-    @property
-    def twin_keys(self) -> Sequence[str]:
-        return self.match_keys
 
     async def there(self) -> Sequence[Candidate]:
         """All Verträge of the Kunde."""
@@ -37,7 +38,7 @@ class NewVertrag:
         return [Candidate(one.key, one.fields) for one in found]
 
     def match(self, there: Sequence[Candidate]) -> Match:
-        return choose_vertrag(self.fields, there)
+        return choose_vertrag(self.typed, there, usual=self.usual_number)
 
     async def post(self) -> str:
         return (await self.ameise.create_vertrag(new_vertrag_body(self.kunde, self.fields))).id

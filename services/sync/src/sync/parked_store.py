@@ -126,7 +126,7 @@ async def make_due(session: AsyncSession, ids: Sequence[int], *, lane: int | Non
     """
     rows = await fetch_all(
         session,
-        "UPDATE work SET parked = false, cause = NULL, due_at = now(), failing_since = NULL, "
+        "UPDATE work SET parked = false, cause = NULL, details = '{}', due_at = now(), failing_since = NULL, "
         "released = CASE WHEN parked AND direction = 'deletion' "
         "THEN released || jsonb_build_object(cause, now()) ELSE released END, "
         "lane = coalesce(CAST(:lane AS smallint), lane) WHERE id = ANY(CAST(:ids AS bigint[])) "

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 (names are ours)
 """Queries on all that sync holds about one Kunde: found once, to be erased or to be told.
 
-His Verträge are found by their links, whose base of Ameise says whose they are.
+His Verträge are found by their links, whose base of Ameise says whose they are, and by intents before that.
 """
 
 import json
@@ -60,6 +60,7 @@ _WORK = """
 SELECT w.id, coalesce(w.lease_until > now(), false) AS in_hand
 FROM work w LEFT JOIN pipeline p ON p.id = w.pipeline
 WHERE (w.direction = 'to_ameise' AND w.object = ANY(CAST(:zoho_ids AS text[])))
+   OR (w.parked AND w.details ->> 'record' = ANY(CAST(:zoho_ids AS text[]))) -- a Vertrag that waits for him
    OR (w.direction IN ('to_zoho', 'deletion') AND p.table_name = 'kunde' AND w.object = :kunde)
    OR (w.direction IN ('to_zoho', 'deletion') AND p.table_name = 'vertrag' AND (
        w.object = ANY(CAST(:vertrag_keys AS text[])) OR w.reason ~ :named)) -- it waits for him
@@ -165,7 +166,8 @@ async def erase(session: AsyncSession, traces: Traces) -> dict[str, int]:
         "work_of_others": await run_sql(
             session,
             "UPDATE work SET parked = false, due_at = now(), cause = NULL, reason = NULL, words = NULL, "
-            "details = '{}', candidates = '[]' WHERE reason ~ :named OR candidates ?| CAST(:ids AS text[])",
+            "details = '{}', candidates = '[]' WHERE reason ~ :named OR candidates ?| CAST(:ids AS text[]) "
+            "OR details ->> 'record' = ANY(CAST(:ids AS text[]))",
             named=naming(ids), ids=ids,
         ),
         # Of an intent that is open this would let his number look like that of somebody new.

@@ -140,8 +140,8 @@ class IntentRow(Base, table=True):
     """Committed before a POST that must not be repeated: what was found before it, and how it ended.
 
     `match_keys` are keyed hashes: of a Kunde's e-mail and of his name with birth date, of a Vertrag's
-    Versicherungsscheinnummer. `kunde`: whose it is, of a Vertrag. `outcome` is open, created, adopted or
-    abandoned (a person decided); `ameise_key` the number of what came of it.
+    Versicherungsscheinnummer, or of its Sparte and Beginn. `kunde`: whose it is, of a Vertrag. `outcome` is
+    open, created, adopted or abandoned (a person decided); `ameise_key` the number of what came of it.
     """
 
     __tablename__ = "intent"  # pyright: ignore[reportAssignmentType]

@@ -18,7 +18,7 @@ from chassis.database import Database
 from contracts.ids import AmeiseKey, Kundennummer, Vertragsnummer
 from contracts.names import Table
 from contracts.rpc.sync_parked import ParkedCause
-from sync import bulk_store, link_store, lookups, pipeline_store, record_events, work_store
+from sync import bulk_store, intent_store, link_store, lookups, pipeline_store, record_events, work_store
 from sync.bases import bases_after
 from sync.conflicts import conflict_of, decisions_of, questions_after
 from sync.dismissal import SEEN, seen
@@ -142,6 +142,9 @@ class ToAmeise:
         before = await objects.read(pipeline, ameise, found.key)
         if isinstance(before, Park):
             return before
+        if found.adopted and (kunde := before.fields.get("kunde_id")):
+            async with self.database.tenant(pipeline.tenant) as session:
+                await intent_store.keep_adopted(session, pipeline, work.object, kunde=kunde, key=found.key)
         if not link.linked:
             link = await self.with_bases_sent(pipeline, link, found.key, record)
         link = replace(link, ameise_key=found.key, gone_in_zoho=False)

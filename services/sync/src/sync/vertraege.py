@@ -21,7 +21,7 @@ from sync.retry import Park, Postpone, backoff
 from sync.values import Known
 from sync.vertrag import VertragInAmeise
 from sync.vertrag_checks import missing_of_new_vertrag, problems_of_vertrag
-from sync.vertrag_matching import agree, match_key
+from sync.vertrag_matching import agree, match_key, twin_key
 from sync.work_store import Work
 from vendor.errors import Rejected
 
@@ -115,10 +115,13 @@ class Vertraege:
         known = await self.knowledge.about_vertrag(pipeline, ameise, fields)
         if problems := problems_of_vertrag(fields, known):
             raise Unfit(problems)
-        key = match_key(fields["versicherungsscheinnummer"], tenant=pipeline.tenant)
         capable = (await self._capable(pipeline)).creates_vertraege
         refusal = None if capable else "diese Ameise-Verbindung kann Verträge nicht anlegen"
-        return NewVertrag(ameise, pipeline.tenant, kunde, fields, [key] if key else [], refusal)
+        key = match_key(fields["versicherungsscheinnummer"], tenant=pipeline.tenant)
+        usual = pipeline.definition.new_vertrag.get("versicherungsscheinnummer")
+        twin = twin_key(wanted, usual=usual, tenant=pipeline.tenant)
+        keys = [one for one in {key, twin} if one]
+        return NewVertrag(ameise, pipeline.tenant, kunde, fields, wanted, usual, keys, [twin], refusal)
 
     async def _capable(self, pipeline: Pipeline) -> Capabilities:
         """What the pipeline's Ameise connection can do."""

@@ -2,7 +2,7 @@
 
 The Versicherungsscheinnummer says so, however it is typed, unless Sparte or Gesellschaft speak against it. A
 Vertrag without one, of the same Sparte and Beginn, may be the same: an Antrag that has become a Vertrag
-meanwhile.
+meanwhile. A number that is the pipeline's default (`usual`: "beantragt") is none.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,14 +13,16 @@ from sync.matching import Candidate, Match
 from sync.values import Known, canonical, canonical_date
 
 
-def choose_vertrag(wanted: Mapping[str, Known], candidates: Iterable[Candidate]) -> Match:
+def choose_vertrag(
+    wanted: Mapping[str, Known], candidates: Iterable[Candidate], *, usual: str | None = None
+) -> Match:
     """One that is surely the same → adopt it. Several, or unsure ones → ask. None → create."""
     of_kunde = list(candidates)
-    same = [one for one in of_kunde if _same_number(wanted, one.fields)]
+    same = [one for one in of_kunde if _same_number(wanted, one.fields, usual)]
     # An Antrag may have a word as its number ("beantragt"), and a Kunde may have several.
     if len(same) == 1 and all(agree(wanted, same[0].fields, n) for n in ("sparte_id", "gesellschaft_id")):
         return Match(adopt=same[0].key)
-    possible = same or [one for one in of_kunde if _may_be(wanted, one.fields)]
+    possible = same or [one for one in of_kunde if _may_be(wanted, one.fields, usual)]
     return Match(ask_about=tuple(sorted(one.key for one in possible)))
 
 
@@ -41,13 +43,22 @@ def match_key(number: Any, *, tenant: str) -> str | None:
     return keyed_hash(plain, tenant=tenant) if plain else None
 
 
-def _same_number(wanted: Mapping[str, Known], found: Mapping[str, Any]) -> bool:
-    number = _plain(wanted.get("versicherungsscheinnummer"))
-    return bool(number) and number == _plain(found.get("versicherungsscheinnummer"))
+def twin_key(wanted: Mapping[str, Known], *, usual: str | None, tenant: str) -> str:
+    """What another record has too that may be of the same Vertrag: its number; without one, Sparte and
+    Beginn."""
+    if number := _number(wanted, usual):
+        return keyed_hash(number, tenant=tenant)
+    sparte, beginn = canonical(wanted.get("sparte_id")), canonical_date(wanted.get("beginn"))
+    return keyed_hash(f"{sparte}\x1f{beginn}", tenant=tenant)
 
 
-def _may_be(wanted: Mapping[str, Known], found: Mapping[str, Any]) -> bool:
-    if _plain(found.get("versicherungsscheinnummer")):
+def _same_number(wanted: Mapping[str, Known], found: Mapping[str, Any], usual: str | None) -> bool:
+    number = _number(wanted, usual)
+    return bool(number) and number == _number(found, usual)
+
+
+def _may_be(wanted: Mapping[str, Known], found: Mapping[str, Any], usual: str | None) -> bool:
+    if _number(found, usual):
         return False
     same_day = canonical_date(found.get("beginn")) == canonical_date(wanted.get("beginn"))
     return same_day and agree(wanted, found, "sparte_id")
@@ -57,6 +68,12 @@ def agree(wanted: Mapping[str, Known], found: Mapping[str, Any], name: str) -> b
     """Whether nothing says that the two differ in this field."""
     one, other = canonical(wanted.get(name)), canonical(found.get(name))
     return one is None or other is None or one == other
+
+
+def _number(fields: Mapping[str, Any], usual: str | None) -> str:
+    """Blank if it has none."""
+    number = _plain(fields.get("versicherungsscheinnummer"))
+    return "" if number == _plain(usual) else number
 
 
 def _plain(number: Any) -> str:
