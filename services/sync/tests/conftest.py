@@ -181,6 +181,15 @@ class Team:
                 self.hurry()
                 await asyncio.sleep(0.05)
 
+    async def edited_meanwhile(self, contact: str, *berufe: str) -> None:
+        """Somebody types one Beruf after the other, while nothing is tried: at another of Zoho's moments,
+        which are whole seconds."""
+        self.rows.change("UPDATE pipeline SET enabled = false")
+        await asyncio.sleep(1.1)
+        for beruf in berufe:
+            await self.world.edit(contact, Beruf=beruf)
+        self.rows.change("UPDATE pipeline SET enabled = true")
+
     def hurry(self) -> None:
         """What was postponed is due now."""
         # Rows that sync has locked are left out: waiting here would stop the loop that sync runs in.

@@ -1,6 +1,5 @@
 """Up to 100 objects brought to one Zoho module: each is judged by itself."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -186,8 +185,8 @@ async def test_what_was_edited_since_a_write_whose_answer_was_lost_stays_and_goe
     assert len(await team.world.records()) == 1
 
 
-async def test_an_overruled_edit_is_told_although_the_answer_to_the_write_was_lost(team: "Team") -> None:
-    """The next try finds both sides alike."""
+async def both_edited(team: "Team") -> tuple[str, str]:
+    """A Kunde and his Contact, of whom both sides changed the Beruf, though nobody told so yet."""
     number = await team.world.add_kunde(Nachname="Überstimmt", Beruf="Tischler")
     await team.delivery([number])
     assert await team.idle() == []
@@ -195,48 +194,38 @@ async def test_an_overruled_edit_is_told_although_the_answer_to_the_write_was_lo
     assert contact is not None
     await team.world.edit(contact["id"], Beruf="Rentner")
     await team.world.edit_kunde(number, Beruf="Tischlerin")
+    return number, contact["id"]
+
+
+async def test_an_overruled_edit_is_told_although_the_answer_to_the_write_was_lost(team: "Team") -> None:
+    """The next try finds both sides alike."""
+    number, contact = await both_edited(team)
     await team.world.fault("timeout_after_write", "/Contacts$", method="PUT", seconds=5, times=1)
     await team.delivery([number])
     await team.postponed("zoho antwortet nicht")
     assert await team.hurried() == []
-    assert (await team.world.record(contact["id"]))["Beruf"] == "Tischlerin"
+    assert (await team.world.record(contact))["Beruf"] == "Tischlerin"
     [told] = team.rows.events("conflict_found")
     assert told["data"]["object"]["fields"] == ["beruf"]
 
 
 async def test_a_conflict_is_told_once_however_often_its_write_fails(team: "Team") -> None:
-    number = await team.world.add_kunde(Nachname="Überstimmt", Beruf="Tischler")
-    await team.delivery([number])
-    assert await team.idle() == []
-    contact = await team.world.contact_of(number)
-    assert contact is not None
-    await team.world.edit(contact["id"], Beruf="Rentner")
-    await team.world.edit_kunde(number, Beruf="Tischlerin")
+    number, contact = await both_edited(team)
     await team.world.fault("status", "/Contacts$", method="PUT", status=503)
     await team.delivery([number])
     await team.failed(2)
     await team.world.well_again()
     assert await team.hurried() == []
-    assert (await team.world.record(contact["id"]))["Beruf"] == "Tischlerin"
+    assert (await team.world.record(contact))["Beruf"] == "Tischlerin"
     assert len(team.rows.events("conflict_found")) == 1
 
 
 async def test_an_edit_back_to_a_value_that_was_told_is_told_again(team: "Team") -> None:
-    number = await team.world.add_kunde(Nachname="Überstimmt", Beruf="Tischler")
-    await team.delivery([number])
-    assert await team.idle() == []
-    contact = await team.world.contact_of(number)
-    assert contact is not None
-    await team.world.edit(contact["id"], Beruf="Rentner")
-    await team.world.edit_kunde(number, Beruf="Tischlerin")
+    number, contact = await both_edited(team)
     await team.world.fault("status", "/Contacts$", method="PUT", status=503)
     await team.delivery([number])
     await team.failed(1)
-    team.rows.change("UPDATE pipeline SET enabled = false")  # nothing is tried meanwhile
-    await asyncio.sleep(1.1)  # Zoho's moments are whole seconds
-    for beruf in ("Witwer", "Rentner"):
-        await team.world.edit(contact["id"], Beruf=beruf)
-    team.rows.change("UPDATE pipeline SET enabled = true")
+    await team.edited_meanwhile(contact, "Witwer", "Rentner")
     await team.failed(3)
     assert len(team.rows.events("conflict_found")) == 2
 

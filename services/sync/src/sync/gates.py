@@ -2,9 +2,9 @@
 
 A replica leases a share of the connection's simultaneous calls and gives it out by itself, so that a call
 costs no question to PostgreSQL. Once a second, while there are calls, it tells what it spent and reads what
-the others did; failures and refusals are told at once, and so is that places are needed or were given
-up. After kill -9 its share is free when its lease ends; what it spent in its last second is not counted by
-us, but by Zoho.
+the others did; failures and refusals are told at once, and so is that a newcomer needs places or that a
+share became smaller. After kill -9 its share is free when its lease ends; what it spent in its last second is
+not counted by us, but by Zoho.
 """
 
 import asyncio
