@@ -94,6 +94,26 @@ def test_only_the_profile_starts_the_sandbox(compose: Compose) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["ingest", "sync"])
+def test_a_stop_list_has_a_volume_to_itself(name: str, compose: Compose, dockerfile: str) -> None:
+    """It must outlive the rest, and is never restored with it."""
+    volume = f"{name}_stop_list"
+    assert volume in compose["volumes"]
+    mounted = [mount for s in compose["services"].values() for mount in s.get("volumes", ())]
+    [mount] = [mount for mount in mounted if mount.startswith(f"{volume}:")]
+    folder = _image_environment(dockerfile)[f"{name}_stop_list_dir".upper()]
+    assert mount == f"{volume}:{folder}"
+    assert mount in compose["services"][name]["volumes"]
+
+
+def test_the_user_of_the_image_may_write_into_its_volumes(compose: Compose, dockerfile: str) -> None:
+    [owned] = re.findall(r"install -d -o mvp -g mvp -m 0750 (.*)$", dockerfile, re.MULTILINE)
+    for name in OURS:
+        for mount in compose["services"][name].get("volumes", ()):
+            source, folder, *_ = mount.split(":")
+            assert folder in owned.split() or source not in compose["volumes"], name
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_service_starts_with_its_environment_and_secrets(
     name: str,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from chassis.logs import HIDDEN, redact
 
@@ -95,6 +95,17 @@ def test_a_secret_inside_an_object_is_hidden() -> None:
         password: str
 
     assert VALUE not in redacted(login=Login("anna", VALUE))
+
+
+@given(wrong=st.text(min_size=1).map(lambda text: f"{text}{VALUE}"))
+def test_what_pydantic_could_not_read_is_not_quoted(wrong: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        TypeAdapter(dict[str, int]).validate_python({"umsatz": wrong, "punkte": [VALUE]})
+    shown = redact(None, "error", {"event": "x", "exception": str(refused.value)})["exception"]
+    assert VALUE in str(refused.value)
+    assert VALUE not in shown
+    assert "umsatz" in shown
+    assert "type=int_parsing" in shown
 
 
 def test_what_is_no_secret_stays_as_it_is() -> None:

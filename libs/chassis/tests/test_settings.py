@@ -1,5 +1,6 @@
 """Settings come from the environment with the service's prefix, or from secret files."""
 
+import traceback
 from pathlib import Path
 from typing import ClassVar
 
@@ -7,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from chassis import settings as module
-from chassis.settings import ServiceSettings, settings_config
+from chassis.settings import ServiceSettings, SettingsUnusable, read_settings, settings_config
 from contracts.names import Service
 
 REQUIRED = {
@@ -55,9 +56,25 @@ def test_a_secret_is_read_from_a_file_and_the_environment_goes_first(
     assert auth_settings()().nats_password.get_secret_value() == "from the environment"  # pyright: ignore[reportCallIssue]
 
 
-def test_what_is_missing_is_named() -> None:
-    with pytest.raises(ValidationError, match="database_url"):
+def test_what_is_missing_or_wrong_is_named_as_its_variable(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("AUTH_DATABASE_URL")
+    environment.setenv("AUTH_STREAM_REPLICAS", "viele")
+    with pytest.raises(SettingsUnusable) as refused:
+        read_settings(auth_settings())
+    assert "AUTH_DATABASE_URL: Field required" in str(refused.value)
+    assert "AUTH_STREAM_REPLICAS: " in str(refused.value)
+
+
+@pytest.mark.parametrize("secret", ["AUTH_NATS_PASSWORD", "AUTH_SECRET_KEYS", "AUTH_DATABASE_OWNER_URL"])
+def test_an_error_tells_no_secret(environment: pytest.MonkeyPatch, secret: str) -> None:
+    environment.setenv(secret, "geheim")
+    environment.delenv("AUTH_NATS_URL")
+    with pytest.raises(SettingsUnusable) as refused:
+        read_settings(auth_settings())
+    assert "geheim" not in "".join(traceback.format_exception(refused.value))
+    with pytest.raises(ValidationError) as raised:
         auth_settings()()  # pyright: ignore[reportCallIssue]
+    assert "geheim" not in str(raised.value)
 
 
 @pytest.mark.usefixtures("environment")

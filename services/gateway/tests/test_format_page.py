@@ -9,6 +9,7 @@ from contracts.problems import Invalid
 from contracts.rpc.ingest_format import (
     DRY_RUN,
     GET_FORMAT,
+    MAX_SAMPLE_BYTES,
     SET_FORMAT,
     ColumnChange,
     ColumnType,
@@ -86,12 +87,23 @@ async def test_a_sample_is_tried_with_what_is_typed(browser, fake_services):
     assert fake_services.requests(SET_FORMAT) == []
 
 
+async def test_of_a_long_file_the_first_whole_lines_are_tried(browser, fake_services):
+    fake_services.answer(DRY_RUN, SampleRead())
+    await browser.get("/format")
+    line = b"Musterweg 1;12345\n"
+    for lines, told in (MAX_SAMPLE_BYTES // len(line), False), (100_000 // len(line), True):
+        page = await browser.post("/format/try", files={"sample": ("kunden.csv", line * lines)}, changes="")
+        read = base64.b64decode(fake_services.requests(DRY_RUN)[-1].content)
+        assert read == line * (MAX_SAMPLE_BYTES // len(line))
+        assert ("Die Datei ist länger" in page) is told
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
         ({}, "keine Datei zum Ausprobieren"),
         ({"sample": ("", b"")}, "keine Datei zum Ausprobieren"),
-        ({"sample": ("k.csv", bytes(45_001))}, "größer als 45.000 Bytes"),
+        ({"sample": ("k.csv", bytes(45_001))}, "kein Zeilenende"),
         ({"sample": ("k" * 256, b"x")}, "Dateiname ist zu lang"),
     ],
 )

@@ -8,7 +8,7 @@ import typer
 
 from chassis import process
 from chassis.process import Foundation
-from chassis.settings import ServiceSettings
+from chassis.settings import ServiceSettings, SettingsUnusable, read_settings
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -22,11 +22,19 @@ def service_cli(
     @cli.command()
     def run() -> None:  # pyright: ignore[reportUnusedFunction]
         """Run the service until it is told to stop."""
-        process.run(settings(), running)  # pyright: ignore[reportCallIssue]
+        process.run(_read(settings), running)
 
     @cli.command()
     def migrate() -> None:  # pyright: ignore[reportUnusedFunction]
         """Bring the database to the newest revision."""
-        typer.echo(f"database is at revision {process.migrate_only(settings())}")  # pyright: ignore[reportCallIssue]
+        typer.echo(f"database is at revision {process.migrate_only(_read(settings))}")
 
     return cli
+
+
+def _read(settings: type[S]) -> S:
+    try:
+        return read_settings(settings)
+    except SettingsUnusable as unusable:
+        typer.echo(f"cannot start: {unusable} (see docs/settings.md)", err=True)
+        raise typer.Exit(2) from None

@@ -31,12 +31,15 @@ _SECRET_IN_TEXT = re.compile(
 _BEARER = re.compile(r"((?:bearer|basic|zoho-oauthtoken)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
 # PostgreSQL repeats keys and whole rows there: "Failing row contains (...)".
 _ROW_IN_ERROR = re.compile(r"((?:DETAIL|CONTEXT):\s*).+")
+# pydantic quotes what it could not read.
+_INPUT_IN_ERROR = re.compile(r"(\binput_value=).*(?=, input_type=)")
 _LOGIN_IN_URL = re.compile(r"(//[^/@\s:]*:)[^/\s]+@")
 
 
 def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001
     """structlog processor: hide the values of secret and personal fields however deep they stand, and
-    secrets inside texts (URLs, headers, the representation of an object, errors of PostgreSQL)."""
+    secrets inside texts (URLs, headers, the representation of an object, errors of PostgreSQL and of
+    pydantic)."""
     for key in list(event):
         event[key] = _redacted(key, event[key])
     return event
@@ -61,7 +64,7 @@ def _redacted(key: str, value: Any) -> Any:
 
 
 def _without_secrets(text: str) -> str:
-    for pattern in (_SECRET_IN_TEXT, _BEARER, _ROW_IN_ERROR):
+    for pattern in (_SECRET_IN_TEXT, _BEARER, _ROW_IN_ERROR, _INPUT_IN_ERROR):
         text = pattern.sub(rf"\g<1>{HIDDEN}", text)
     return _LOGIN_IN_URL.sub(rf"\g<1>{HIDDEN}@", text)
 

@@ -24,7 +24,7 @@ from contracts.names import Service
 class Server(BaseSettings):
     """The superuser's login: `POSTGRES_HOST`, ..., or files of these names, in lower case, as secrets."""
 
-    model_config = SettingsConfigDict(env_prefix="POSTGRES_")
+    model_config = SettingsConfigDict(env_prefix="POSTGRES_", hide_input_in_errors=True)
 
     host: str
     port: int = 5432
@@ -44,6 +44,8 @@ class Server(BaseSettings):
 
 class DatabaseUrls(BaseSettings):
     """One service's three database URLs, by the names under which it reads them itself."""
+
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     database_owner_url: SecretStr
     database_url: SecretStr

@@ -7,9 +7,9 @@ what nobody set. Nothing else reads the environment.
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.names import Service
@@ -64,5 +64,29 @@ def settings_config(service: Service, **more: Any) -> SettingsConfigDict:
         secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None,
         frozen=True,
         extra="ignore",
+        # Else an error quotes what it was given: all settings, secrets among them.
+        hide_input_in_errors=True,
         **more,
     )
+
+
+class SettingsUnusable(ValueError):  # noqa: N818
+    """Settings are missing or are not what they must be. Names their variables and never their values."""
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def read_settings(settings: type[S]) -> S:
+    """The settings that this process was given. Raises SettingsUnusable."""
+    try:
+        return settings()  # pyright: ignore[reportCallIssue] (from the environment)
+    except ValidationError as error:
+        prefix = settings.model_config.get("env_prefix", "")
+        told = [
+            f"{''.join((prefix, *map(str, found['loc'][:1]))).upper()}: {found['msg']}"
+            if found["loc"]
+            else found["msg"]
+            for found in error.errors(include_input=False)
+        ]
+        raise SettingsUnusable("; ".join(told)) from None

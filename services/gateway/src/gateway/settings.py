@@ -31,7 +31,9 @@ class Settings(ServiceSettings):
         description="larger requests get a 413; Zoho's raw bodies have 500 characters",
     )
     max_form_bytes: int = Field(
-        default=512 * 1024, ge=1024, description="of the form that edits a pipeline, value lists included"
+        default=512 * 1024,
+        ge=1024,
+        description="of the form that edits a pipeline, value lists included, and of a sample file",
     )
     max_upload_bytes: int = Field(
         default=2 * 1024**3,

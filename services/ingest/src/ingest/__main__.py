@@ -12,6 +12,7 @@ from rich.console import Console
 from chassis.cli import service_cli
 from chassis.database import Database
 from chassis.outbox import Outbox
+from chassis.settings import read_settings
 from contracts.ids import TenantId
 from contracts.names import Service
 from contracts.problems import Problem
@@ -85,7 +86,7 @@ async def _import(console: Console, path: Path, tenant: TenantId) -> bool:
 
 @asynccontextmanager
 async def _by_hand() -> AsyncGenerator[ByHand]:
-    settings = IngestSettings()  # pyright: ignore[reportCallIssue] (from the environment)
+    settings = read_settings(IngestSettings)
     database, outbox = Database(settings.database_url, pool_size=2), Outbox(Service.INGEST)
     formats = Formats(load_format(settings.format_name), database, outbox)
     try:

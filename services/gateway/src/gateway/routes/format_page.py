@@ -54,11 +54,11 @@ async def save(request: Request, asking: PageAsking) -> Response:
 async def try_sample(request: Request, asking: PageAsking) -> Response:
     typed, file = await _typed(request)
     try:
-        sample = await _sample(file, from_text(typed))
+        sample, cut = await _sample(file, from_text(typed))
         read = await asking.call(DRY_RUN, sample)
     except (Invalid, Conflict) as problem:
         return await _page(request, asking, typed=typed, wrong=problem.detail)
-    return await _page(request, asking, typed=typed, sample=read, file=sample.file)
+    return await _page(request, asking, typed=typed, sample=read, file=sample.file, cut=cut)
 
 
 async def _typed(request: Request) -> tuple[str, UploadFile | None]:
@@ -68,17 +68,19 @@ async def _typed(request: Request) -> tuple[str, UploadFile | None]:
     return text if isinstance(text, str) else "", file if isinstance(file, UploadFile) else None
 
 
-async def _sample(file: UploadFile | None, changes: FormatChanges) -> DryRun:
+async def _sample(file: UploadFile | None, changes: FormatChanges) -> tuple[DryRun, bool]:
+    """The file's first whole lines, as many as a sample may have; whether there are more."""
     if file is None or not file.filename:
         raise Invalid("Es ist keine Datei zum Ausprobieren ausgewählt.")
     if len(file.filename) > 255:
         raise Invalid("Der Dateiname ist zu lang.")
     content = await file.read(MAX_SAMPLE_BYTES + 1)
-    if len(content) > MAX_SAMPLE_BYTES:
-        raise Invalid(
-            f"Die Datei ist größer als {number(MAX_SAMPLE_BYTES)} Bytes; ihre ersten Zeilen genügen."
-        )
-    return DryRun(file=file.filename, content=base64.b64encode(content).decode(), changes=changes)
+    cut = len(content) > MAX_SAMPLE_BYTES
+    if cut:
+        content = content[: content.rfind(b"\n", 0, MAX_SAMPLE_BYTES) + 1]
+    if cut and not content:
+        raise Invalid(f"Die Datei hat in ihren ersten {number(MAX_SAMPLE_BYTES)} Bytes kein Zeilenende.")
+    return DryRun(file=file.filename, content=base64.b64encode(content).decode(), changes=changes), cut
 
 
 async def _page(
@@ -89,6 +91,7 @@ async def _page(
     wrong: str | None = None,
     sample: SampleRead | None = None,
     file: str = "",
+    cut: bool = False,
 ) -> Response:
     view = await asking.call(GET_FORMAT, Empty())
     return rendering.page(
@@ -102,5 +105,6 @@ async def _page(
         wrong=wrong,
         sample=sample,
         file=file,
+        cut=cut,
         most_bytes=MAX_SAMPLE_BYTES,
     )
