@@ -174,8 +174,8 @@ class RunningIngest:
         return self.access[tenant]
 
     async def push(self, files: dict[str, bytes], *, tenant: TenantId = TENANT) -> None:
-        """Send files by FTP, as blau direkt does; in the clear where nothing else was set up, since a handshake
-        for each file takes as long as the import, and FTP with TLS has tests of its own."""
+        """Send files by FTP, as blau direkt does; in the clear where nothing else was set up, since the
+        handshakes take as long as the import, and FTP with TLS has tests of its own."""
         access = self.access.get(tenant) or await self.set_up(tenant, plain_allowed=True)
 
         def send() -> None:
@@ -261,8 +261,8 @@ def logged_in(access: FtpAccess, *, plain: bool = False) -> ftplib.FTP:
 
 
 async def until(condition: Callable[[], Any], *, told: asyncio.Event | None = None) -> Any:
-    """Wait for a state, not for a time. With `told` it is looked at when something was told, and now and then:
-    where a service is asked, looking costs more than all else."""
+    """Wait for a state, not for a time. With `told`, look when something was told, and now and then: where a
+    service is asked, looking costs more than all else."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             if told:
