@@ -33,6 +33,9 @@ run: setup  ## Start everything here, play the demo once, stay up until Ctrl-C
 demo: setup  ## As run, but end after the demo; exit status 0 if every step was observed
 	@$(BIN)/mvp-connector up --exit-after-demo $(ARGS)
 
+# Keeps bytecode although images often say not to: else each process that a test starts compiles all modules.
+test soak: export PYTHONDONTWRITEBYTECODE =
+
 test: setup  ## Run the whole suite
 	@$(BIN)/pytest -n $(JOBS) --dist loadgroup $(ARGS)
 

@@ -5,17 +5,18 @@ rights, OPENSEARCH_URL) or started by us from the embedded wheels: one of its ow
 when the first test asks for it, removed at the end. The header of a run says which.
 """
 
+import functools
 import gc
 import os
 import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -44,12 +45,34 @@ def pytest_configure() -> None:
 
 def pytest_collection_finish() -> None:
     """Spare every test what the modules of all tests cost: a look of the garbage collector at half a million
-    objects that never go, and the mocks that FastStream makes for each subscriber of each service (22 times
-    5 ms) in case somebody uses its test brokers, which we do not."""
+    objects that never go. And what a process makes once when it starts, but a test run hundreds of times:
+
+    - FastStream's mocks for each subscriber (22 times 5 ms), in case somebody uses its test brokers, which we
+      do not;
+    - the models by which it would check arguments (55 times 2 ms), which only the AsyncAPI document shows;
+    - the certificates that httpx trusts, which take 60 ms to read.
+    """
     if calls := sys.modules.get("faststream._internal.testing.calls"):
         vars(calls)["MagicMock"] = type(None)
+    if models := sys.modules.get("fast_depends.pydantic.serializer"):
+        vars(models)["create_model"] = _once_for_each_call(vars(models)["create_model"])
+    if transports := sys.modules.get("httpx._transports.default"):
+        vars(transports)["create_ssl_context"] = functools.cache(vars(transports)["create_ssl_context"])
     gc.collect()
     gc.freeze()
+
+
+def _once_for_each_call(create_model: Callable[..., type]) -> Callable[..., type]:
+    """`create_model` that makes the model of one and the same signature once."""
+    made: dict[Any, type] = {}
+
+    def create(name: str, *, __config__: Any, **fields: Any) -> type:
+        key = (name, repr(__config__), tuple(fields.items()))
+        if key not in made:
+            made[key] = create_model(name, __config__=__config__, **fields)
+        return made[key]
+
+    return create
 
 
 def pytest_report_header() -> list[str]:

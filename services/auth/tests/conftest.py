@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -161,6 +162,11 @@ class Rows:
 
     url: str
 
+    @cached_property
+    def session(self) -> psycopg.Connection[dict[str, Any]]:
+        """One for the whole test: to open one takes longer than to ask, and tests that wait ask often."""
+        return psycopg.connect(self.url, autocommit=True, row_factory=dict_row, prepare_threshold=None)
+
     async def change(self, statement: str) -> None:
         """Not in this thread: auth runs in its event loop, and may just hold the lock that is waited for."""
 
@@ -171,8 +177,7 @@ class Rows:
         await asyncio.to_thread(run)
 
     def select(self, query: str) -> list[dict[str, Any]]:
-        with psycopg.connect(self.url, row_factory=dict_row) as connection:
-            return connection.execute(query.encode()).fetchall()
+        return self.session.execute(query.encode()).fetchall()
 
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
         """What was told, in order."""
@@ -190,8 +195,10 @@ def urls(new_database: "NewDatabase") -> "DatabaseUrls":
 
 
 @pytest.fixture
-def rows(urls: "DatabaseUrls") -> Rows:
-    return Rows(urls.superuser)
+def rows(urls: "DatabaseUrls") -> Iterator[Rows]:
+    made = Rows(urls.superuser)
+    with made.session:
+        yield made
 
 
 @pytest.fixture

@@ -40,7 +40,10 @@ PAGE = f"/kunden/{KUNDE}"
 async def browser(fake_services, browser_of_a_team):
     row = ObjectAsOf(
         presence=Presence.THERE, first_seen=NOON, held_from=NOON, unknown=("plz",),
-        fields={"nachname": "<Müller>", "verstorben": False, "ort": None, "extra": {"Haarfarbe": "rot"}},
+        fields={
+            "nachname": "<Müller>", "verstorben": False, "ort": None, "geburtsdatum": "1980-01-02",
+            "extra": {"Haarfarbe": "rot", "Führerschein seit": "1998-07-31", "Hund": None},
+        },
     )  # fmt: skip
     erased = {"kunde": 1, "vertrag": 2, "original_rows": 3, "history": 0}
     fake_services.answer(FORGET, ForgetReceipt(kunde=KUNDE, at=NOON, erased=erased))
@@ -97,8 +100,10 @@ async def test_a_row_is_shown_as_it_was_when_the_day_ended_in_germany(browser, f
     [asked] = fake_services.requests(OBJECT_AS_OF)
     assert (asked.table, asked.key) == (Table.VERTRAG, "77001")
     assert asked.moment == datetime.fromisoformat(moment)
-    for shown in ("vorhanden", "&lt;Müller&gt;", "nein", "Haarfarbe: rot", "unbekannt"):
+    for shown in ("vorhanden", "&lt;Müller&gt;", "nein", "Haarfarbe: rot", "unbekannt", "02.01.1980"):
         assert shown in page
+    assert "Führerschein seit: 31.07.1998" in page
+    assert "1980-01-02" not in page
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,10 @@ async def browser(fake_services, browser_of_a_team, a_pipeline, a_connection, zo
             ameise="beruf", zoho="Beruf", ameise_base=known("Koch"), ameise_now=known("Koch <1>"),
             zoho_base=known(None), zoho_now=SeenValue(known=False),
         ),
+        FieldState(
+            ameise="geburtsdatum", zoho="Geburtsdatum", ameise_base=known("1980-01-02"),
+            ameise_now=known("1980-02-01"), zoho_base=known("1980-01-02"), zoho_now=known("1980-01-02"),
+        ),
     )  # fmt: skip
     link = LinkState(
         pipeline=PipelineId("1"), key=AmeiseKey(KUNDE), zoho_id=RECORD, module="Contacts", linked_at=NOON,
@@ -169,9 +173,10 @@ async def test_a_link_shows_both_sides_and_its_history(browser, fake_services, s
     for words in (
         "Koch &lt;1&gt;", "geändert", "leer", "unbekannt", "nach der letzten Lieferung", "nicht zu erfahren",
         "Nach Ameise geschrieben", "https://crm.zoho.eu/crm/org200/tab/Contacts/77001",
-        "https://ameise.example/?kunde",
+        "https://ameise.example/?kunde", "02.01.1980", "01.02.1980",
     ):  # fmt: skip
         assert words in page
+    assert "1980-0" not in page
     [asked] = fake_services.requests(LINK_STATE)
     assert (asked.side, asked.id) == (side, number)
     [search] = fake_services.requests(SEARCH)

@@ -16,7 +16,7 @@ ANREDE = FieldMapping(
 KEY = FieldMapping(ameise="ameise_id", zoho="Kundennummer", way=Way.TO_ZOHO)
 DEFINITION = PipelineDefinition(unique_field="Kundennummer", fields=(KEY, ANREDE))
 SUGGESTED = SuggestedValues(
-    table=Table.ANREDE, values={"1": "Herr", "2": "Frau"},
+    table=Table.ANREDE, values={"1": "Herr", "2": "Frau"}, texts={"1": "Herr <Dr.>", "2": "Frau"},
     unmatched=(ListEntry(value="3", text="Firma <GmbH>"),), unused=("Divers", "Ohne"),
 )  # fmt: skip
 PLACE = "/pipelines/1/values/anrede_id"
@@ -50,7 +50,14 @@ async def test_users_are_shown_by_name_and_chosen_by_id(browser, fake_services):
 
 async def test_it_shows_what_is_suggested_open_and_lost(browser, fake_services):
     page = await browser.get(PLACE)
-    for words in ("Firma &lt;GmbH&gt;", "offen", "vorgeschlagen", "Divers, Ohne", "9 = Alt"):
+    for words in (
+        "Firma &lt;GmbH&gt;",
+        '<span class="code">1</span> Herr &lt;Dr.&gt;',
+        "offen",
+        "vorgeschlagen",
+        "Divers, Ohne",
+        "9 = Alt",
+    ):
         assert words in page
     assert page.count("<option selected>") == 2
     [asked] = fake_services.requests(SUGGEST_VALUES)

@@ -6,7 +6,7 @@ import ftplib
 import io
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import nats
 import psycopg
 import pytest
+from nats.aio.msg import Msg
 
 from chassis.database import Database
 from chassis.outbox import Outbox
@@ -152,7 +153,9 @@ class RunningIngest:
     base: Foundation
     settings: IngestSettings
     client: nats.NATS
-    superuser_url: str
+    session: psycopg.AsyncConnection
+    told: asyncio.Event
+    """Set whenever ingest has told something."""
     access: dict[TenantId, FtpAccess] = field(default_factory=dict)
 
     async def call(
@@ -171,11 +174,12 @@ class RunningIngest:
         return self.access[tenant]
 
     async def push(self, files: dict[str, bytes], *, tenant: TenantId = TENANT) -> None:
-        """Send files by FTP, as blau direkt does."""
-        access = self.access.get(tenant) or await self.set_up(tenant)
+        """Send files by FTP, as blau direkt does; in the clear where nothing else was set up, since the
+        handshakes take as long as the import, and FTP with TLS has tests of its own."""
+        access = self.access.get(tenant) or await self.set_up(tenant, plain_allowed=True)
 
         def send() -> None:
-            with logged_in(access) as ftp:
+            with logged_in(access, plain=access.plain_allowed) as ftp:
                 for name, content in files.items():
                     ftp.storbinary(f"STOR {name}", io.BytesIO(content))
 
@@ -187,7 +191,7 @@ class RunningIngest:
     async def deliver(self, files: dict[str, bytes], *, tenant: TenantId = TENANT) -> DeliveryStatus:
         """Push, and wait until the delivery has ended somehow."""
         if tenant not in self.access:
-            await self.set_up(tenant)
+            await self.set_up(tenant, plain_allowed=True)
         before = len(await self.deliveries(tenant))
         await self.push(files, tenant=tenant)
 
@@ -195,7 +199,7 @@ class RunningIngest:
             found = await self.deliveries(tenant)
             return found[0] if len(found) > before and found[0].finished_at else None
 
-        return await until(ended)
+        return await until(ended, told=self.told)
 
     async def ended(self, count: int, tenant: TenantId = TENANT) -> DeliveryStatus:
         """The newest delivery, once `count` of them have ended."""
@@ -204,7 +208,7 @@ class RunningIngest:
             found = await self.deliveries(tenant)
             return found[0] if len(found) == count and all(d.finished_at for d in found) else None
 
-        return await until(all_ended)
+        return await until(all_ended, told=self.told)
 
     async def objects(self, table: Table, *keys: str, tenant: TenantId = TENANT) -> dict[str, Any]:
         reply = await self.call(OBJECTS, ObjectsRequest(table=table, keys=keys), tenant=tenant)
@@ -240,14 +244,13 @@ class RunningIngest:
         return rows[0][0] == 0
 
     async def sql(self, statement: str, *parameters: Any) -> list[Any]:
-        async with await psycopg.AsyncConnection.connect(self.superuser_url, autocommit=True) as connection:
-            cursor = await connection.execute(statement, parameters)
-            return await cursor.fetchall() if cursor.description else []
+        cursor = await self.session.execute(statement, parameters)
+        return await cursor.fetchall() if cursor.description else []
 
 
 def logged_in(access: FtpAccess, *, plain: bool = False) -> ftplib.FTP:
     """A client as blau direkt's. It takes any certificate; that it is the right one has a test of its own."""
-    trusting = ssl.create_default_context()
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the default one reads all certificates of the system
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     ftp = ftplib.FTP(timeout=10) if plain else ftplib.FTP_TLS(timeout=10, context=trusting)
     ftp.connect(access.host, access.port)
@@ -257,12 +260,20 @@ def logged_in(access: FtpAccess, *, plain: bool = False) -> ftplib.FTP:
     return ftp
 
 
-async def until(condition: Callable[[], Any]) -> Any:
-    """Wait for a state, not for a time."""
+async def until(condition: Callable[[], Any], *, told: asyncio.Event | None = None) -> Any:
+    """Wait for a state, not for a time. With `told`, look when something was told, and now and then: where a
+    service is asked, looking costs more than all else."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not (result := await condition()):
-            await asyncio.sleep(0.02)
-    return result
+        while True:
+            if told:
+                told.clear()
+            if result := await condition():
+                return result
+            if told:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(told.wait(), 0.2)
+            else:
+                await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -318,10 +329,20 @@ def start(settings: IngestSettings, nats_url: str, urls: Any) -> Any:
     @asynccontextmanager
     async def started(**changed: Any) -> AsyncIterator[RunningIngest]:
         chosen = settings.model_copy(update=changed)
-        client = await nats.connect(nats_url)
+        client, told = await nats.connect(nats_url), asyncio.Event()
+
+        async def on_event(_: Msg) -> None:
+            told.set()
+
         try:
-            async with running(chosen) as base:
-                yield RunningIngest(base, chosen, client, urls.superuser)
+            await client.subscribe("event.>", cb=on_event)
+            async with (
+                running(chosen) as base,
+                await psycopg.AsyncConnection.connect(
+                    urls.superuser, autocommit=True, prepare_threshold=None
+                ) as session,
+            ):
+                yield RunningIngest(base, chosen, client, session, told)
         finally:
             await client.close()
 

@@ -7,10 +7,11 @@ objects are composed from the state of the Ameise stand-in, as it was when a del
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +54,16 @@ class Rows:
 
     url: str
 
+    @cached_property
+    def session(self) -> psycopg.Connection[dict[str, Any]]:
+        """One for the whole test: to open one takes longer than to ask, and tests that wait ask often."""
+        return psycopg.connect(self.url, autocommit=True, row_factory=dict_row, prepare_threshold=None)
+
     def select(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
-        with psycopg.connect(self.url, row_factory=dict_row) as connection:
-            return connection.execute(query.encode(), parameters).fetchall()
+        return self.session.execute(query.encode(), parameters).fetchall()
 
     def change(self, statement: str, *parameters: Any) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(statement.encode(), parameters)
+        self.session.execute(statement.encode(), parameters)
 
     def work(self) -> list[dict[str, Any]]:
         return self.select("SELECT * FROM work ORDER BY id")
@@ -210,8 +214,10 @@ def urls(new_database: "NewDatabase") -> "DatabaseUrls":
 
 
 @pytest.fixture
-def rows(urls: "DatabaseUrls") -> Rows:
-    return Rows(urls.superuser)
+def rows(urls: "DatabaseUrls") -> Iterator[Rows]:
+    made = Rows(urls.superuser)
+    with made.session:
+        yield made
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ async def test_entries_meet_zohos_values_and_what_is_left_is_named(team: "Team")
     assert (found.table, found.values["1"], found.values["2"], found.values["5"]) == (
         Table.ANREDE, "Herr", "Frau", "Frau",
     )  # fmt: skip
+    assert (found.texts["1"], found.texts["2"], set(found.texts)) == ("Herr", "frau", set(found.values))
     assert ListEntry(value="3", text="Firma") in found.unmatched
     assert not set(found.unused) & set(found.values.values())
 

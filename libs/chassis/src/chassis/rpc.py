@@ -76,10 +76,7 @@ def serve(
     async def raw_bytes(message: NatsMessage, original: Any = None) -> bytes:  # noqa: ARG001
         return message.body if isinstance(message.body, bytes) else bytes(message.body)  # pyright: ignore[reportUnknownArgumentType]
 
-    # What the AsyncAPI document shows: the envelope with this RPC's request in it.
-    on_call.__annotations__["call"] = create_model(
-        f"{rpc.request.__name__}Call", __base__=RpcCall, __doc__=rpc.request.__doc__, body=(rpc.request, ...)
-    )
+    on_call.__annotations__["call"] = _call_of(rpc.request)  # what the AsyncAPI document shows
     broker.subscriber(
         rpc.subject, queue=rpc.service.value, decoder=raw_bytes, title=rpc.subject, max_workers=CONCURRENCY
     )(on_call)
@@ -128,6 +125,12 @@ def check_role(actor: Actor, least: Role) -> None:
     """Raise Forbidden unless the actor's role is `least` or above it."""
     if _RANK[actor.role] < _RANK[least]:
         raise Forbidden(f"role {actor.role} may not do this; it takes {least}")
+
+
+@functools.cache
+def _call_of(body: type[RpcModel]) -> type[RpcCall]:
+    """The envelope with this request in it."""
+    return create_model(f"{body.__name__}Call", __base__=RpcCall, __doc__=body.__doc__, body=(body, ...))
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.staticfiles import StaticFiles
 
@@ -60,6 +60,11 @@ ROUTERS = (
     actions.router,
 )
 
+# Once for all applications: what FastAPI makes of 110 routes takes 0.3 s, and a test run has 300 of them.
+_ROUTES = APIRouter()
+for _router in ROUTERS:
+    _ROUTES.include_router(_router)
+
 
 def create_application(parts: Parts, health: Health) -> FastAPI:
     """The FastAPI application. No interactive documentation: its pages load scripts from elsewhere."""
@@ -71,7 +76,7 @@ def create_application(parts: Parts, health: Health) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
-        routes=[*health.routes()],
+        routes=[*health.routes(), *_ROUTES.routes],
         redirect_slashes=False,
     )
     app.state.parts = parts
@@ -84,7 +89,5 @@ def create_application(parts: Parts, health: Health) -> FastAPI:
         same_site="lax",
         https_only=settings.is_https,
     )
-    for router in ROUTERS:
-        app.include_router(router)
     app.mount("/static", StaticFiles(packages=[("gateway", "static")]), name="static")
     return app

@@ -1,5 +1,6 @@
 """Pages from templates: autoescaped, with strict names, and with what every page needs."""
 
+import re
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,8 @@ from gateway import wording
 from gateway.session import csrf_token, is_signed_in, take_note
 
 BERLIN = ZoneInfo("Europe/Berlin")
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?", re.ASCII)
+_DATE_ONLY = len("2026-11-24")
 
 
 def page(
@@ -55,7 +58,21 @@ def value_shown(value: Any) -> markupsafe.Markup:
         case bool():
             return markupsafe.escape("ja" if value else "nein")
         case _:
-            return markupsafe.escape(str(value))
+            return markupsafe.escape(in_german(str(value)))
+
+
+def in_german(text: str) -> str:
+    """A date or a moment as people here write it: `24.11.2026`, `24.11.2026 08:15:03` by the clock in Berlin;
+    any other text as it is. A time without an offset, as Ameise has them, is German time already."""
+    if not _ISO.fullmatch(text):
+        return text
+    try:
+        at = datetime.fromisoformat(text)
+        if len(text) == _DATE_ONLY:
+            return at.strftime("%d.%m.%Y")
+        return moment(at if at.tzinfo else at.replace(tzinfo=BERLIN))
+    except (ValueError, OverflowError):  # the 31st of February; the year 1 in another zone
+        return text
 
 
 _templates = jinja2.Environment(

@@ -31,7 +31,7 @@ def lines_of(mapping: FieldMapping, suggested: SuggestedValues) -> tuple[Line, .
     """First what waits for a person, then what is suggested, then what is mapped already."""
     waiting = [Line(one.value, one.text, "", is_new=False) for one in suggested.unmatched]
     found = [
-        Line(entry, "", value, is_new=mapping.values.get(entry) != value)
+        Line(entry, suggested.texts.get(entry, ""), value, is_new=mapping.values.get(entry) != value)
         for entry, value in suggested.values.items()
     ]
     return (*waiting, *sorted(found, key=lambda line: not line.is_new))

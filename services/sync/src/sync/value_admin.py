@@ -65,6 +65,7 @@ class ValueAdmin:
         return SuggestedValues(
             table=listed.table,
             values=dict(suggested.values),
+            texts={} if listed.by_text else {value: entries[value] for value in suggested.values},
             unmatched=tuple(ListEntry(value=value, text=entries[value]) for value in suggested.unmatched),
             unused=tuple(suggested.unused),
             names=names,

@@ -34,6 +34,9 @@ class SuggestedValues(RpcModel):
 
     table: Table
     values: dict[str, str]
+    texts: dict[str, str] = Field(
+        default_factory=dict, description="of the entries in `values` that are keys"
+    )
     unmatched: tuple[ListEntry, ...] = ()
     unused: tuple[str, ...] = Field(default=(), description="as Zoho's records carry them")
     names: dict[str, str] = Field(default_factory=dict, description="of Zoho's users, by their ids")
