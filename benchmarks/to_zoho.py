@@ -111,18 +111,20 @@ class Bench:
 
     async def nothing_left(self) -> None:
         """Until no work is left but what is parked."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while await self._waits():  # noqa: ASYNC110 (the state is in PostgreSQL)
+        async with (
+            asyncio.timeout(PATIENCE_SECONDS),
+            await psycopg.AsyncConnection.connect(self.database, autocommit=True) as connection,
+        ):
+            while await self._waits(connection):  # noqa: ASYNC110 (the state is in PostgreSQL)
                 await asyncio.sleep(0.2)
 
-    async def _waits(self) -> bool:
+    async def _waits(self, connection: psycopg.AsyncConnection[Any]) -> bool:
         for stream in (TO_AMEISE, TO_ZOHO):
             if (await self.client.jetstream().stream_info(stream.name)).state.messages:
                 return True
-        async with await psycopg.AsyncConnection.connect(self.database) as connection:
-            found = await connection.execute("SELECT EXISTS (SELECT FROM work WHERE NOT parked)")
-            [waits] = await found.fetchone() or [True]
-            return waits
+        found = await connection.execute("SELECT EXISTS (SELECT FROM work WHERE NOT parked)")
+        [waits] = await found.fetchone() or [True]
+        return waits
 
     async def parked(self) -> list[Any]:
         async with await psycopg.AsyncConnection.connect(self.database) as connection:
