@@ -1,9 +1,9 @@
 """Many changed Kunden to Zoho, at a Zoho that takes 150 ms for each call: how many calls, and how long.
 
-sync is a process of its own, with a PostgreSQL that waits for its disk; auth and ingest are played in this
-process. One in ten Kunden is a company, and so another module. First all are made in Zoho, without latency;
-then one field of each changes. The yardstick is what the calls take at least: calls x latency / calls that
-batches may have in flight.
+sync is a process of its own, or several (`BENCH_REPLICAS`), with a PostgreSQL that waits for its disk; auth
+and ingest are played in this process. One in ten Kunden is a company, and so another module. First all are
+made in Zoho, without latency; then one field of each changes. The yardstick is what the calls take at least:
+calls x latency / calls that batches may have in flight.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,8 +46,9 @@ ROWS = int(os.environ.get("BENCH_ROWS", "100000"))
 TENANT = TenantId("berlin")
 ACTOR = Actor(kind=ActorKind.USER, id="bench", tenant=TENANT, role=Role.ADMIN)
 LATENCY_SECONDS = 0.15
-CALLS_OF_BATCHES = 9
-"""Ten per organisation, less the one that is kept for webhooks."""
+REPLICAS = int(os.environ.get("BENCH_REPLICAS", "1"))
+CALLS_OF_BATCHES = 10 - REPLICAS
+"""Ten per organisation, less the one that each replica keeps for webhooks."""
 PER_CALL = 100
 MOST_CALLS, MOST_TIME = 1.05, 1.3
 PATIENCE_SECONDS = 1800
@@ -110,18 +111,20 @@ class Bench:
 
     async def nothing_left(self) -> None:
         """Until no work is left but what is parked."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while await self._waits():  # noqa: ASYNC110 (the state is in PostgreSQL)
+        async with (
+            asyncio.timeout(PATIENCE_SECONDS),
+            await psycopg.AsyncConnection.connect(self.database, autocommit=True) as connection,
+        ):
+            while await self._waits(connection):  # noqa: ASYNC110 (the state is in PostgreSQL)
                 await asyncio.sleep(0.2)
 
-    async def _waits(self) -> bool:
+    async def _waits(self, connection: psycopg.AsyncConnection[Any]) -> bool:
         for stream in (TO_AMEISE, TO_ZOHO):
             if (await self.client.jetstream().stream_info(stream.name)).state.messages:
                 return True
-        async with await psycopg.AsyncConnection.connect(self.database) as connection:
-            found = await connection.execute("SELECT EXISTS (SELECT FROM work WHERE NOT parked)")
-            [waits] = await found.fetchone() or [True]
-            return waits
+        found = await connection.execute("SELECT EXISTS (SELECT FROM work WHERE NOT parked)")
+        [waits] = await found.fetchone() or [True]
+        return waits
 
     async def parked(self) -> list[Any]:
         async with await psycopg.AsyncConnection.connect(self.database) as connection:
@@ -138,7 +141,10 @@ async def measure(folder: Path) -> list[Result]:
         databases = Databases(superuser_url)
         with databases.of_one_test() as new_database:
             urls = new_database(Service.SYNC)
-            with sync_service(folder, urls, nats_url, sandbox):
+            with ExitStack() as replicas:
+                for number in range(REPLICAS):
+                    replica = sync_service(folder, urls, nats_url, sandbox, name=f"sync-{number}")
+                    replicas.enter_context(replica)
                 async with httpx.AsyncClient(timeout=60) as http:
                     results = await _measured(nats_url, sandbox, urls, http)
         databases.close()
@@ -171,7 +177,7 @@ async def _by_hundreds(bench: Bench) -> list[Result]:
     assert not (parked := await bench.parked()), parked
     full = ROWS / PER_CALL
     least = (calls["read"] + calls["write"]) * LATENCY_SECONDS / CALLS_OF_BATCHES
-    what = f"{ROWS:,} changed Kunden to Zoho"
+    what = f"{ROWS:,} changed Kunden to Zoho" + (f", {REPLICAS} replicas" if REPLICAS > 1 else "")
     return [
         Result(
             f"{what}: {kind} calls",

@@ -258,9 +258,9 @@ LOOK = "INSERT INTO looked (tenant, zoho_id) VALUES (:tenant, :zoho_id)"
 
 
 async def test_a_statement_at_once_is_a_transaction_of_its_tenant(database: Database) -> None:
-    await database.at_once(BERLIN, LOOK, tenant=BERLIN, zoho_id="'; DROP TABLE looked; --")
+    await run_sql(database.each_alone(BERLIN), LOOK, tenant=BERLIN, zoho_id="'; DROP TABLE looked; --")
     with pytest.raises(DBAPIError, match="row-level security"):
-        await database.at_once(BERLIN, LOOK, tenant=HAMBURG, zoho_id="1")
+        await run_sql(database.each_alone(BERLIN), LOOK, tenant=HAMBURG, zoho_id="1")
     async with database.tenant(BERLIN) as session:
         stored = await fetch_all(session, "SELECT tenant, zoho_id FROM looked")
     assert stored == [{"tenant": BERLIN, "zoho_id": "'; DROP TABLE looked; --"}]
@@ -270,10 +270,10 @@ async def test_what_fails_at_once_leaves_nothing_and_no_tenant_behind(
     database: Database, all_tenants: Database
 ) -> None:
     fails = f"{LOOK}; SELECT 1 / 0"
-    for _ in range(3):  # as many as there are connections, and one more: each is used again
+    for _ in range(3):  # over the same connection
         with pytest.raises(DBAPIError, match="division by zero"):
-            await database.at_once(BERLIN, fails, tenant=BERLIN, zoho_id="1")
-    await database.at_once(HAMBURG, LOOK, tenant=HAMBURG, zoho_id="1")
+            await run_sql(database.each_alone(BERLIN), fails, tenant=BERLIN, zoho_id="1")
+    await run_sql(database.each_alone(HAMBURG), LOOK, tenant=HAMBURG, zoho_id="1")
     async with all_tenants.unbound() as session:
         assert await seen(session) == [HAMBURG]
 
@@ -285,6 +285,6 @@ async def test_at_once_says_that_postgresql_is_away(urls: DatabaseUrls) -> None:
         SecretStr(f"postgresql://{away['user']}:{away['password']}@127.0.0.1:{port}/{away['dbname']}")
     )
     with pytest.raises(OperationalError) as caught:
-        await database.at_once(BERLIN, LOOK, tenant=BERLIN, zoho_id="1")
+        await run_sql(database.each_alone(BERLIN), LOOK, tenant=BERLIN, zoho_id="1")
     assert is_unreachable(caught.value)
     await database.close()

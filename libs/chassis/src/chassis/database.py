@@ -10,6 +10,7 @@ import functools
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import psycopg
@@ -26,8 +27,8 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import SessionTransaction
-from sqlalchemy.pool import ConnectionPoolEntry
-from sqlalchemy.util import await_only
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.util import await_only, greenlet_spawn
 from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -38,8 +39,6 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 STATEMENT_TIMEOUT_MS = 60_000
 """A statement longer than this is ended by PostgreSQL; imports set their own."""
-
-AT_ONCE_POOL_SIZE = 2
 
 PING_AFTER_SECONDS = 1.0
 """A pooled connection idle for longer is tested before its use."""
@@ -65,9 +64,9 @@ def _begin(session: Session, transaction: SessionTransaction, connection: Connec
         await_only(driver.execute(begin, prepare=False))
     except BaseException as error:
         if driver.closed:
-            _let_go(connection, error)
+            _let_go(connection, connection.engine, error)
         if isinstance(error, psycopg.Error):
-            raise _as_sqlalchemy_raises("BEGIN", error, driver) from error
+            raise _as_sqlalchemy_raises("BEGIN", error, closed=driver.closed) from error
         raise
 
 
@@ -77,11 +76,11 @@ def _end(session: Session, transaction: SessionTransaction) -> None:  # pyright:
         session.info.pop(_DRIVER, None)
 
 
-def _let_go(connection: Connection, error: BaseException) -> None:
+def _let_go(connection: Connection | PoolProxiedConnection, engine: Engine, error: BaseException) -> None:
     """Of a connection that ended: PostgreSQL ended it, or psycopg when it was cancelled and got no answer."""
     connection.invalidate(error)
     if isinstance(error, psycopg.Error):
-        connection.engine.dispose()  # those that wait in the pool ended with it
+        engine.dispose()  # those that wait in the pool ended with it
 
 
 class Database:
@@ -89,7 +88,6 @@ class Database:
 
     def __init__(self, url: SecretStr, *, pool_size: int = 8) -> None:
         self._engine = _engine(url, pool_size)
-        self._at_once = _engine(url, AT_ONCE_POOL_SIZE, cursor_factory=psycopg.AsyncClientCursor)
         self._sessions = async_sessionmaker(
             self._engine, class_=AsyncSession, sync_session_class=TenantSession, expire_on_commit=False,
             autobegin=False,  # each is one transaction
@@ -107,18 +105,9 @@ class Database:
         async with _committed(self._sessions()) as session:
             yield session
 
-    async def at_once(
-        self, tenant: TenantId | Literal["_system"], statement: str, /, **parameters: Any
-    ) -> None:
-        """One statement as a transaction of its own, in one round trip instead of four: begin, tenant,
-        statement, commit. For what every webhook waits for.
-
-        psycopg puts the parameters into the text, so that both statements travel together; what PostgreSQL
-        gets in one message is one transaction.
-        """
-        bound = text(f"SELECT set_config('app.tenant', :at_once_tenant, true); {statement}")
-        async with self._at_once.connect() as connection:
-            await connection.execute(bound, {"at_once_tenant": str(tenant), **parameters})
+    def each_alone(self, tenant: TenantId | Literal["_system"] | None) -> "EachAlone":
+        """Where each statement is a transaction of its own: for one tenant, or as `unbound`."""
+        return EachAlone(self._engine.sync_engine, tenant)
 
     async def ping(self) -> None:
         """Raise unless the database answers."""
@@ -127,7 +116,6 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
-        await self._at_once.dispose()
 
 
 @asynccontextmanager
@@ -153,7 +141,7 @@ _SETTINGS = {
 }
 
 
-def _engine(url: SecretStr, pool_size: int, **connection: Any) -> AsyncEngine:
+def _engine(url: SecretStr, pool_size: int) -> AsyncEngine:
     """Sessions begin their transactions themselves (`_begin`)."""
     engine = create_async_engine(
         sqlalchemy_url(url),
@@ -162,7 +150,7 @@ def _engine(url: SecretStr, pool_size: int, **connection: Any) -> AsyncEngine:
         pool_timeout=10,
         hide_parameters=True,  # the text of an error is logged, and parameters hold personal values
         async_creator=lambda: open_connection(
-            url, options=" ".join(f"-c {name}={value}" for name, value in _SETTINGS.items()), **connection
+            url, options=" ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
         ),
         isolation_level="AUTOCOMMIT",
     )
@@ -217,44 +205,93 @@ def is_unreachable(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
-async def fetch_all(session: AsyncSession, statement: str, /, **parameters: Any) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class EachAlone:
+    """In place of a session where statements need not share a transaction: each is one of its own, and takes
+    one round trip instead of four (begin with tenant, statement, commit), and a third of the CPU.
+
+    psycopg puts the parameters into the text, so that both statements travel together; what PostgreSQL gets
+    in one message is one transaction.
+    """
+
+    engine: Engine
+    tenant: str | None
+
+    async def execute(self, statement: str, parameters: dict[str, Any]) -> "psycopg.AsyncCursor[Row]":
+        return await greenlet_spawn(self._execute, statement, parameters)
+
+    def _execute(self, statement: str, parameters: dict[str, Any]) -> "psycopg.AsyncCursor[Row]":
+        """In a greenlet, since SQLAlchemy's pool wants one."""
+        try:
+            connection = self.engine.raw_connection()
+        except psycopg.Error as error:
+            raise _as_sqlalchemy_raises("connect", error, closed=True) from error
+        driver = cast("psycopg.AsyncConnection[Any]", connection.driver_connection)
+        cursor = psycopg.AsyncClientCursor(driver, row_factory=dict_row)
+        try:
+            await_only(
+                cursor.execute(
+                    _for_psycopg(statement) if self.tenant is None else _with_tenant(statement),
+                    {**_as_texts(parameters), "app_tenant": self.tenant},
+                )
+            )
+        except BaseException as error:
+            if driver.closed:
+                _let_go(connection, self.engine, error)
+            if isinstance(error, psycopg.Error):
+                raise _as_sqlalchemy_raises(statement, error, closed=driver.closed) from error
+            raise
+        finally:
+            connection.close()
+        while cursor.nextset():
+            pass
+        return cursor
+
+
+Row = dict[str, Any]
+Where = AsyncSession | EachAlone
+"""Where a statement is run: as a part of a transaction, or as one of its own."""
+
+
+async def fetch_all(where: Where, statement: str, /, **parameters: Any) -> list[Row]:
     """Rows of a textual query as dictionaries. Raises SQLAlchemy's DBAPIError."""
-    cursor = await _execute(session, statement, parameters)
+    cursor = await _execute(where, statement, parameters)
     return await cursor.fetchall()
 
 
-async def run_sql(session: AsyncSession, statement: str, /, **parameters: Any) -> int:
+async def run_sql(where: Where, statement: str, /, **parameters: Any) -> int:
     """Run a textual statement; returns the number of rows it touched. Raises SQLAlchemy's DBAPIError."""
-    return (await _execute(session, statement, parameters)).rowcount
+    return (await _execute(where, statement, parameters)).rowcount
 
 
-async def _execute(
-    session: AsyncSession, statement: str, parameters: dict[str, Any]
-) -> "psycopg.AsyncCursor[dict[str, Any]]":
+async def _execute(where: Where, statement: str, parameters: dict[str, Any]) -> "psycopg.AsyncCursor[Row]":
     """By psycopg itself, inside the session's transaction: SQLAlchemy's way there, through a greenlet, takes
     three times as much CPU as the statement."""
-    connection = await driver_connection(session)
+    if isinstance(where, EachAlone):
+        return await where.execute(statement, parameters)
+    connection = await driver_connection(where)
     cursor = connection.cursor(row_factory=dict_row)
     try:
-        return await cursor.execute(
-            _for_psycopg(statement), {name: in_one_text(value) for name, value in parameters.items()}
-        )
+        return await cursor.execute(_for_psycopg(statement), _as_texts(parameters))
     except BaseException as error:
         if connection.closed:
-            await (await session.connection()).run_sync(_let_go, error)
+            ended = await where.connection()
+            await ended.run_sync(_let_go, ended.sync_engine, error)
         if isinstance(error, psycopg.Error):
-            raise _as_sqlalchemy_raises(statement, error, connection) from error
+            raise _as_sqlalchemy_raises(statement, error, closed=connection.closed) from error
         raise
 
 
-def _as_sqlalchemy_raises(
-    statement: str, error: psycopg.Error, connection: "psycopg.AsyncConnection[Any]"
-) -> BaseException:
+def _as_texts(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {name: in_one_text(value) for name, value in parameters.items()}
+
+
+def _as_sqlalchemy_raises(statement: str, error: psycopg.Error, *, closed: bool) -> BaseException:
     """So that nobody needs to know two kinds of errors. The parameters, which hold personal values, stay
-    out."""
+    out. `closed`: the connection is."""
     return DBAPIError.instance(
         statement, None, error, psycopg.Error, hide_parameters=True,
-        connection_invalidated=connection.closed, dialect=_DIALECT,
+        connection_invalidated=closed, dialect=_DIALECT,
     )  # fmt: skip
 
 
@@ -293,6 +330,11 @@ def _quoted(element: str) -> str:
 def _for_psycopg(statement: str) -> bytes:
     """A text with `:name` as psycopg wants it, as SQLAlchemy compiles it."""
     return str(text(statement).compile(dialect=_DIALECT)).encode()
+
+
+@functools.lru_cache(maxsize=1024)
+def _with_tenant(statement: str) -> bytes:
+    return b"SELECT set_config('app.tenant', %(app_tenant)s, true); " + _for_psycopg(statement)
 
 
 async def driver_connection(session: AsyncSession) -> "psycopg.AsyncConnection[Any]":

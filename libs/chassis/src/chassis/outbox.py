@@ -136,7 +136,7 @@ class Outbox:
 
     async def put_at_once(self, database: Database, tenant: TenantId, messages: Sequence[Message]) -> None:
         """Messages of one tenant as a transaction of their own, quickly. Raises MessageTooLarge."""
-        await database.at_once(tenant, _INSERT_AND_NOTIFY, **_rows(messages))
+        await run_sql(database.each_alone(tenant), _INSERT_AND_NOTIFY, **_rows(messages))
 
 
 def _rows(messages: Sequence[Message]) -> dict[str, list[Any]]:

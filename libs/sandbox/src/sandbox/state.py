@@ -6,7 +6,6 @@ table `lookup`: no request scans a table. One connection serves the event loop's
 synchronous and short (tens of microseconds), which is faster than handing them to another thread.
 """
 
-import json
 import sqlite3
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -64,7 +65,7 @@ class PageQuery:
 
 def dump(data: Mapping[str, Any]) -> str:
     """Compact JSON, umlauts as they are."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return to_json(data).decode()
 
 
 def _fold(value: str) -> str:
@@ -262,8 +263,8 @@ class Store:
             "SELECT id, data, max(at) FROM versions WHERE world = ? AND kind = ? AND at <= ? GROUP BY id",
             (world, kind, at),
         )
-        return ((id_, json.loads(text)) for id_, text, _ in rows if text is not None)
+        return ((id_, from_json(text)) for id_, text, _ in rows if text is not None)
 
 
 def _stored(row: tuple[str, str, float, float]) -> Stored:
-    return Stored(id=row[0], data=json.loads(row[1]), created_at=row[2], modified_at=row[3])
+    return Stored(id=row[0], data=from_json(row[1]), created_at=row[2], modified_at=row[3])

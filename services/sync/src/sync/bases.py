@@ -27,16 +27,18 @@ def bases_after(
     """
     ameise_base: dict[str, Known] = {}
     zoho_base: dict[str, Known] = {}
+    findings, written_there, written_in_zoho = merged.findings, merged.to_ameise, merged.to_zoho
     for mapping in mappings:
-        if merged.findings.get(mapping.ameise, Finding.UNKNOWN) in OPEN:
+        name, zoho_name = mapping.ameise, mapping.zoho
+        if findings.get(name, Finding.UNKNOWN) in OPEN:
             continue
-        to_ameise, to_zoho = mapping.ameise in merged.to_ameise, mapping.zoho in merged.to_zoho
-        a = (ameise_read_back if to_ameise else ameise).get(mapping.ameise, UNKNOWN)
-        z = (zoho_read_back if to_zoho else zoho).get(mapping.zoho, UNKNOWN)
+        to_ameise, to_zoho = name in written_there, zoho_name in written_in_zoho
+        a = (ameise_read_back if to_ameise else ameise).get(name, UNKNOWN)
+        z = (zoho_read_back if to_zoho else zoho).get(zoho_name, UNKNOWN)
         if (to_ameise and a is UNKNOWN) or (to_zoho and z is UNKNOWN):
             continue
         if a is not UNKNOWN:
-            ameise_base[mapping.ameise] = a
+            ameise_base[name] = a
         if z is not UNKNOWN:
-            zoho_base[mapping.zoho] = z
+            zoho_base[zoho_name] = z
     return ameise_base, zoho_base

@@ -154,13 +154,13 @@ def merge_both(
         new = deleted_in_zoho(pipeline, link.zoho_id, item.object.key)
         events = (told,) if link.gone_in_zoho else (new,)
         return Settled(item, "gone_in_zoho", replace(link, gone_in_zoho=True), events)
+    zoho = zoho_values(pipeline.definition, record)
     if record is not None:
-        link = having_read(pipeline, link, record)
+        link = having_read(link, record, zoho)
     if item.object.gone:
         return _marked_as_gone(pipeline, item, link, record or {})
     late = link.written_after(item.object.as_of)
     ameise = ameise_values(pipeline.definition, item.object.key, item.object.fields, late=late)
-    zoho = zoho_values(pipeline.definition, record)
     # What an earlier try sent counts once there is the record that it made.
     has_bases = record is not None and (link.linked or is_made_by_send(link.own_write, record))
     try:

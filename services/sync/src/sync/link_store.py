@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database import fetch_all, run_sql
+from chassis.database import Where, fetch_all, run_sql
 from chassis.leases import LeaseLost
 from contracts.names import Table
 from sync.conflicts import Question, Questions
@@ -107,7 +107,7 @@ AND l.{column} = wanted.id
 
 
 async def lease_by_zoho_ids(
-    session: AsyncSession, pipeline: Pipeline, zoho_ids: Sequence[str], *, owner: str, lasting: timedelta
+    session: Where, pipeline: Pipeline, zoho_ids: Sequence[str], *, owner: str, lasting: timedelta
 ) -> dict[str, Link]:
     """Links by Zoho id, made where missing. One that somebody else holds is left out."""
     links = await _lease(session, pipeline, "zoho_id", zoho_ids, owner, lasting)
@@ -115,7 +115,7 @@ async def lease_by_zoho_ids(
 
 
 async def lease_by_keys(
-    session: AsyncSession, pipeline: Pipeline, keys: Sequence[str], *, owner: str, lasting: timedelta
+    session: Where, pipeline: Pipeline, keys: Sequence[str], *, owner: str, lasting: timedelta
 ) -> dict[str, Link]:
     """Links by Ameise's key, made where missing. One that somebody else holds is left out."""
     links = await _lease(session, pipeline, "ameise_key", keys, owner, lasting)
@@ -123,7 +123,7 @@ async def lease_by_keys(
 
 
 async def _lease(
-    session: AsyncSession, pipeline: Pipeline, column: str, ids: Sequence[str], owner: str, lasting: timedelta
+    session: Where, pipeline: Pipeline, column: str, ids: Sequence[str], owner: str, lasting: timedelta
 ) -> list[Link]:
     rows = await fetch_all(
         session, _LEASE[column],
@@ -201,7 +201,7 @@ SELECT
 """
 
 
-async def check_held(session: AsyncSession, works: Sequence[Work], links: Sequence[Link]) -> None:
+async def check_held(session: Where, works: Sequence[Work], links: Sequence[Link]) -> None:
     """Make sure that we still hold both, right before an outside call. Raises LeaseLost.
 
     Nothing is locked, since a lock would end with the transaction, before the call begins.
@@ -384,7 +384,7 @@ def is_in_the_way(error: DBAPIError) -> bool:
     return isinstance(error, IntegrityError) or isinstance(error.orig, psycopg.errors.DeadlockDetected)
 
 
-async def remember_sent(session: AsyncSession, links: Sequence[Link]) -> None:
+async def remember_sent(session: Where, links: Sequence[Link]) -> None:
     """Store what is about to be sent to Zoho, as the bases of links that have no record yet.
 
     If the answer gets lost, the record is met again: what differs from these was changed by somebody since,
@@ -444,7 +444,7 @@ AND l.zoho_id IS NOT NULL AND NOT l.gone_in_zoho
 
 
 async def zoho_ids_of(
-    session: AsyncSession, pipeline: Pipeline, module: str, table: Table, keys: Sequence[str]
+    session: Where, pipeline: Pipeline, module: str, table: Table, keys: Sequence[str]
 ) -> dict[str, str]:
     """Ameise key → Zoho id of what is linked to a module of the same organisation and still there."""
     rows = await fetch_all(

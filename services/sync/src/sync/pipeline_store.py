@@ -6,7 +6,7 @@ from typing import Any
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database import fetch_all, run_sql
+from chassis.database import Where, fetch_all, run_sql
 from contracts.ids import AmeiseKey, PipelineId, TenantId, Uuid
 from contracts.names import Table
 from sync import flow_store
@@ -16,7 +16,7 @@ from sync.tables import PipelineRow
 from sync.templates import BUILT_IN
 
 
-async def load(session: AsyncSession, pipeline: PipelineId) -> Pipeline | None:
+async def load(session: Where, pipeline: PipelineId) -> Pipeline | None:
     """A pipeline of the session's tenant."""
     rows = await fetch_all(session, "SELECT * FROM pipeline WHERE id = :id", id=int(pipeline))
     return _pipeline(rows[0]) if rows else None
@@ -242,7 +242,7 @@ async def note_error(session: AsyncSession, pipeline: Pipeline, error: str) -> N
     )
 
 
-async def judged_versions(session: AsyncSession, pipeline: Pipeline, keys: Sequence[str]) -> dict[str, str]:
+async def judged_versions(session: Where, pipeline: Pipeline, keys: Sequence[str]) -> dict[str, str]:
     """Key → the version that this pipeline, as it is defined now, judged last; not where that is void."""
     rows = await fetch_all(
         session,

@@ -178,10 +178,10 @@ class Previewing:
             return foreseen(link, Foreseen.PARKED, before.reason)
         if not link.linked:
             link = await self.to_ameise.with_bases_sent(pipeline, link, number, record)
-        link = having_read(pipeline, replace(link, ameise_key=number), record)
+        in_ameise, in_zoho = values_of(pipeline, before), zoho_values(pipeline.definition, record)
+        link = having_read(replace(link, ameise_key=number), record, in_zoho)
         merged = await self.to_ameise.merge(pipeline, before, record, link)
         await self.to_ameise.check(pipeline, ameise, before, merged)
-        in_ameise, in_zoho = values_of(pipeline, before), zoho_values(pipeline.definition, record)
         return of_merged(pipeline, link, merged, in_ameise, in_zoho)
 
 

@@ -14,8 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from sync.link_store import Link
-from sync.pipelines import Pipeline
-from sync.values import Known
+from sync.values import UNKNOWN, Fields, Known
 from sync.zoho_records import modified_time
 
 
@@ -30,20 +29,18 @@ def unread(
     }  # fmt: skip
 
 
-def having_read(pipeline: Pipeline, link: Link, record: Mapping[str, Any]) -> Link:
-    """The link that knows in which form Zoho keeps what we wrote."""
+def having_read(link: Link, record: Mapping[str, Any], values: Fields) -> Link:
+    """The link that knows in which form Zoho keeps what we wrote; `values`: the record's (`sync.sides`)."""
     if link.unread is None:
         return link
-    return link.with_bases(ameise={}, zoho=kept_form(pipeline, link.unread, record), unread=None)
+    return link.with_bases(ameise={}, zoho=kept_form(link.unread, record, values), unread=None)
 
 
-def kept_form(pipeline: Pipeline, unread: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Known]:
+def kept_form(unread: Mapping[str, Any], record: Mapping[str, Any], values: Fields) -> dict[str, Known]:
     """The fields that we wrote, as Zoho keeps them; none if somebody wrote after us."""
     if not _is_ours(unread, record):
         return {}
-    readers = pipeline.definition.zoho_readers
-    known = (name for name in unread["fields"] if name in readers and name in record)
-    return {name: readers[name](record[name]) for name in known}
+    return {name: value for name in unread["fields"] if (value := values.get(name, UNKNOWN)) is not UNKNOWN}
 
 
 def _is_ours(unread: Mapping[str, Any], record: Mapping[str, Any]) -> bool:

@@ -30,8 +30,10 @@ from sync.pipelines import Pipeline
 from sync.recognising import kept_form
 from sync.retry import Park
 from sync.settings import SyncSettings
+from sync.sides import zoho_values
 from sync.stopping import Stopping
 from sync.systems import Systems
+from sync.values import Known
 from sync.work_store import Lane
 from sync.zoho_changes import is_asked, why_look
 from sync.zoho_records import modified_time
@@ -179,11 +181,12 @@ class Reconciling:
         records: Mapping[str, Record],
     ) -> dict[str, KnownLink]:
         """The links that know in which form Zoho keeps what we wrote; stored, since this is a look."""
-        seen = {
-            id_: (link, form)
-            for id_, link in links.items()
-            if link.unread and (form := kept_form(pipeline, link.unread, records[id_]))
-        }
+        seen: dict[str, tuple[KnownLink, dict[str, Known]]] = {}
+        for id_, link in links.items():
+            if link.unread:
+                values = zoho_values(pipeline.definition, records[id_])
+                if form := kept_form(link.unread, records[id_], values):
+                    seen[id_] = link, form
         await comparison_store.note_form(session, pipeline, seen)
         known = {
             id_: replace(link, zoho_base={**(link.zoho_base or {}), **form})

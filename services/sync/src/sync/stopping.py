@@ -125,6 +125,8 @@ class NotStopped:
             async def more_kept(count: int) -> list[Work]:
                 taken = await more(count)
                 kept = await self.kept(taken)
+                if len(kept) == len(taken):
+                    return kept
                 left_out = {work.id for work in taken} - {work.id for work in kept}
                 works[:] = [work for work in works if work.id not in left_out]
                 return kept
@@ -139,8 +141,9 @@ class NotStopped:
         """Rows of one pipeline but for those of somebody stopped. Raises LeaseLost, and as the stop list
         does."""
         stopped = await self._stopped(works) if works else frozenset[str]()
-        if stopped:
-            await self._skip([work for work in works if work.object in stopped])
+        if not stopped:
+            return list(works)  # by far the most
+        await self._skip([work for work in works if work.object in stopped])
         return [work for work in works if work.object not in stopped]
 
     async def _stopped(self, works: Sequence[Work]) -> frozenset[str]:

@@ -154,9 +154,9 @@ class ToAmeise:
         """Merge and write, Ameise first. What failed half way keeps what is true already: the link at least,
         so that the next delivery meets the record and does not make a second one."""
         newly, found = not link.linked, sides.found
-        link = having_read(pipeline, link, sides.record)
         fields = pipeline.definition.fields
         ameise, in_record = values_of(pipeline, sides.before), zoho_values(pipeline.definition, sides.record)
+        link = having_read(link, sides.record, in_record)
         try:
             merged = await self.merge(pipeline, sides.before, sides.record, link)
             await self.check(pipeline, sides.ameise, sides.before, merged)

@@ -113,12 +113,13 @@ class ToZoho:
         `more(count)` takes further rows of the same pipeline, and puts them into `works`.
         """
         begun = time.perf_counter()
-        async with self.database.tenant(works[0].tenant) as session:
-            pipeline = await pipeline_store.load(session, works[0].pipeline)
-            if pipeline is None or not pipeline.definition.takes_deliveries:
+        tenant = works[0].tenant
+        pipeline = await pipeline_store.load(self.database.each_alone(tenant), works[0].pipeline)
+        if pipeline is None or not pipeline.definition.takes_deliveries:
+            async with self.database.tenant(tenant) as session:
                 await work_store.check(session, works)
                 await work_store.finish(session, works)
-                return
+            return
         if pipeline.enabled:
             pipeline = await self.drift.checked(pipeline)
         leased: list[Link] = []
@@ -220,14 +221,14 @@ class ToZoho:
         """The objects as ingest has them now; what needs no writing has its verdict already."""
         keys = tuple(AmeiseKey(work.object) for work in works)
         objects = await self._objects(pipeline, pipeline.table, keys)
-        async with self.database.tenant(pipeline.tenant) as session:
-            judged = await pipeline_store.judged_versions(session, pipeline, keys)
-            gone = [key for key, found in objects.items() if found.gone]
-            linked = (
-                await link_store.zoho_ids_of(session, pipeline, pipeline.module, pipeline.table, gone)
-                if gone
-                else {}
-            )
+        each_alone = self.database.each_alone(pipeline.tenant)
+        judged = await pipeline_store.judged_versions(each_alone, pipeline, keys)
+        gone = [key for key, found in objects.items() if found.gone]
+        linked = (
+            await link_store.zoho_ids_of(each_alone, pipeline, pipeline.module, pipeline.table, gone)
+            if gone
+            else {}
+        )
         verdicts: list[Verdict] = []
         items: list[Item] = []
         for work, key in zip(works, keys, strict=True):
@@ -293,10 +294,13 @@ class ToZoho:
         if not items:
             return {}
         keys = [item.object.key for item in items]
-        async with self.database.tenant(pipeline.tenant) as session:
-            held = await link_store.lease_by_keys(
-                session, pipeline, keys, owner=items[0].work.owner, lasting=lasting
-            )
+        held = await link_store.lease_by_keys(
+            self.database.each_alone(pipeline.tenant),
+            pipeline,
+            keys,
+            owner=items[0].work.owner,
+            lasting=lasting,
+        )
         busy = Postpone(BUSY_DELAY, "in Arbeit", counts=False)
         verdicts += [Unsettled(item.work, busy) for item in items if item.object.key not in held]
         return held
@@ -314,10 +318,9 @@ class ToZoho:
             if mapping.converter is not Converter.LOOKUP or mapping.module is None:
                 continue
             keys = keys_looked_up(mapping, items)
-            async with self.database.tenant(pipeline.tenant) as session:
-                found = await link_store.zoho_ids_of(
-                    session, pipeline, mapping.module, mapping.points_to, keys
-                )
+            found = await link_store.zoho_ids_of(
+                self.database.each_alone(pipeline.tenant), pipeline, mapping.module, mapping.points_to, keys
+            )
             resolved |= {(mapping.module, key): zoho_id for key, zoho_id in found.items()}
         return Conversion(
             link_base=self.link_base,
@@ -331,10 +334,10 @@ class ToZoho:
             return []
         linked = [m for m in merging if not m.is_new]
         new = [m for m in merging if m.is_new]
-        async with self.database.tenant(pipeline.tenant) as session:
-            await link_store.check_held(session, [m.item.work for m in merging], [m.link for m in merging])
-            if new:
-                await link_store.remember_sent(session, [as_sent(pipeline, m) for m in new])
+        each_alone = self.database.each_alone(pipeline.tenant)
+        await link_store.check_held(each_alone, [m.item.work for m in merging], [m.link for m in merging])
+        if new:
+            await link_store.remember_sent(each_alone, [as_sent(pipeline, m) for m in new])
         return [
             *await self._write_call(pipeline, zoho, linked, newest=prepared.newest),
             *await self._write_new(pipeline, zoho, new),

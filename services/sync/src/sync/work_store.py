@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.cause import Cause
-from chassis.database import fetch_all, run_sql
+from chassis.database import Where, fetch_all, run_sql
 from chassis.leases import LeaseLost
 from contracts.actor import ActorKind
 from contracts.ids import PipelineId, TenantId, Uuid
@@ -101,7 +101,7 @@ SELECT pg_notify(:channel, '') FROM asked LIMIT 1
 
 
 async def intake(
-    session: AsyncSession,
+    session: Where,
     tenant: TenantId,
     *,
     pipeline: PipelineId,
@@ -182,13 +182,13 @@ class Turn:
     lane: int
 
 
-async def turns(session: AsyncSession, direction: WorkDirection) -> list[Turn]:
+async def turns(session: Where, direction: WorkDirection) -> list[Turn]:
     """Everything that may be taken now, by tenant and pipeline."""
     rows = await fetch_all(session, _QUEUE, direction=direction)
     return [Turn(TenantId(row["tenant"]), PipelineId(str(row["pipeline"])), row["lane"]) for row in rows]
 
 
-async def seconds_until_next(session: AsyncSession, direction: WorkDirection) -> float | None:
+async def seconds_until_next(session: Where, direction: WorkDirection) -> float | None:
     """When the next row that may not be taken yet will be due; None if there is none."""
     [until] = await fetch_all(session, _UNTIL_NEXT, direction=direction)
     return until["seconds"]
@@ -211,7 +211,7 @@ RETURNING id, tenant, pipeline, object, asked, fence, lease_owner, attempts, fai
 
 
 async def take(
-    session: AsyncSession,
+    session: Where,
     *,
     direction: WorkDirection,
     turn: Turn,

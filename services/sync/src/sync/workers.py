@@ -18,7 +18,6 @@ import structlog
 from prometheus_client import Counter, Gauge
 from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import Database, is_unreachable
 from chassis.deadline import end
@@ -106,13 +105,14 @@ class Dispatcher:
         left_out = False
         self._left_out = True  # until we know better: who gets free meanwhile is not counted as free
         seconds: float | None = None  # if somebody is left out, the next who is free wakes us
-        async with self.all_tenants.unbound() as session:
-            turns = await work_store.turns(session, self.direction)
+        where = self.all_tenants.each_alone(None)
+        try:
+            turns = await work_store.turns(where, self.direction)
             while turns and (free := self.workers - len(self._running) - len(taken)) > 0:
                 turn = min(turns, key=self._rank)
                 batches = min(max(1, free // len(turns)), self._share - of_tenant[turn.tenant])
                 size = self.batch(turn)
-                works = await self._take(session, turn, batches * size) if batches > 0 else []
+                works = await self._take(turn, batches * size) if batches > 0 else []
                 self._served[turn.tenant] = next(self._serial)
                 some = [(turn, works[start : start + size]) for start in range(0, len(works), size)]
                 taken += some
@@ -122,10 +122,11 @@ class Dispatcher:
                 left_out = left_out or batches <= 0
             left_out = left_out or bool(turns)
             if not left_out:
-                seconds = await work_store.seconds_until_next(session, self.direction)
-        self._left_out = left_out
-        for turn, works in taken:
-            self._start(turn, works)
+                seconds = await work_store.seconds_until_next(where, self.direction)
+            self._left_out = left_out
+        finally:
+            for turn, works in taken:  # what is ours by now is done, whatever failed after it
+                self._start(turn, works)
         return min(POLL_SECONDS, max(seconds or POLL_SECONDS, 0.01))
 
     @property
@@ -137,18 +138,18 @@ class Dispatcher:
         """Whose tenant was served longest ago goes first; within a tenant, the most urgent lane."""
         return self._served.get(turn.tenant, 0), turn.lane, int(turn.pipeline)
 
-    async def _take(self, session: AsyncSession, turn: Turn, count: int) -> list[Work]:
+    async def _take(self, turn: Turn, count: int) -> list[Work]:
         return await work_store.take(
-            session, direction=self.direction, turn=turn, owner=self.owner, lasting=self.lease, count=count
-        )
+            self.all_tenants.each_alone(None),
+            direction=self.direction, turn=turn, owner=self.owner, lasting=self.lease, count=count,
+        )  # fmt: skip
 
     def _start(self, turn: Turn, works: list[Work]) -> None:
         tenant = works[0].tenant
         held = _by_holding(works)
 
         async def more(count: int) -> list[Work]:
-            async with self.all_tenants.unbound() as session:
-                taken = await self._take(session, turn, count)
+            taken = await self._take(turn, count)
             fresh = _by_holding(taken)
             held.update(fresh)
             self._held.update(fresh)
