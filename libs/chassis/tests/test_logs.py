@@ -79,6 +79,7 @@ def test_a_secret_under_a_secret_key_never_shows_however_deep_it_stands(
         f"Settings(nats_password='{VALUE}')",
         f"duplicate key value\nDETAIL:  Key (mail)=({VALUE}) already exists.",
         f"null value\nDETAIL:  Failing row contains (1, {VALUE}, x).",
+        f"invalid input syntax for type json\nLINE 1: ...CAST('{VALUE}' AS jsonb)",
     ],
 )
 def test_a_secret_inside_a_text_is_hidden_and_the_rest_stays(text: str) -> None:

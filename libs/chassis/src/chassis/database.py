@@ -211,7 +211,8 @@ class EachAlone:
     one round trip instead of four (begin with tenant, statement, commit), and a third of the CPU.
 
     psycopg puts the parameters into the text, so that both statements travel together; what PostgreSQL gets
-    in one message is one transaction.
+    in one message is one transaction. Its log quotes the text of a statement that fails, so no parameter may
+    hold a person's values.
     """
 
     engine: Engine

@@ -29,8 +29,8 @@ _SECRET_IN_TEXT = re.compile(
     r"((?:token|password|passwort|secret|[?&]code)[\"']?\s*[=:]\s*[\"']?)[^&\s\"',;)}\]]+", re.IGNORECASE
 )
 _BEARER = re.compile(r"((?:bearer|basic|zoho-oauthtoken)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
-# PostgreSQL repeats keys and whole rows there: "Failing row contains (...)".
-_ROW_IN_ERROR = re.compile(r"((?:DETAIL|CONTEXT):\s*).+")
+# PostgreSQL repeats keys, whole rows ("Failing row contains (...)") and lines of the statement there.
+_ROW_IN_ERROR = re.compile(r"((?:DETAIL|CONTEXT|LINE \d+):\s*).+")
 # pydantic quotes what it could not read.
 _INPUT_IN_ERROR = re.compile(r"(\binput_value=).*(?=, input_type=)")
 _LOGIN_IN_URL = re.compile(r"(//[^/@\s:]*:)[^/\s]+@")

@@ -384,7 +384,7 @@ def is_in_the_way(error: DBAPIError) -> bool:
     return isinstance(error, IntegrityError) or isinstance(error.orig, psycopg.errors.DeadlockDetected)
 
 
-async def remember_sent(session: Where, links: Sequence[Link]) -> None:
+async def remember_sent(session: AsyncSession, links: Sequence[Link]) -> None:
     """Store what is about to be sent to Zoho, as the bases of links that have no record yet.
 
     If the answer gets lost, the record is met again: what differs from these was changed by somebody since,

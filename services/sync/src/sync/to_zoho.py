@@ -337,7 +337,8 @@ class ToZoho:
         each_alone = self.database.each_alone(pipeline.tenant)
         await link_store.check_held(each_alone, [m.item.work for m in merging], [m.link for m in merging])
         if new:
-            await link_store.remember_sent(each_alone, [as_sent(pipeline, m) for m in new])
+            async with self.database.tenant(pipeline.tenant) as session:
+                await link_store.remember_sent(session, [as_sent(pipeline, m) for m in new])
         return [
             *await self._write_call(pipeline, zoho, linked, newest=prepared.newest),
             *await self._write_new(pipeline, zoho, new),
