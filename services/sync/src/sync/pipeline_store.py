@@ -131,12 +131,14 @@ async def create(
 
 
 async def change(
-    session: AsyncSession, pipeline: PipelineId, *, name: str, old_version: str, definition: Definition
+    session: AsyncSession, pipeline: PipelineId, *, name: str | None, old_version: str, definition: Definition
 ) -> bool:
-    """Give it a name and a definition; False if it is not defined as `old_version` any more."""
+    """Give it a definition, and a name unless it keeps its own; False if it is not defined as `old_version`
+    any more."""
     changed = await run_sql(
         session,
-        "UPDATE pipeline SET name = :name, definition = CAST(:definition AS jsonb), version = :version "
+        "UPDATE pipeline SET name = coalesce(CAST(:name AS text), name), "
+        "definition = CAST(:definition AS jsonb), version = :version "
         "WHERE id = :id AND version = :old",
         id=int(pipeline), name=name, old=old_version,
         definition=definition.model_dump_json(), version=definition.version,
