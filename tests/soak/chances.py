@@ -32,7 +32,8 @@ fates = st.sampled_from(["sent", "sent", "lost", "doubled", "delayed"])
 streams = st.sampled_from(sorted(STREAMS))
 replicas = st.integers(0, REPLICAS - 1)
 rarely = st.sampled_from([False, False, False, True])
-edited_then = st.sampled_from([None, None, *System])
+winners = st.sampled_from([System.AMEISE, System.ZOHO])
+edited_then = st.sampled_from([None, None, System.AMEISE, System.ZOHO])
 """On which side somebody edits the field right after a decision."""
 
 
@@ -61,7 +62,8 @@ _CHANCES: list[tuple[int, Happening]] = [
     (10, _happening("somebody_edits_in_zoho", who=whom, name=st.sampled_from(sorted(FIELDS)), fate=fates)),
     (8, _happening("somebody_edits_in_ameise", who=whom, name=st.sampled_from(sorted(IN_AMEISE)))),
     (3, _happening("both_sides_edit", who=whom, name=st.sampled_from(["ort", "ort", "titel"]), fate=fates)),
-    (4, _happening("a_person_decides", which=whom, winner=st.sampled_from(list(System)), then=edited_then)),
+    (2, _happening("a_person_decides", which=whom, winner=winners, then=edited_then)),
+    (4, _happening("a_conflict_is_decided", who=whom, winner=winners, then=edited_then)),
     (4, _happening("a_form_makes_a_contact", fate=fates, twice=rarely)),
     (2, _happening("a_kunde_comes_to_ameise")),
     (

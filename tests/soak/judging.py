@@ -118,8 +118,8 @@ class Overruling:
 @dataclass(frozen=True, slots=True)
 class FieldStory:
     """All that is known of one field of one person, or Vertrag, at the end. `conflicts`: when they were told.
-    `policy`: who wins one, AMEISE, ZOHO or ASK; `asked`: a person is, and has not answered; `decided`: what he
-    answered. `left_out`: the Kunde by the pipeline's rule, `record_left_out`: his record by its rule."""
+    `policy`: who wins one, AMEISE, ZOHO or ASK; `asked`: a person is, and has not answered; `decided`: what
+    he answered. `left_out`: the Kunde by the pipeline's rule, `record_left_out`: his record by its rule."""
 
     ameise: Sequence[Seen] = ()
     zoho: Sequence[Seen] = ()
@@ -181,7 +181,6 @@ def fate_of(edit: Edit, story: FieldStory) -> Fate:
         return Fate.SUPERSEDED
     by_ameise = edit.place == AMEISE
     got_to_ameise = any(seen.number == edit.number for seen in story.ameise)
-    got_to_zoho = any(seen.number == edit.number for seen in story.zoho)
     mine, policy_of_other = (in_ameise, ZOHO) if by_ameise else (in_zoho, AMEISE)
     excuses = {
         Fate.RENUMBERED: story.renumbered,
@@ -189,7 +188,10 @@ def fate_of(edit: Edit, story: FieldStory) -> Fate:
         Fate.VANISHED: story.vanished and got_to_ameise,
         Fate.REMOVED: story.removed and in_ameise >= edit.number,
         Fate.DECIDED: _is_decided(edit.number, AMEISE if by_ameise else ZOHO, story),
-        Fate.EXCLUDED: (story.left_out and got_to_ameise) or (story.record_left_out and got_to_zoho),
+        Fate.EXCLUDED: (
+            (story.left_out and in_ameise >= edit.number)
+            or (story.record_left_out and in_zoho >= edit.number)
+        ),
         Fate.ASKED: story.asked and mine >= edit.number,
         Fate.OVERRULED: story.policy == policy_of_other and _told_since(edit, story),
         Fate.OVERLAPPED: (

@@ -15,8 +15,8 @@ GONE, LIVING = "entfallen", "da"
 
 
 async def define(admin: Admin) -> None:
-    """Verträge go both ways; each of the policies is played, by another field; rules on both sides leave out a
-    Kunde or a record; what is gone is marked, and the record of a Kunde who is gone for a day is deleted."""
+    """Verträge go both ways; each of the policies is played, by another field; rules on both sides leave out
+    a Kunde or a record; what is gone is marked, and the record of a Kunde gone for a day is deleted."""
     await vertraege_both_ways(admin)
     for module, mark in MARKS.items():
         fields = [m.model_dump(mode="json") for m in (await definition_of(admin, module)).fields]

@@ -31,6 +31,7 @@ SEED = int(
     os.environ.get("SOAK_SEED") or (random.randrange(10**9) if os.environ.get("SOAK_STEPS") else 20261125)
 )
 STEPS = int(os.environ.get("SOAK_STEPS") or 36)
+CONFLICT_SHOWN_WITHIN_SECONDS = 2
 EXAMPLES = int(os.environ.get("SOAK_EXAMPLES") or 2)
 
 
@@ -161,6 +162,15 @@ class Life(RuleBasedStateMachine):
                 self.somebody_edits_in_zoho(who, chosen.field, "sent")
             case _:
                 pass
+
+    def a_conflict_is_decided(self, who: int, winner: System, then: System | None) -> None:
+        """Somebody sees it on the page, if sync is up and finds it."""
+        self.both_sides_edit(who, "ort", "sent")
+        ends = time.monotonic() + CONFLICT_SHOWN_WITHIN_SECONDS
+        while not self.stage.open_conflicts() and time.monotonic() < ends:
+            self.stage.hurry()
+            time.sleep(0.1)
+        self.a_person_decides(who, winner, then)
 
     def a_kunde_moves(self, who: int, out_of_the_rule: bool) -> None:
         kundennummer = self.people.kundennummer(self.people.one_of(who))
