@@ -27,6 +27,7 @@ from sync.in_ameise import Found, InAmeise, Objects
 from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion, Way, check, read_zoho
 from sync.merge import Merged
+from sync.outside_words import NotPossible
 from sync.pipelines import Pipeline, includes_record
 from sync.recognising import having_read, unread
 from sync.record_store import Done, Half, RecordStore, Result
@@ -37,7 +38,7 @@ from sync.values import UNKNOWN, Known, Value
 from sync.work_store import Lane, Work
 from sync.zoho_changes import as_seen
 from sync.zoho_records import is_made_by_send, modified_time, read_back, sent_to_zoho
-from vendor.errors import Rejected, VendorError
+from vendor.errors import VendorError
 from zoho.client import ZohoClient
 from zoho.models import Record
 
@@ -123,7 +124,7 @@ class ToAmeise:
         if not pipeline.enabled:
             return Postpone(PAUSED_DELAY, "die Pipeline ist pausiert", counts=False)
         if pipeline.table not in self.objects:
-            raise Rejected("ameise", f"{pipeline.table} kann in Ameise nicht geändert werden")
+            raise NotPossible("ameise", f"{pipeline.table} kann in Ameise nicht geändert werden")
         urgent = work.lane <= Lane.WEBHOOK
         zoho = await self.systems.zoho(pipeline, urgent=urgent)
         ameise = await self.systems.ameise(pipeline, urgent=urgent)
