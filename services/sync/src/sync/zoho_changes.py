@@ -25,10 +25,11 @@ def why_look(definition: Definition, record: Mapping[str, Any], link: KnownLink 
         return Difference.NEW
     if link.gone_in_zoho or link.zoho_base is None:
         return Difference.CHANGED
-    return Difference.CHANGED if _differs(definition, record, link.zoho_base) else None
+    return Difference.CHANGED if holds_news(definition, record, link.zoho_base) else None
 
 
-def _differs(definition: Definition, record: Mapping[str, Any], base: Mapping[str, Known]) -> bool:
+def holds_news(definition: Definition, record: Mapping[str, Any], base: Mapping[str, Known]) -> bool:
+    """Whether a field that travels to Ameise is not what was read here last."""
     for mapping in definition.fields:
         value = read_zoho(mapping, record)
         if mapping.way is Way.TO_ZOHO or value is UNKNOWN:
