@@ -63,7 +63,7 @@ _CHANCES: list[tuple[int, Happening]] = [
     (8, _happening("somebody_edits_in_ameise", who=whom, name=st.sampled_from(sorted(IN_AMEISE)))),
     (3, _happening("both_sides_edit", who=whom, name=st.sampled_from(["ort", "ort", "titel"]), fate=fates)),
     (2, _happening("a_person_decides", which=whom, winner=winners, then=edited_then)),
-    (4, _happening("a_conflict_is_decided", who=whom, winner=winners, then=edited_then)),
+    (5, _happening("a_conflict_is_decided", who=whom, winner=winners, then=edited_then)),
     (4, _happening("a_form_makes_a_contact", fate=fates, twice=rarely)),
     (2, _happening("a_kunde_comes_to_ameise")),
     (

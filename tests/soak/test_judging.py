@@ -82,6 +82,18 @@ def test_sides_that_differ_are_wrong_unless_an_edit_of_theirs_is_excused() -> No
     assert judge([edit], {edit.about: story([1], [1, 2], parked_to_ameise=True)}).wrong == []
 
 
+def test_an_excused_edit_in_ameise_excuses_the_difference_for_earlier_edits_in_zoho() -> None:
+    edits = [
+        Edit(2, "person 1", "ort", "77"),
+        Edit(3, "person 1", "ort", "77"),
+        Edit(4, "person 1", "ort", AMEISE),
+    ]
+    stories = {edit.about: story([1, 3, 4], [1, 2, 3], left_out=True) for edit in edits}
+    assert judge(edits, stories).wrong == []
+    superseded = {edit.about: story([1, 4], [1, 2, 3], parked_to_zoho=True) for edit in (edits[0], edits[2])}
+    assert judge([edits[0], edits[2]], superseded).wrong == []
+
+
 def test_on_the_side_that_wins_no_older_value_comes_back_whatever_is_told() -> None:
     edits = [Edit(number, "person 1", "titel", "77") for number in (1, 2)]
     decided = story([1], [1, 2, 1], policy=ASK, decided=[Overruling(ZOHO, 2)])
