@@ -210,6 +210,18 @@ async def test_what_a_cut_off_try_wrote_is_not_taken_back_by_an_older_delivery(
     assert (record["Last_Name"], record["Beruf"]) == ("Neu", "Rentner")
 
 
+async def test_what_is_read_at_the_first_look_is_not_taken_back_by_an_older_delivery(team: "Team") -> None:
+    number = await team.world.add_kunde(Nachname="Groß", Beruf="Ärztin")
+    await team.ingest.store([number], as_of=datetime.now(UTC) - timedelta(days=1))
+    await team.world.edit_kunde(number, Beruf="Chefärztin")
+    contact = await team.world.add(Last_Name="Groß", Kundennummer=number)
+    await team.webhook(contact)
+    assert await team.idle() == []
+    await team.chunk(Table.KUNDE, [number])
+    assert await team.idle() == []
+    assert (await team.world.record(contact))["Beruf"] == "Chefärztin"
+
+
 async def test_a_record_edited_while_we_looked_is_read_and_merged_again(
     team: "Team", linked: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -216,9 +216,10 @@ class ToAmeise:
             settled=ameise_base,
             now=datetime.now(UTC),
         )
-        # Also what an earlier try wrote before it was cut off, and what a person changed in Ameise: it is as
-        # new as our own writes, and a delivery made before it must not take it back.
-        fresh = [*merged.to_ameise, *link.moved_in_ameise(ameise_base)]
+        # Also what an earlier try wrote before it was cut off, what a person changed in Ameise, and all of an
+        # object that is read for the first time: it is as new as our own writes, and a delivery made before
+        # it must not take it back.
+        fresh = [*merged.to_ameise, *link.new_in_ameise(ameise_base)]
         done = (
             replace(link, asked=questions).with_bases(ameise=ameise_base, zoho=zoho_base).having_seen(fresh)
         )
