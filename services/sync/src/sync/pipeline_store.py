@@ -288,6 +288,15 @@ async def forget_judgement(session: AsyncSession, pipeline: Pipeline, key: str) 
     )  # fmt: skip
 
 
+async def judge_gone_anew(session: AsyncSession, pipeline: Pipeline, key: str) -> None:
+    """What was gone before it had a record: the next comparison has it judged again, with the record."""
+    await run_sql(
+        session,
+        "DELETE FROM judged WHERE pipeline = :id AND key = :key AND outcome = 'gone'",
+        id=int(pipeline.id), key=key,
+    )  # fmt: skip
+
+
 async def kunden_not_judged(
     session: AsyncSession, pipeline: Pipeline, keys: Sequence[AmeiseKey]
 ) -> set[AmeiseKey]:
