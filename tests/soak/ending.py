@@ -20,6 +20,9 @@ ALWAYS_OK = ("unklar: gleicht dem Zoho-Datensatz", "unklar: könnte Kunde", "vie
 UNSURE = "unklar"
 """Of a form submitted twice, the second record finds the first one's Kunde; and whoever merges records so
 that one holds the other's number is asked."""
+NUMBER_IN_ZOHO = "abgelehnt: ein anderer Datensatz in Zoho hat schon denselben Wert im Feld Kundennummer"
+"""Of a form submitted twice, the other record was linked after a restored backup forgot which one became the
+Kunde."""
 NOBODYS = "unvollständig: der Datensatz in"
 """A Vertrag whose Kunde's record was deleted, merged, or is not linked."""
 
@@ -108,7 +111,7 @@ class Ending:
         unsure: set[str | None] = set()
         for person in self.people:
             if person.twin:
-                unsure |= {person.twin, person.zoho_id}
+                unsure |= {person.twin, person.zoho_id, self.people.kundennummer(person)}
             if person.renumbered and person.record:
                 unsure |= {person.record[1], self.people.kundennummer(person)}
         nobodys = {v.zoho_id for v in self.people.vertraege if not self._has_a_linked_record(v.owner)}
@@ -116,7 +119,7 @@ class Ending:
             f"parked: {row}"
             for row in self.parked
             if not row.reason.startswith(ALWAYS_OK)
-            and not (row.object in unsure and row.reason.startswith(UNSURE))
+            and not (row.object in unsure and row.reason.startswith((UNSURE, NUMBER_IN_ZOHO)))
             and not (row.direction == "deletion" and row.reason.startswith(EDITED))
             and not (row.object in nobodys and row.reason.startswith(NOBODYS))
         ]
