@@ -8,6 +8,7 @@ from contracts.names import Table
 from contracts.problems import Invalid
 from gateway.pipeline_faults import placed
 from sync.definition_check import check_definition
+from sync.names_check import FieldsThere
 from sync.pipelines import Definition
 
 KEY = {"ameise": "ameise_id", "zoho": "Kundennummer", "way": "to_zoho"}
@@ -16,6 +17,7 @@ LINK = {"ameise": "b", "zoho": "B", "way": "to_zoho", "converter": "link", "temp
 RULE = {"field": "plz", "compare": "equals", "value": "10115"}
 MANY_RULES = {"any_of": [{"all_of": [RULE] * 50}] * 3}
 MANY_FIELDS = [{"ameise": f"f{n}", "zoho": f"F{n}", "way": "to_zoho"} for n in range(43)]
+RULED = {"plz", *(f"R{n}" for n in range(5))}
 FIVE_MORE = {"all_of": [{**RULE, "field": f"R{n}"} for n in range(5)]}
 
 
@@ -56,12 +58,18 @@ def definition(*more: dict[str, Any], **changed: Any) -> Definition:
         (Table.SPARTE, definition(person="legal"), {"direction", "person"}),
         (Table.SPARTE, definition(simplr={"user_name": True}), {"direction", "simplr.user_name"}),
         (Table.VERTRAG, definition(direction="to_zoho"), {"f2", "fields"}),
+        (Table.KUNDE, definition({"ameise": "ort", "zoho": "Ortt"}), {"f3"}),
+        (Table.KUNDE, definition(ameise_rule={**RULE, "field": "orrt"}), {"ameise_rule"}),
+        (Table.KUNDE, definition(zoho_rule={**RULE, "field": "Ortt"}), {"zoho_rule"}),
+        (Table.KUNDE, definition(vanished={"field": "Weg", "gone": "ja"}), {"vanished.field"}),
         (Table.KUNDENDETAIL, definition(), {"", "direction"}),
     ],
 )
 def test_a_refusal_is_placed(table: Table, wrong: Definition, places: set[str]) -> None:
+    names = {name for m in wrong.fields for name in (m.ameise, m.zoho)}
+    there = FieldsThere(frozenset(names | {"plz"}), frozenset((names | RULED) - {"Ortt"}))
     with pytest.raises(Invalid) as caught:
-        check_definition(table, wrong)
+        check_definition(table, wrong, there)
     rows = list(range(1, len(wrong.fields) + 1))
     found = placed(caught.value.detail, wrong, rows)
     assert set(found) == places

@@ -4,6 +4,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 
+from contracts.names import System
 from contracts.streams import TO_AMEISE, TO_ZOHO
 from soak.people import FIELDS, IN_AMEISE
 from soak.stage import REPLICAS
@@ -31,6 +32,9 @@ fates = st.sampled_from(["sent", "sent", "lost", "doubled", "delayed"])
 streams = st.sampled_from(sorted(STREAMS))
 replicas = st.integers(0, REPLICAS - 1)
 rarely = st.sampled_from([False, False, False, True])
+winners = st.sampled_from([System.AMEISE, System.ZOHO])
+edited_then = st.sampled_from([None, None, System.AMEISE, System.ZOHO])
+"""On which side somebody edits the field right after a decision."""
 
 
 Happening = st.SearchStrategy[tuple[str, dict[str, Any]]]
@@ -57,10 +61,13 @@ _CHANCES: list[tuple[int, Happening]] = [
     # People at work.
     (10, _happening("somebody_edits_in_zoho", who=whom, name=st.sampled_from(sorted(FIELDS)), fate=fates)),
     (8, _happening("somebody_edits_in_ameise", who=whom, name=st.sampled_from(sorted(IN_AMEISE)))),
+    (3, _happening("both_sides_edit", who=whom, name=st.sampled_from(["ort", "ort", "titel"]), fate=fates)),
+    (2, _happening("a_person_decides", which=whom, winner=winners, then=edited_then)),
+    (5, _happening("a_conflict_is_decided", who=whom, winner=winners, then=edited_then)),
     (4, _happening("a_form_makes_a_contact", fate=fates, twice=rarely)),
     (2, _happening("a_kunde_comes_to_ameise")),
     (
-        2,
+        4,
         _happening(
             "all_kunden_change_in_ameise",
             name=st.sampled_from(sorted(IN_AMEISE)), age=st.sampled_from([0.0, 0.0, 0.3]), fate=fates,
@@ -74,7 +81,10 @@ _CHANCES: list[tuple[int, Happening]] = [
     (1, _happening("somebody_deletes_in_zoho", who=whom, fate=fates)),
     (1, _happening("somebody_merges_in_zoho", who=whom, other=whom, fate=fates, renumber=rarely)),
     (2, _happening("deliveries_leave_out_a_kunde", who=whom)),
+    (2, _happening("a_kunde_is_gone_for_a_day", who=whom)),
     (1, _happening("deliveries_show_all_kunden_again")),
+    (2, _happening("a_kunde_moves", who=whom, out_of_the_rule=st.booleans())),
+    (2, _happening("a_record_moves", who=whom, out_of_the_rule=st.booleans(), fate=fates)),
     # Messages and time.
     (5, _happening("a_delivery_arrives", age=st.sampled_from([0.0, 0.0, 0.0, 0.3, 0.8]), fate=fates)),
     (2, _happening("what_was_delayed_arrives", backwards=st.booleans())),

@@ -1,17 +1,18 @@
 """The end of an example: both sides come to rest, and every edit is accounted for."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from contracts.names import Table
 from soak.books import seen_values
-from soak.judging import AMEISE, Blind, Edit, FieldStory, Judgement, judge
-from soak.people import MODULES, People, Person, Sides
-from soak.pipelines import POLICIES
+from soak.judging import AMEISE, Blind, Edit, FieldStory, Judgement, Overruling, judge
+from soak.people import MODULES, People, Person, Record, Sides
+from soak.pipelines import GONE, LEFT_OUT_PLZ, MARKS, PLZ_IN_ZOHO, POLICIES, RECORD_LEFT_OUT_PLZ
 from soak.stage import BULK_LASTS, Stage
 
 ALWAYS_OK = ("unklar: gleicht dem Zoho-Datensatz", "unklar: könnte Kunde", "vielleicht angelegt")
@@ -19,10 +20,15 @@ ALWAYS_OK = ("unklar: gleicht dem Zoho-Datensatz", "unklar: könnte Kunde", "vie
 UNSURE = "unklar"
 """Of a form submitted twice, the second record finds the first one's Kunde; and whoever merges records so
 that one holds the other's number is asked."""
+NUMBER_IN_ZOHO = "abgelehnt: ein anderer Datensatz in Zoho hat schon denselben Wert im Feld Kundennummer"
+"""Of a form submitted twice, the other record was linked after a restored backup forgot which one became the
+Kunde."""
 NOBODYS = "unvollständig: der Datensatz in"
 """A Vertrag whose Kunde's record was deleted, merged, or is not linked."""
 
 
+Decided = Mapping[tuple[str, str], Sequence[Overruling]]
+"""What a person decided, by key and field."""
 EDITED = "unklar: der Datensatz"
 """A record that is to be deleted, and that somebody edited."""
 
@@ -77,8 +83,10 @@ class _Row:
 class Ending:
     """What is to be seen when all is at rest."""
 
-    def __init__(self, stage: Stage, people: People, edits: Sequence[Edit]) -> None:
-        self.stage, self.people, self.edits = stage, people, edits
+    def __init__(
+        self, stage: Stage, people: People, edits: Sequence[Edit], decided: Decided = MappingProxyType({})
+    ) -> None:
+        self.stage, self.people, self.edits, self.decided = stage, people, edits, decided
         self.parked = [
             _Row(**r) for r in stage.select("SELECT object, direction, reason FROM work WHERE parked")
         ]
@@ -96,13 +104,14 @@ class Ending:
         stories = {edit.about: self._story(edit) for edit in self.edits}
         judgement = judge(self.edits, stories)
         judgement.wrong += [*self._wrongly_parked(), *self._created_twice(), *self._not_once_in_zoho()]
+        judgement.wrong += self._wrongly_marked()
         return judgement
 
     def _wrongly_parked(self) -> list[str]:
         unsure: set[str | None] = set()
         for person in self.people:
             if person.twin:
-                unsure |= {person.twin, person.zoho_id}
+                unsure |= {person.twin, person.zoho_id, self.people.kundennummer(person)}
             if person.renumbered and person.record:
                 unsure |= {person.record[1], self.people.kundennummer(person)}
         nobodys = {v.zoho_id for v in self.people.vertraege if not self._has_a_linked_record(v.owner)}
@@ -110,7 +119,7 @@ class Ending:
             f"parked: {row}"
             for row in self.parked
             if not row.reason.startswith(ALWAYS_OK)
-            and not (row.object in unsure and row.reason.startswith(UNSURE))
+            and not (row.object in unsure and row.reason.startswith((UNSURE, NUMBER_IN_ZOHO)))
             and not (row.direction == "deletion" and row.reason.startswith(EDITED))
             and not (row.object in nobodys and row.reason.startswith(NOBODYS))
         ]
@@ -132,6 +141,7 @@ class Ending:
         unsettled |= {row.object for row in self.parked} | {row.reason for row in self.parked}
         # What we deleted, and a restored backup took for somebody's deletion, is not made again.
         unsettled |= self._keys_told("deleted_in_zoho") & self._keys_told("record_deleted")
+        unsettled |= {number for number in books.kunden() if self._is_left_out(number)}
         shown = {o.key for o in self.stage.ingest.objects.values() if not o.gone}
         of_kunden = [record.get("Kundennummer") for module in MODULES for record in books.records(module)]
         of_vertraege = [record.get("Vertragsnummer") for record in books.records("Vertraege")]
@@ -142,6 +152,40 @@ class Ending:
                 if times > 1 or (times == 0 and key in shown and key not in unsettled):
                     wrong.append(f"{key} is in Zoho {times} times")
         return wrong
+
+    def _wrongly_marked(self) -> list[str]:
+        """A record says that its object is gone if, and only if, the deliveries do not show it any more."""
+        parked = {row.object for row in self.parked}
+        keys = {Table.KUNDE: ("Contacts", "Kundennummer"), Table.VERTRAG: ("Vertraege", "Vertragsnummer")}
+        wrong: list[str] = []
+        for table, (module, key) in keys.items():
+            gone = {o.key for o in self.stage.ingest.of_table(table) if o.gone}
+            for record in self.stage.books.records(module):
+                number, mark = record.get(key), record.get(MARKS[module])
+                if record["id"] not in self.linked or not parked.isdisjoint({record["id"], number}):
+                    continue
+                # Who is left out by the rule when he comes back is left as he is.
+                if (mark == GONE) != (number in gone) and not self._is_left_out(number):
+                    wrong.append(f"{module} {number} is marked as {mark}")
+        return wrong
+
+    def _is_left_out(self, kundennummer: str | None) -> bool:
+        """Whether the rule over Kunden leaves him out."""
+        if kundennummer not in self.stage.books.kunden():
+            return False
+        adressen = self.stage.books.kunde(kundennummer)["Adressen"]
+        return any(a["Typ"] == "hauptwohnsitz" and a["Postleitzahl"] == LEFT_OUT_PLZ for a in adressen)
+
+    def _is_record_left_out(self, place: Record | None) -> bool:
+        """Whether the rule over records leaves it out, and it was told."""
+        if place is None or place[0] not in PLZ_IN_ZOHO:
+            return False
+        module, id_ = place
+        plz = next(
+            (r.get(PLZ_IN_ZOHO[module]) for r in self.stage.books.records(module) if r["id"] == id_), ""
+        )
+        told = {event["type"] for event in self._told(zoho_id=id_)}
+        return plz == RECORD_LEFT_OUT_PLZ and "excluded" in told
 
     def _story(self, edit: Edit) -> FieldStory:
         """Of a form submitted twice, the record that did not become the Kunde must be parked."""
@@ -157,6 +201,8 @@ class Ending:
             "vanished": kundennummer in self.stage.left_out and self._vanishing_told(sides),
             "renumbered": of_kunde and person.renumbered,
             "asked": (place and place[1], edit.field) in self.asked,
+            "left_out": of_kunde and self._is_left_out(kundennummer),
+            "record_left_out": of_kunde and self._is_record_left_out(place),
         }
         removed = [e["data"]["zoho_id"] for e in self.events if self._is_removal(e, sides)]
         excuses["removed"] = bool(removed) and (place is None or place[1] in removed)
@@ -165,6 +211,7 @@ class Ending:
             in_ameise = books.versions(books.ameise, sides.kind, sides.key)
             known["ameise"] = seen_values([(at, sides.in_ameise(o, edit.field)) for at, o in in_ameise])
             known["blind_in_ameise"] = self._blind_in_ameise(sides)
+            known["decided"] = self.decided.get((sides.key, edit.field), ())
             known["conflicts"] = self._conflicts_told(sides.key, edit.field)
         if place is not None and zoho_id is not None:
             # A record that we deleted, and the one that came for it when the Kunde was back, are one story.
@@ -195,7 +242,12 @@ class Ending:
         return event["type"] == "deleted_in_zoho" and sides.kind == "kunde" and _key(event) == sides.key
 
     def _vanishing_told(self, sides: Sides) -> bool:
-        """What no delivery ever showed, or has no record, is gone without a word."""
+        """What no delivery ever showed, or has no record, is gone without a word. What is marked says so."""
+        if sides.record is not None and sides.record[0] in MARKS:
+            module, id_ = sides.record
+            marked = [r["id"] for r in self.stage.books.records(module) if r.get(MARKS[module]) == GONE]
+            if id_ in marked:
+                return True
         table = Table.KUNDE if sides.kind == "kunde" else Table.VERTRAG
         if (table, sides.key) not in self.stage.ingest.objects or sides.key not in self.linked_keys:
             return True

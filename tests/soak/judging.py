@@ -57,12 +57,18 @@ class Fate(StrEnum):
     REMOVED = "removed"
     """We deleted its record in Zoho, as told, since the deliveries stopped showing its Kunde; what was edited
     in Zoho had got to Ameise by then."""
+    DECIDED = "decided"
+    """A person who was shown it, or a later one of its side, decided for the other side."""
+    EXCLUDED = "excluded"
+    """The rule leaves the Kunde out, or his record, and this side does not travel to the other meanwhile."""
     ASKED = "asked"
     """Both sides differ, both stay, and a person is asked about the field."""
     LOST = "lost"
 
 
-EXCUSED = frozenset({Fate.PARKED, Fate.DELETED, Fate.VANISHED, Fate.RENUMBERED, Fate.REMOVED, Fate.ASKED})
+EXCUSED = frozenset({
+    Fate.PARKED, Fate.DELETED, Fate.VANISHED, Fate.RENUMBERED, Fate.REMOVED, Fate.ASKED, Fate.EXCLUDED,
+})  # fmt: skip
 """Fates with which the two sides may show different values."""
 
 
@@ -102,15 +108,27 @@ class Blind:
 
 
 @dataclass(frozen=True, slots=True)
+class Overruling:
+    """A person decided against a side, being shown the value that carries this number."""
+
+    side: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class FieldStory:
     """All that is known of one field of one person, or Vertrag, at the end. `conflicts`: when they were told.
-    `policy`: who wins one, AMEISE, ZOHO or ASK; `asked`: a person is, and has not answered."""
+    `policy`: who wins one, AMEISE, ZOHO or ASK; `asked`: a person is, and has not answered; `decided`: what
+    he answered. `left_out`: the Kunde by the pipeline's rule, `record_left_out`: his record by its rule."""
 
     ameise: Sequence[Seen] = ()
     zoho: Sequence[Seen] = ()
     conflicts: Sequence[float] = ()
     policy: str = AMEISE
     asked: bool = False
+    decided: Sequence[Overruling] = ()
+    left_out: bool = False
+    record_left_out: bool = False
     parked_to_ameise: bool = False
     parked_to_zoho: bool = False
     deleted: bool = False
@@ -147,7 +165,8 @@ def judge(edits: Sequence[Edit], stories: Mapping[About, FieldStory]) -> Judgeme
     for about, story in stories.items():
         whose, name, _ = about
         in_ameise, in_zoho = story.shown()
-        if in_ameise != in_zoho and about not in excused:
+        # Ameise's side is that of all its records; what differs may be the edit that was made there.
+        if in_ameise != in_zoho and excused.isdisjoint({about, (whose, name, AMEISE)}):
             result.wrong.append(f"{whose}, {name}: {in_ameise} in Ameise, {in_zoho} in Zoho")
         for older in _wrongly_taken_back(story):
             result.wrong.append(f"{whose}, {name} went back to {older}: {story}")
@@ -169,6 +188,11 @@ def fate_of(edit: Edit, story: FieldStory) -> Fate:
         Fate.DELETED: story.deleted,
         Fate.VANISHED: story.vanished and got_to_ameise,
         Fate.REMOVED: story.removed and in_ameise >= edit.number,
+        Fate.DECIDED: _is_decided(edit.number, AMEISE if by_ameise else ZOHO, story),
+        Fate.EXCLUDED: (
+            (story.left_out and in_ameise >= edit.number)
+            or (story.record_left_out and in_zoho >= edit.number)
+        ),
         Fate.ASKED: story.asked and mine >= edit.number,
         Fate.OVERRULED: story.policy == policy_of_other and _told_since(edit, story),
         Fate.OVERLAPPED: (
@@ -179,6 +203,10 @@ def fate_of(edit: Edit, story: FieldStory) -> Fate:
         Fate.PARKED: story.parked_to_zoho if by_ameise else story.parked_to_ameise,
     }
     return next((fate for fate, holds in excuses.items() if holds), Fate.LOST)
+
+
+def _is_decided(number: int, side: str, story: FieldStory) -> bool:
+    return any(one.side == side and one.number >= number for one in story.decided)
 
 
 def _told_since(edit: Edit, story: FieldStory) -> bool:
@@ -205,7 +233,8 @@ def _wrongly_taken_back(story: FieldStory) -> list[str]:
     for side, (seen, blind) in sides.items():
         may_lose = story.policy in {AMEISE, ZOHO} - {side}
         for newer, older in taken_back(seen, blind):
-            if not (may_lose and any(told >= newer.at for told in story.conflicts)):
+            told = may_lose and any(told >= newer.at for told in story.conflicts)
+            if not told and not _is_decided(newer.number, side, story):
                 wrong.append(f"{older} in {side.capitalize()}")
     return [] if story.renumbered else wrong
 

@@ -36,11 +36,18 @@ from chassis.rpc import RpcClient
 from contracts import subjects
 from contracts.actor import Actor, ActorKind, Role
 from contracts.ids import TenantId, ZohoId, new_id
-from contracts.names import Service, Table
-from contracts.problems import Problem
+from contracts.names import Service, System, Table
+from contracts.problems import Conflict, NotFound, Problem
 from contracts.rpc import Rpc, RpcModel
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, CreateDefaultPipelines, Pipeline
 from contracts.rpc.sync_limits import SET_CONNECTION_LIMITS, SetConnectionLimits
+from contracts.rpc.sync_pipelines import (
+    DECIDE_CONFLICT,
+    LIST_CONFLICTS,
+    DecideConflict,
+    ListConflicts,
+    OpenConflict,
+)
 from contracts.rpc.sync_reconcile import COMPARE, CompareRequest
 from contracts.streams import EVENTS, STREAMS, TO_AMEISE, TO_ZOHO, Stream
 from contracts.work import KeyVersion, LookAtZohoRecord, ObjectsChanged
@@ -153,6 +160,29 @@ class Stage:
         request = SetConnectionLimits(connection=self.auth.zoho.id, bulk_write_allowed=allowed)
         if any(replica.is_up for replica in self.replicas):
             self.run(self._ask(SET_CONNECTION_LIMITS, request))
+
+    def open_conflicts(self) -> tuple[OpenConflict, ...]:
+        """As the page shows them; none while nobody answers."""
+        if not any(replica.is_up for replica in self.replicas):
+            return ()
+        try:
+            return self._call(LIST_CONFLICTS, ListConflicts(limit=1000)).conflicts
+        except Problem:
+            return ()
+
+    def decide(self, conflict: OpenConflict, winner: System) -> bool:
+        """Whether it may have been taken."""
+        decision = DecideConflict(link=conflict.link, field=conflict.field, winner=winner)
+        try:
+            self._call(DECIDE_CONFLICT, decision)
+        except (Conflict, NotFound):
+            return False
+        except Problem:  # an answer got lost, which says nothing
+            return True
+        return True
+
+    def _call(self, rpc: Rpc[Request, Reply], request: Request) -> Reply:
+        return self.run(RpcClient(self.client).call(rpc, request, actor=self.actor()))
 
     async def well_again(self) -> None:
         """The outside world answers, and takes what is said to it, as on a good day."""

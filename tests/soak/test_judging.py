@@ -2,7 +2,7 @@
 
 import pytest
 
-from soak.judging import AMEISE, ASK, ZOHO, Blind, Edit, Fate, FieldStory, Seen, fate_of, judge
+from soak.judging import AMEISE, ASK, ZOHO, Blind, Edit, Fate, FieldStory, Overruling, Seen, fate_of, judge
 
 IN_ZOHO = Edit(2, whose="person 1", field="ort", place="77")
 IN_AMEISE = Edit(2, whose="person 1", field="ort", place=AMEISE)
@@ -34,6 +34,14 @@ def story(ameise: list[int], zoho: list[int], **more: object) -> FieldStory:
         (IN_ZOHO, story([1], [0, 2, 1], conflicts=[3.1], policy=ASK), Fate.LOST),
         (IN_ZOHO, story([1], [1, 2], policy=ASK, asked=True), Fate.ASKED),
         (IN_ZOHO, story([1], [0, 2, 1], policy=ASK, asked=True), Fate.LOST),
+        # A decision is about what was shown, not about what came after.
+        (IN_ZOHO, story([1], [0, 2, 1], policy=ASK, decided=[Overruling(ZOHO, 2)]), Fate.DECIDED),
+        (IN_ZOHO, story([1], [0, 2, 1], policy=ASK, decided=[Overruling(ZOHO, 1)]), Fate.LOST),
+        (IN_ZOHO, story([1], [0, 2, 1], policy=ASK, decided=[Overruling(AMEISE, 2)]), Fate.LOST),
+        (IN_AMEISE, story([1, 2], [1], left_out=True), Fate.EXCLUDED),
+        (IN_ZOHO, story([1], [1, 2], left_out=True), Fate.LOST),
+        (IN_ZOHO, story([1], [1, 2], record_left_out=True), Fate.EXCLUDED),
+        (IN_AMEISE, story([1, 2], [1], record_left_out=True), Fate.LOST),
         (IN_ZOHO, story([1], [1, 2], parked_to_ameise=True), Fate.PARKED),
         (IN_ZOHO, story([1], [1, 2], parked_to_zoho=True), Fate.LOST),
         (IN_AMEISE, story([1, 2], [1], parked_to_zoho=True), Fate.PARKED),
@@ -74,8 +82,22 @@ def test_sides_that_differ_are_wrong_unless_an_edit_of_theirs_is_excused() -> No
     assert judge([edit], {edit.about: story([1], [1, 2], parked_to_ameise=True)}).wrong == []
 
 
+def test_an_excused_edit_in_ameise_excuses_the_difference_for_earlier_edits_in_zoho() -> None:
+    edits = [
+        Edit(2, "person 1", "ort", "77"),
+        Edit(3, "person 1", "ort", "77"),
+        Edit(4, "person 1", "ort", AMEISE),
+    ]
+    stories = {edit.about: story([1, 3, 4], [1, 2, 3], left_out=True) for edit in edits}
+    assert judge(edits, stories).wrong == []
+    superseded = {edit.about: story([1, 4], [1, 2, 3], parked_to_zoho=True) for edit in (edits[0], edits[2])}
+    assert judge([edits[0], edits[2]], superseded).wrong == []
+
+
 def test_on_the_side_that_wins_no_older_value_comes_back_whatever_is_told() -> None:
     edits = [Edit(number, "person 1", "titel", "77") for number in (1, 2)]
+    decided = story([1], [1, 2, 1], policy=ASK, decided=[Overruling(ZOHO, 2)])
+    assert judge(edits, {edit.about: decided for edit in edits}).wrong == []
     for policy, wrong in ((AMEISE, 0), (ZOHO, 1), (ASK, 1)):
         back = story([1], [1, 2, 1], conflicts=[3.1], policy=policy)
         found = judge(edits, {edit.about: back for edit in edits}).wrong

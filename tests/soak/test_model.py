@@ -18,17 +18,20 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from contracts.names import System
 from soak.chances import STREAMS, examples, happenings
 from soak.day import DAY
 from soak.ending import Ending, come_to_rest, dump
-from soak.judging import AMEISE, Edit, Judgement
+from soak.judging import AMEISE, ZOHO, Edit, Judgement, Overruling, number_of
 from soak.people import FIELDS, OF_PERSON, RISIKO, People, Vertrag
+from soak.pipelines import LEFT_OUT_PLZ, PLZ_IN_ZOHO, RECORD_LEFT_OUT_PLZ
 from soak.stage import Changed, Parts, Stage
 
 SEED = int(
     os.environ.get("SOAK_SEED") or (random.randrange(10**9) if os.environ.get("SOAK_STEPS") else 20261125)
 )
 STEPS = int(os.environ.get("SOAK_STEPS") or 36)
+CONFLICT_SHOWN_WITHIN_SECONDS = 2
 EXAMPLES = int(os.environ.get("SOAK_EXAMPLES") or 2)
 
 
@@ -52,6 +55,7 @@ class Life(RuleBasedStateMachine):
         self.edits: list[Edit] = []
         self.delayed: deque[Callable[[], None]] = deque()
         self.last_number = 0
+        self.decided: dict[tuple[str, str], list[Overruling]] = {}
 
     @rule(happening=happenings)
     def it_goes_on(self, happening: tuple[str, dict[str, Any]]) -> None:
@@ -133,6 +137,53 @@ class Life(RuleBasedStateMachine):
         for who in range(len(self.people)):
             self.somebody_edits_in_ameise(who, name)
         self.a_delivery_arrives(age, fate)
+
+    def both_sides_edit(self, who: int, name: str, fate: str) -> None:
+        """A conflict, if no delivery or webhook is in between."""
+        self.somebody_edits_in_ameise(who, name)
+        self.somebody_edits_in_zoho(who, name, fate)
+
+    def a_person_decides(self, which: int, winner: System, then: System | None) -> None:
+        """About one of the conflicts that are shown to him; `then` somebody edits that field once more."""
+        conflicts = self.stage.open_conflicts()
+        if not conflicts:
+            return
+        chosen = conflicts[which % len(conflicts)]
+        if not self.stage.decide(chosen, winner):
+            return
+        loser, shown = (AMEISE, chosen.ameise) if winner is System.ZOHO else (ZOHO, chosen.zoho)
+        overruled = Overruling(loser, number_of(str(shown)))
+        self.decided.setdefault((chosen.key, chosen.field), []).append(overruled)
+        who = next((n for n, p in enumerate(self.people) if self.people.kundennummer(p) == chosen.key), None)
+        match then:
+            case System.AMEISE if who is not None:
+                self.somebody_edits_in_ameise(who, chosen.field)
+            case System.ZOHO if who is not None:
+                self.somebody_edits_in_zoho(who, chosen.field, "sent")
+            case _:
+                pass
+
+    def a_conflict_is_decided(self, who: int, winner: System, then: System | None) -> None:
+        """Somebody sees it on the page, if sync is up and finds it."""
+        self.both_sides_edit(who, "ort", "sent")
+        ends = time.monotonic() + CONFLICT_SHOWN_WITHIN_SECONDS
+        while not self.stage.open_conflicts() and time.monotonic() < ends:
+            self.stage.hurry()
+            time.sleep(0.1)
+        self.a_person_decides(who, winner, then)
+
+    def a_kunde_moves(self, who: int, out_of_the_rule: bool) -> None:
+        kundennummer = self.people.kundennummer(self.people.one_of(who))
+        if kundennummer is not None:
+            plz = LEFT_OUT_PLZ if out_of_the_rule else f"1{self.last_number:04}"
+            self.stage.run(self.stage.world.move_kunde(kundennummer, Postleitzahl=plz))
+
+    def a_record_moves(self, who: int, out_of_the_rule: bool, fate: str) -> None:
+        if (record := self._loose(who)) is not None:
+            module, zoho_id = record
+            plz = RECORD_LEFT_OUT_PLZ if out_of_the_rule else f"2{self.last_number:04}"
+            self.stage.run(self.stage.world.edit(zoho_id, module, **{PLZ_IN_ZOHO[module]: plz}))
+            self._call(zoho_id, module, fate)
 
     def a_kunde_comes_to_ameise(self) -> None:
         self._comes_to_ameise(len(self.people) + 1)
@@ -231,6 +282,13 @@ class Life(RuleBasedStateMachine):
         if kundennummer is not None:
             self.stage.left_out.add(kundennummer)
 
+    def a_kunde_is_gone_for_a_day(self, who: int) -> None:
+        """His record waits to be deleted, and is, if nobody edited it."""
+        self.deliveries_leave_out_a_kunde(who)
+        self.a_delivery_arrives(0.0, "sent")
+        self.time_passes(1.0)
+        self.a_day_passes()
+
     def deliveries_show_all_kunden_again(self) -> None:
         self.stage.left_out.clear()
 
@@ -313,14 +371,18 @@ class Life(RuleBasedStateMachine):
     def _end(self) -> None:
         try:
             come_to_rest(self.stage)
-            self._give_verdict(Ending(self.stage, self.people, self.edits).judged())
+            self._give_verdict(Ending(self.stage, self.people, self.edits, self.decided).judged())
         except Exception:  # noqa: BLE001 (as above)
             dump(self.stage, self.parts.folder / "soak.json")
             self.verdicts += [traceback.format_exc(), *self.steps]
 
     def _give_verdict(self, judgement: Judgement) -> None:
         told = Counter(event["type"] for event in self.stage.events_seen.values())
-        rare = {name: told[name] for name in ("bulk_write_ended", "deleted_in_zoho") if told[name]}
+        rare = {
+            name: told[name]
+            for name in ("bulk_write_ended", "deleted_in_zoho", "conflict_decided")
+            if told[name]
+        }
         print("soak:", {str(fate): count for fate, count in judgement.fates.items()}, rare)  # noqa: T201
         if judgement.wrong:
             file = self.parts.folder / "soak.json"

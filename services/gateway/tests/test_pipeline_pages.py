@@ -97,6 +97,15 @@ async def test_one_more_row_is_offered_and_stored_once_it_is_filled_in(browser, 
     assert asked.definition.fields[2] == FieldMapping(ameise="titel", zoho="Titel", policy=Policy.ASK)
 
 
+async def test_it_is_said_if_zoho_did_not_say_which_fields_there_are(browser, fake_services, a_pipeline):
+    page = await browser.get("/pipelines/1/edit")
+    words = "ob die Namen stimmen, ist nicht geprüft"
+    assert words not in await browser.post("/pipelines/1/edit", **fields_of(page))
+    unchecked = PipelineDetail(pipeline=a_pipeline(), version="v1", definition=DEFINITION, zoho_checked=False)
+    fake_services.answer(UPDATE_PIPELINE, unchecked)
+    assert words in await browser.post("/pipelines/1/edit", **fields_of(page))
+
+
 async def test_what_cannot_be_stays_typed_with_words_beside_it(browser, fake_services):
     typed = fields_of(await browser.get("/pipelines/1/edit"))
     typed |= {"f2.zoho": "Last <Name>", "ameise_rule": "{", "name": "N"}

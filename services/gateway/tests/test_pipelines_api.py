@@ -71,7 +71,11 @@ async def test_a_pipeline_is_made_looked_at_changed_switched_and_deleted(admin, 
     assert PipelineDefinition.model_validate(shown.json()["definition"]) == DEFINITION
     changed = {"name": "Neu", "version": "v1", "definition": shown.json()["definition"]}
     assert (await admin.put(f"/api/{TENANT}/pipelines/1", json=changed)).status_code == 200
-    assert fake_services.requests(UPDATE_PIPELINE)[0].version == "v1"
+    assert (await admin.put(f"/api/{TENANT}/pipelines/1", json=changed | {"name": ""})).status_code == 422
+    del changed["name"]
+    assert (await admin.put(f"/api/{TENANT}/pipelines/1", json=changed)).status_code == 200
+    asked = [(request.name, request.version) for request in fake_services.requests(UPDATE_PIPELINE)]
+    assert asked == [("Neu", "v1"), (None, "v1")]
     assert (await admin.put(f"/api/{TENANT}/pipelines/1/enabled", json={"enabled": False})).is_success
     assert fake_services.requests(SWITCH_PIPELINE)[0].enabled is False
     gone = await admin.delete(f"/api/{TENANT}/pipelines/1", params={"links_too": True})

@@ -169,7 +169,11 @@ async def test_a_delivery_is_received_and_read_by_the_tenants_own_format(ingest:
 async def test_a_format_is_the_tenants_own_and_replaced_as_a_whole(ingest: Any) -> None:
     other = TenantId("hamburg")
     await ingest.call(SET_FORMAT, SetFormat(changes=CHANGES), role=Role.ADMIN)
-    assert (await ingest.call(GET_FORMAT, Empty(), role=Role.ADMIN)).changes == CHANGES
+    view = await ingest.call(GET_FORMAT, Empty(), role=Role.ADMIN)
+    assert view.changes == CHANGES
+    fields = {table.table: table.fields for table in view.tables}
+    assert {"plz", "land", "juristische_person", "email", "details"} <= set(fields[Table.KUNDE])
+    assert fields[Table.KUNDENDETAIL] == ()
     assert (await ingest.call(GET_FORMAT, Empty(), role=Role.ADMIN, tenant=other)).changes == FormatChanges()
     wrong = of_kunde(files=("vertraege.csv",))
     with pytest.raises(Invalid):

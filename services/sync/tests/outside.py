@@ -43,6 +43,7 @@ from contracts.rpc.ingest import (
     SendAgainReply,
     SendAgainRequest,
 )
+from contracts.rpc.ingest_format import GET_FORMAT, FormatChanges, FormatView, TableView
 from contracts.work import KeyVersion
 
 REDIRECT = "http://127.0.0.1/callback"
@@ -56,6 +57,22 @@ DETAILFELDER = {
     "5": "Jahreseinkommen", "6": "Erstkontakt",
 }  # fmt: skip
 """The stand-in's individual fields: id → Bezeichnung."""
+
+FIELDS = {
+    Table.KUNDE: (
+        "ameise_id vermittler_id anrede_id titel vorname nachname strasse plz ort land_id geburtsdatum beruf "
+        "nationalitaet rechtsform_id benutzername_simplr verstorben last_simplr_login_at created_at anrede "
+        "juristische_person land rechtsform vermittler kommunikationen email telefon mobil website fax "
+        "details"
+    ),
+    Table.VERTRAG: (
+        "ameise_id kunde_id vermittler_id sparte_id gesellschaft_id status_id zahlweise_id "
+        "versicherungsscheinnummer risiko beitrag_netto beginn ablauf sparte gesellschaft status zahlweise "
+        "vermittler"
+    ),
+    Table.VERMITTLER: "vermittler_id name parent_id",
+}
+"""What ingest composes objects of; of all other tables `id text`."""
 
 PAGE = 3
 """Objects of one answer of the played ingest: few, so that there are pages."""
@@ -390,6 +407,14 @@ def played_ingest(broker: NatsBroker) -> IngestOfAll:
         shown = tuple(KeyVersion(key=o.key, version=o.version, gone=o.gone) for o in chosen[:PAGE])
         return BucketObjects(objects=shown, more=len(chosen) > PAGE)
 
+    async def get_format(request: Empty, caller: Caller) -> FormatView:
+        tables = (
+            TableView(table=t, files=(), key=(), columns=(), fields=tuple(FIELDS.get(t, "id text").split()))
+            for t in Table
+        )
+        return FormatView(base="dailyup-1", changes=FormatChanges(), tables=tuple(tables))
+
+    serve(broker, GET_FORMAT, get_format)
     serve(broker, OBJECTS, objects)
     serve(broker, DIGEST, digest)
     serve(broker, BUCKETS, buckets)

@@ -51,7 +51,7 @@ async def test_ameise_answering_nonsense_is_asked_again(
     await team.world.fault(**answer, path=asked, method="GET", times=1)
     await team.world.edit(contact, Last_Name="Geduld")
     await team.webhook(contact)
-    await team.postponed("ameise antwortet nicht")
+    await team.postponed("Ameise antwortet nicht")
     team.hurry()
     assert await team.idle() == []
     assert (await team.world.kunde(number))["Person"]["Nachname"] == "Geduld"
@@ -68,7 +68,7 @@ async def test_ameise_answering_only_after_we_gave_up_is_asked_again(
         await team.world.fault("latency", f"/kunden/{number}$", seconds=2, times=1)
         await team.world.edit(contact, Last_Name="Langsam")
         await team.webhook(contact)
-        await team.postponed("ameise antwortet nicht")
+        await team.postponed("Ameise antwortet nicht")
         assert await team.hurried() == []
         assert (await team.world.kunde(number))["Person"]["Nachname"] == "Langsam"
 
@@ -79,19 +79,21 @@ async def test_ameise_answering_only_after_we_gave_up_is_asked_again(
         (
             403,
             {"code": "NO_PERMISSION", "message": "permission denied", "status": "error", "details": {}},
-            "abgelehnt: zoho answered 403 NO_PERMISSION",
+            "abgelehnt: der verbundene Zoho-Benutzer darf das nicht (NO_PERMISSION)",
         ),
         (
             400,
             {"code": "INVALID_MODULE", "message": "the module name given seems to be invalid",
              "status": "error", "details": {}},
-            "abgelehnt: zoho answered 400 INVALID_MODULE",
+            "abgelehnt: das Modul gibt es in Zoho nicht, oder nicht für den verbundenen Benutzer "
+            "(INVALID_MODULE)",
         ),
         (
             401,
             {"code": "OAUTH_SCOPE_MISMATCH", "message": "invalid oauth scope", "status": "error",
              "details": {}},
-            "abgelehnt: zoho answered 401 OAUTH_SCOPE_MISMATCH",
+            "abgelehnt: die Zoho-Verbindung ist älter als diese Berechtigung: bitte neu verbinden "
+            "(OAUTH_SCOPE_MISMATCH)",
         ),
     ],
     ids=["no permission", "a module we may not read", "a scope we lack"],
@@ -123,7 +125,7 @@ async def test_zoho_saying_200_with_something_else_is_asked_again(
     await team.world.fault("status", f"/crm/v8/Contacts/{contact}", status=200, body=body, times=1)
     await team.world.edit(contact, Last_Name="Nochmal")
     await team.webhook(contact)
-    await team.postponed("zoho antwortet nicht")
+    await team.postponed("Zoho antwortet nicht")
     team.hurry()
     assert await team.idle() == []
     assert (await team.world.kunde(number))["Person"]["Nachname"] == "Nochmal"
@@ -138,7 +140,7 @@ async def test_a_wrong_number_of_results_belongs_to_no_record(team: "Team") -> N
         "status", "/crm/v8/Contacts", method="POST", status=200, body={"data": [one]}, times=1
     )
     await team.chunk(Table.KUNDE, [f"500{number}" for number in range(3)])
-    await team.postponed("zoho antwortet nicht")
+    await team.postponed("Zoho antwortet nicht")
     assert all(link["zoho_id"] is None for link in team.rows.links())
     assert await team.hurried() == []
     assert len(await team.world.records()) == 3

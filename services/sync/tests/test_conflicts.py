@@ -9,7 +9,7 @@ from redefining import redefine
 from chassis.rpc import RpcClient
 from contracts.actor import Role
 from contracts.ids import TenantId
-from contracts.names import System
+from contracts.names import System, Table
 from contracts.problems import Conflict, NotFound
 from contracts.rpc.sync_pipelines import (
     DECIDE_CONFLICT,
@@ -85,6 +85,43 @@ async def test_what_was_decided_holds_on_both_sides(asked: "tuple[Team, str, str
     assert told["data"]["object"]["fields"] == ["beruf"]
     with pytest.raises(NotFound):
         await decide(team, conflict, winner)
+
+
+@pytest.mark.parametrize("decided_first", [True, False])
+async def test_an_edit_that_nobody_saw_when_he_decided_is_asked_about_anew(
+    asked: "tuple[Team, str, str]", decided_first: bool
+) -> None:
+    team, _kunde, zoho_id = asked
+    [conflict] = await open_conflicts(team)
+    team.rows.change("UPDATE pipeline SET enabled = false")
+    if decided_first:
+        await decide(team, conflict, System.AMEISE)
+    await team.world.edit(zoho_id, Beruf="Chefärztin")
+    if not decided_first:
+        await decide(team, conflict, System.AMEISE)
+    team.rows.change("UPDATE pipeline SET enabled = true")
+    assert await team.hurried() == []
+    assert (await team.world.record(zoho_id))["Beruf"] == "Chefärztin"
+    [anew] = await open_conflicts(team)
+    assert (anew.ameise, anew.zoho) == ("Ärztin in A", "Chefärztin")
+    assert len(team.rows.events("conflict_found")) == 2
+    await decide(team, anew, System.AMEISE)
+    assert await team.hurried() == []
+    assert (await team.world.record(zoho_id))["Beruf"] == "Ärztin in A"
+
+
+async def test_an_old_delivery_does_not_carry_out_what_was_decided(asked: "tuple[Team, str, str]") -> None:
+    """What it shows of the field may be older than what the person saw."""
+    team, kunde, zoho_id = asked
+    shown = team.ingest.objects[Table.KUNDE, kunde].fields
+    team.rows.change(
+        "UPDATE link SET asked = jsonb_set(asked, '{beruf,decision}', '\"ameise\"')"
+    )  # and the work that comes of it is not done yet
+    team.ingest.put(Table.KUNDE, kunde, shown | {"beruf": "Ärztin früher", "titel": "Prof."})
+    await team.chunk(Table.KUNDE, [kunde])
+    assert await team.idle() == []
+    record = await team.world.record(zoho_id)
+    assert (record["Beruf"], await open_conflicts(team)) == ("Ärztin in A", ())
 
 
 async def test_all_fields_of_a_record_are_decided_at_once(asked: "tuple[Team, str, str]") -> None:

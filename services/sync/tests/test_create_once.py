@@ -118,7 +118,7 @@ async def test_a_number_typed_by_a_person_settles_what_was_open(team: "Team") ->
     await team.world.fault("timeout_after_write", POST_KUNDEN, method="POST", seconds=5, times=1)
     record = await team.world.add(Last_Name="Getippt", **ANNA)
     await team.webhook(record)
-    await team.postponed("ameise antwortet nicht")
+    await team.postponed("Ameise antwortet nicht")
     team.rows.change("UPDATE work SET due_at = now() + interval '1 hour'")
     [number] = await team.world.named("Getippt")
     await team.world.edit(record, Kundennummer=number)
@@ -134,7 +134,7 @@ async def test_after_the_settling_time_a_person_decides(
         team = await _berlin(team_of)
         await team.world.fault("html", POST_KUNDEN, method="POST", status=502)
         await team.webhook(await team.world.add(Last_Name="Vielleicht", **ANNA))
-        row = await team.postponed("ameise antwortet nicht")
+        row = await team.postponed("Ameise antwortet nicht")
         assert row["attempts"] == 1
         [intent] = team.rows.select("SELECT * FROM intent")
         assert intent["outcome"] == "open"
@@ -152,7 +152,7 @@ async def test_ameise_refusing_leaves_no_doubt(team: "Team") -> None:
     record = await team.world.add(Last_Name="Abgelehnt", **ANNA)
     await team.webhook(record)
     [parked] = await team.idle()
-    assert parked["reason"].startswith("abgelehnt: ameise answered 400")
+    assert parked["reason"].startswith("abgelehnt: Ameise hat die Anfrage abgelehnt (400")
     assert "could not process" in parked["words"]
     assert await team.retry(parked["id"]) == 1
     assert await team.idle() == []
@@ -177,7 +177,7 @@ async def test_a_process_killed_after_the_post_does_not_post_again(
         await team.world.fault("html", r"/kunden/\d+$", method="GET", status=503, times=1)
     record = await team.world.add(Last_Name="Gekillt", **ANNA)
     await team.webhook(record)
-    await team.postponed("ameise antwortet nicht" if "link" in cut_off else "interner Fehler (KeyError)")
+    await team.postponed("Ameise antwortet nicht" if "link" in cut_off else "interner Fehler (KeyError)")
     team.hurry()
     assert await team.idle() == []
     contact = await team.world.record(record)
@@ -232,7 +232,7 @@ async def test_a_delivery_that_is_quicker_than_the_erstanlage_makes_no_second_re
         await team.world.fault("timeout_after_write", POST_KUNDEN, method="POST", seconds=5, times=1)
     record = await team.world.add(Last_Name="Schnell", **ANNA)
     await team.webhook(record)
-    await team.postponed("ameise antwortet nicht")
+    await team.postponed("Ameise antwortet nicht")
     await team.world.well_again()
     [number] = await team.world.named("Schnell")
     await team.delivery([number])

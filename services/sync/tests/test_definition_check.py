@@ -7,6 +7,7 @@ import pytest
 from contracts.names import Table
 from contracts.problems import Invalid
 from sync.definition_check import check_definition
+from sync.names_check import FieldsThere
 from sync.pipelines import Definition
 from sync.templates import BUILT_IN, Template
 
@@ -122,3 +123,65 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(Invalid) as caught:
         check_definition(Table.KUNDE, wrong)
     assert caught.value.detail.count(";") == 1
+
+
+THERE = FieldsThere(
+    ameise=frozenset({"ameise_id", "nachname", "plz", "ort", "vermittler_id", "details"}),
+    zoho=frozenset({"Kundennummer", "Last_Name", "Mailing_Zip"}),
+)
+PLZ = {"ameise": "plz", "zoho": "Mailing_Zip"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (definition({**PLZ, "ameise": "plzz"}), "plzz: ein Feld plzz gibt es in Ameise nicht, ähnlich: plz"),
+        (
+            definition({**LINK, "zoho": "Mailing_Zip", "template": "{value}", "parts": ["ameiseid"]}),
+            "link: ein Feld ameiseid gibt es in Ameise nicht, ähnlich: ameise_id",
+        ),
+        (
+            definition({**PLZ, "zoho": "mailing_zipp"}),
+            "plz: ein Feld mailing_zipp gibt es in Zoho nicht, ähnlich: Mailing_Zip",
+        ),
+        (
+            definition(ameise_rule={"negate": {**RULE, "field": "orrt"}}),
+            "Regel für Objekte aus Ameise: ein Feld orrt gibt es in Ameise nicht, ähnlich: ort",
+        ),
+        (
+            definition(ameise_rule={**RULE, "field": "key"}),
+            "Regel für Objekte aus Ameise: ein Feld key gibt es in Ameise nicht",
+        ),
+        (
+            definition(zoho_rule={"any_of": [{**RULE, "field": "LastName"}]}),
+            "Regel für Zoho-Datensätze: ein Feld LastName gibt es in Zoho nicht, ähnlich: Last_Name",
+        ),
+        (
+            definition(vanished={"field": "Entfallen", "gone": "ja"}),
+            "Markierung des Entfallenen: ein Feld Entfallen gibt es in Zoho nicht",
+        ),
+        (
+            definition(new_kunde={"anrde_id": "1"}),
+            "die Vorgabe anrde_id für neue Kunden nimmt Ameise nicht an, ähnlich: anrede_id, land_id",
+        ),
+    ],
+)
+def test_a_mistyped_field_is_named_with_its_place_and_what_may_be_meant(
+    wrong: Definition, words: str
+) -> None:
+    with pytest.raises(Invalid) as caught:
+        check_definition(Table.KUNDE, wrong, THERE)
+    assert caught.value.detail == words
+
+
+def test_names_that_are_there_or_stand_for_no_field_are_taken() -> None:
+    detail = {**PLZ, "ameise": "hobby", "zoho": "Hobby", "detail": {"field": "1", "name": "Hobby"}}
+    constant = {**B, "converter": "constant", "constant": "x"}
+    link = {**LINK, "template": "{value}"}
+    good = definition(detail, constant, link, ameise_rule=RULE)
+    accepted = FieldsThere(THERE.ameise, THERE.zoho, frozenset({"Hobby", "B", "Link"}))
+    check_definition(Table.KUNDE, good, accepted)
+
+
+def test_where_nobody_says_which_fields_there_are_nothing_is_held_against_a_name() -> None:
+    check_definition(Table.KUNDE, definition(ameise_rule={**RULE, "field": "plzz"}))

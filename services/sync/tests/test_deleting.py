@@ -119,6 +119,21 @@ async def test_what_nobody_linked_is_never_deleted(team: "Team") -> None:
     assert (waiting(team), len(await team.world.records())) == ([], 1)
 
 
+async def test_an_edit_that_ameise_lacks_keeps_the_record_also_if_we_wrote_to_it_since(team: "Team") -> None:
+    """A person is still asked about the field, and a delivery changed another one."""
+    await redefine(team, deletion={}, policy="ask")
+    await deliver(team, beruf="Ärztin")
+    [record] = await team.world.records()
+    await team.world.edit(record["id"], Beruf="Ärztin in Z")
+    await deliver(team, beruf="Ärztin in A", ort="Bonn")
+    assert len(team.rows.events("conflict_found")) == 1
+    assert (await team.world.record(record["id"]))["Mailing_City"] == "Bonn"
+    await deliver(team, gone=True)
+    due(team)
+    assert [row["cause"] for row in await team.idle()] == ["edited_before_deletion"]
+    assert (await team.world.record(record["id"]))["Beruf"] == "Ärztin in Z"
+
+
 async def test_an_object_that_is_back_keeps_its_record(team: "Team") -> None:
     record = await vanished(team)
     await deliver(team, ort="Bonn")

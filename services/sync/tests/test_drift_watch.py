@@ -237,3 +237,15 @@ async def test_metadata_are_asked_for_once_in_a_while(
         asked = [c["path"].rpartition("/")[2] for c in await team.world.calls("GET", "/settings/")]
         # Contacts and Accounts, each once.
         assert sorted(asked) == ["fields", "fields", "layouts", "layouts", "modules", "modules"]
+        assert await team.world.calls("GET", "/users") == []
+
+
+async def test_users_are_asked_for_once_where_pipelines_map_them(team: "Team") -> None:
+    owner = {"ameise": "betreuer", "zoho": "Owner", "converter": "user", "way": "to_zoho", "default": "77"}
+    for module in ("Contacts", "Accounts"):
+        fields = [m.model_dump() for m in (await definition_of(team, module)).fields]
+        await redefine(team, module, fields=[*fields, owner | {"parts": ["vermittler_id"]}])
+    await RpcClient(team.client).call(COMPARE, CompareRequest(links=True), actor=team.actor())
+    for module in ("Contacts", "Accounts"):
+        assert [f.kind for f in (await drift(team, module)).findings] == [DriftKind.VALUE_UNKNOWN]
+    assert len(await team.world.calls("GET", "/users")) == 1

@@ -81,10 +81,14 @@ async def writes(team: "Team") -> int:
             "Tageskontingent",
             300,
         ),
-        (Unavailable("zoho", "503"), "zoho antwortet zurzeit nicht", 10),
+        (Unavailable("zoho", "503"), "Zoho antwortet zurzeit nicht", 10),
         (NoAnswer("ingest"), "die Lieferungen sind nicht zu lesen: ingest", 10),
-        (NotConnected("zoho", "dead"), "zoho ist nicht verbunden", None),
-        (Rejected("zoho", "no", code="NO_PERMISSION"), "zoho lehnt ab: NO_PERMISSION", None),
+        (NotConnected("zoho", "dead"), "Zoho ist nicht verbunden", None),
+        (
+            Rejected("zoho", "no", code="NO_PERMISSION"),
+            "der verbundene Zoho-Benutzer darf das nicht (NO_PERMISSION)",
+            None,
+        ),
     ],
 )
 def test_what_passes_is_waited_for_and_what_a_person_must_mend_ends_it(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sync.bases import bases_after
 from sync.mapping import Blank, CannotConvert, Conversion, Converter, FieldMapping, Way
-from sync.merge import Finding, Merged, Policy, merge
+from sync.merge import Asked, Finding, Merged, Policy, merge
 from sync.values import UNKNOWN, Known, Value
 
 CONVERSION = Conversion(
@@ -41,7 +41,7 @@ def merged_of(
     ameise_base: object = NO_BASE,
     zoho_base: object = NO_BASE,
     policy: Policy = Policy.AMEISE,
-    asked: Mapping[str, Policy | None] = MappingProxyType({}),
+    asked: Mapping[str, Asked] = MappingProxyType({}),
 ) -> Merged:
     return merge(
         [mapping],
@@ -167,6 +167,11 @@ def test_the_policy_decides_a_conflict_and_it_is_named() -> None:
         (UNKNOWN, "von Z", Policy.ZOHO, Finding.UNKNOWN, {}, {}),
         # emptied since: the decision does not erase
         (None, "von Z", Policy.AMEISE, Finding.KEPT, {}, {}),
+        # what was chosen may have been edited since, also to what is the same
+        ("neu von A", "von Z", Policy.AMEISE, Finding.AMEISE_CHANGED, {}, {"z": "neu von A"}),
+        ("von A", "neu von Z", Policy.ZOHO, Finding.ZOHO_CHANGED, {"a": "neu von Z"}, {}),
+        # and what was not chosen may have been emptied
+        ("von A", None, Policy.AMEISE, Finding.AMEISE_CHANGED, {}, {"z": "von A"}),
     ],
 )
 def test_what_a_person_is_asked_waits_for_the_answer(
@@ -178,10 +183,35 @@ def test_what_a_person_is_asked_waits_for_the_answer(
     to_zoho: dict[str, Known],
 ) -> None:
     merged = merged_of(
-        ASKS, ameise=ameise, zoho=zoho, ameise_base="alt", zoho_base="alt", asked={"a": decision}
+        ASKS,
+        ameise=ameise,
+        zoho=zoho,
+        ameise_base="alt",
+        zoho_base="alt",
+        asked={"a": Asked("von A", "von Z", decision)},
     )
     assert (merged.findings["a"], merged.to_ameise, merged.to_zoho) == (finding, to_ameise, to_zoho)
     assert merged.conflicts == ()  # it was told when it was asked
+
+
+@pytest.mark.parametrize(
+    ("ameise", "zoho", "winner"),
+    [("von A", "neu von Z", Policy.AMEISE), ("neu von A", "von Z", Policy.ZOHO)],
+)
+def test_what_nobody_saw_when_he_decided_is_asked_about_anew(
+    ameise: Known, zoho: Known, winner: Policy
+) -> None:
+    asked = {"a": Asked("von A", "von Z", winner)}
+    merged = merged_of(ASKS, ameise=ameise, zoho=zoho, ameise_base="alt", zoho_base="alt", asked=asked)
+    assert (merged.findings["a"], merged.to_ameise, merged.to_zoho) == (Finding.ASKED, {}, {})
+    assert merged.conflicts == ("a",)
+
+
+def test_a_phone_number_that_is_only_written_otherwise_is_what_was_decided_about() -> None:
+    phone = FieldMapping(ameise="a", zoho="z", converter=Converter.PHONE, policy=Policy.ASK)
+    asked = {"a": Asked("030 1", "+49 30 2", Policy.AMEISE)}
+    merged = merged_of(phone, ameise="030 1", zoho="030 2", ameise_base="x", zoho_base="x", asked=asked)
+    assert merged.to_zoho == {"z": "030 1"}
 
 
 def test_the_field_policy_goes_before_that_of_the_pipeline() -> None:
@@ -332,5 +362,7 @@ def test_two_keys_of_one_value_are_never_written_back(
 def test_while_a_person_is_asked_nothing_is_written(
     a: Value, z: Value, a_base: object, z_base: object
 ) -> None:
-    merged = merged_of(ASKS, ameise=a, zoho=z, ameise_base=a_base, zoho_base=z_base, asked={"a": None})
+    merged = merged_of(
+        ASKS, ameise=a, zoho=z, ameise_base=a_base, zoho_base=z_base, asked={"a": Asked("x", "y")}
+    )
     assert (merged.to_ameise, merged.to_zoho) == ({}, {})

@@ -72,7 +72,7 @@ async def test_a_retry_does_not_wait_for_the_automatic_one_and_attempts_go_on(te
     await team.world.fault("status", "/Contacts/", method="GET", status=503)
     record = await team.world.add(Last_Name="Gleich", Salutation="Frau", First_Name="Anna")
     await team.webhook(record)
-    await team.postponed("zoho antwortet nicht")
+    await team.postponed("Zoho antwortet nicht")
     team.rows.change("UPDATE work SET due_at = now() + interval '1 hour', attempts = 7")
     await team.world.well_again()
     assert (await listed(team)).total == 0
@@ -90,7 +90,7 @@ async def test_what_waits_for_a_person_to_reconnect_need_not_wait_on(team: "Team
     await team.postponed("nicht verbunden")
     team.auth.connected = True
     [work] = (await listed(team, postponed=True)).works
-    assert (work.cause, work.attempts, work.reason) == (None, 0, "zoho ist nicht verbunden")
+    assert (work.cause, work.attempts, work.reason) == (None, 0, "Zoho ist nicht verbunden")
     assert (await ask(team, RETRY_PARKED, RetryParked(ids=(work.id,)))).retried == 1
     assert await team.idle() == []
     assert len(await team.world.named("Warte")) == 1

@@ -18,7 +18,9 @@ def test_every_cause_has_a_sentence_that_begins_with_one_of_five_words(cause: Pa
 
 @pytest.mark.parametrize("cause", ParkedCause)
 @given(
-    details=st.dictionaries(st.sampled_from(["fields", "kunde", "kunden", "zoho_id", "answer"]), st.text())
+    details=st.dictionaries(
+        st.sampled_from(["fields", "kunde", "kunden", "zoho_id", "answer", "meaning"]), st.text()
+    )
 )
 def test_any_details_give_a_sentence_and_each_is_filled_in_once(
     cause: ParkedCause, details: dict[str, str]

@@ -37,10 +37,10 @@ Res = TypeVar("Res", bound=RpcModel)
 
 SPARTEN = PipelineDefinition.model_validate(
     {
-        "unique_field": "Schluessel",
+        "unique_field": "Vertragsnummer",
         "direction": "to_zoho",
         "fields": [
-            {"ameise": "key", "zoho": "Schluessel", "way": "to_zoho"},
+            {"ameise": "key", "zoho": "Vertragsnummer", "way": "to_zoho"},
             {"ameise": "text", "zoho": "Name", "way": "to_zoho"},
         ],
     }
@@ -53,7 +53,7 @@ async def ask(team: "Team", rpc: Rpc[Req, Res], request: Req, role: Role = Role.
 
 def new(team: "Team", **changes: Any) -> CreatePipeline:
     values: dict[str, Any] = {
-        "name": "Sparten", "table": Table.SPARTE, "module": "Sparten",
+        "name": "Sparten", "table": Table.SPARTE, "module": "Vertraege",
         "ameise_connection": team.auth.ameise.id, "zoho_connection": team.auth.zoho.id,
         "definition": SPARTEN,
     }  # fmt: skip
@@ -78,8 +78,12 @@ async def changed(team: "Team", detail: PipelineDetail, **changes: Any) -> Pipel
 
 async def test_a_created_pipeline_is_there_as_it_was_defined_and_gets_what_is_stored(team: "Team") -> None:
     made = await ask(team, CREATE_PIPELINE, new(team))
-    assert (made.pipeline.table, made.pipeline.module, made.definition) == (Table.SPARTE, "Sparten", SPARTEN)
-    assert await looked_at(team, made.pipeline.id) == made
+    assert (made.pipeline.table, made.pipeline.module, made.definition) == (
+        Table.SPARTE,
+        "Vertraege",
+        SPARTEN,
+    )
+    assert await looked_at(team, made.pipeline.id) == made.model_copy(update={"zoho_checked": None})
     assert team.ingest.asked_again[-1] == (Table.SPARTE,)
     assert team.rows.events("pipelines_created")[-1]["data"]["pipelines"] == [made.pipeline.id]
 
@@ -107,6 +111,51 @@ async def test_what_cannot_work_is_not_made(team: "Team") -> None:
     assert len(team.rows.select("SELECT * FROM pipeline")) == len(team.pipelines)
 
 
+ORT = {"compare": "equals", "value": "Essen"}
+
+
+async def test_a_mistyped_field_is_refused_when_it_is_saved(team: "Team") -> None:
+    before = await looked_at(team, contacts(team))
+    with pytest.raises(Invalid, match=r"^Regel für Objekte aus Ameise: ein Feld orrt .*ähnlich: ort"):
+        await changed(team, before, ameise_rule={"field": "orrt", **ORT})
+    with pytest.raises(Invalid, match=r"^Regel für Zoho-Datensätze: ein Feld MailingCity .*Mailing_City"):
+        await changed(team, before, zoho_rule={"field": "MailingCity", **ORT})
+    fields = [SPARTEN.fields[0].model_dump(), {"ameise": "text", "zoho": "Nmae", "way": "to_zoho"}]
+    mistyped = PipelineDefinition.model_validate(SPARTEN.model_dump() | {"fields": fields})
+    with pytest.raises(Invalid, match="text: ein Feld Nmae gibt es in Zoho nicht, ähnlich: Name"):
+        await ask(team, CREATE_PIPELINE, new(team, definition=mistyped))
+    with pytest.raises(NotFound, match="das Modul Vertrage gibt es in Zoho nicht"):
+        await ask(team, CREATE_PIPELINE, new(team, module="Vertrage"))
+    assert (await looked_at(team, contacts(team))).version == before.version
+    assert len(team.rows.select("SELECT * FROM pipeline")) == len(team.pipelines)
+
+
+async def test_a_field_that_was_just_made_in_zoho_is_known(team: "Team") -> None:
+    rule = {"field": "Full_Name", **ORT}
+    await team.world.customise("Contacts", {"fields": {"Full_Name": {"gone": True}}})
+    before = await looked_at(team, contacts(team))
+    with pytest.raises(Invalid, match="ein Feld Full_Name gibt es in Zoho nicht"):
+        await changed(team, before, zoho_rule=rule)
+    await team.world.customise("Contacts", {})
+    assert (await changed(team, before, zoho_rule=rule)).zoho_checked is True
+
+
+async def test_what_vanished_in_zoho_since_holds_up_no_other_change(team: "Team") -> None:
+    await team.world.customise("Contacts", {"fields": {"Beruf": {"gone": True}}})
+    after = await changed(team, await looked_at(team, contacts(team)), policy="zoho")
+    await team.world.customise("Contacts", {"gone": True})
+    assert (await changed(team, after, policy="ask")).definition.policy == "ask"
+
+
+async def test_where_zoho_does_not_answer_it_is_saved_and_said(team: "Team") -> None:
+    await team.world.fault("status", "/settings/fields", status=503)
+    before = await looked_at(team, contacts(team))
+    after = await changed(team, before, zoho_rule={"field": "MailingCity", **ORT})
+    assert (before.zoho_checked, after.zoho_checked) == (None, False)
+    with pytest.raises(Invalid, match="ein Feld orrt"):  # Ameise's are known all the same
+        await changed(team, after, ameise_rule={"field": "orrt", **ORT})
+
+
 async def test_a_changed_definition_judges_everything_anew(team: "Team") -> None:
     team.ingest.put(Table.KUNDE, "5001", {"nachname": "Groß", "plz": "10115", "juristische_person": False})
     await team.chunk(Table.KUNDE, ["5001"])
@@ -124,12 +173,18 @@ async def test_a_changed_definition_judges_everything_anew(team: "Team") -> None
     assert judged == [{"outcome": "excluded"}]
 
 
+async def test_without_a_name_it_keeps_its_own(team: "Team") -> None:
+    before = await looked_at(team, contacts(team))
+    update = UpdatePipeline(pipeline=before.pipeline.id, version=before.version, definition=before.definition)
+    assert (await ask(team, UPDATE_PIPELINE, update)).pipeline.name == before.pipeline.name
+
+
 async def test_a_definition_that_is_changed_back_judges_anew_what_was_parked_in_between(team: "Team") -> None:
     team.ingest.put(Table.KUNDE, "5001", {"nachname": "Groß", "juristische_person": False})
     await team.chunk(Table.KUNDE, ["5001"])
     await team.idle()
-    mistyped = {"field": "plzz", "compare": "begins_with", "value": "2"}
-    after = await changed(team, await looked_at(team, contacts(team)), ameise_rule=mistyped)
+    undecided = {"field": "plz", "compare": "begins_with", "value": "2"}
+    after = await changed(team, await looked_at(team, contacts(team)), ameise_rule=undecided)
     await team.chunk(Table.KUNDE, ["5001"])
     assert [parked["cause"] for parked in await team.idle()] == ["rule_undecided"]
     asked = len(team.ingest.asked_again)
@@ -145,8 +200,8 @@ async def test_saved_once_more_it_judges_anew_what_was_parked_if_ingest_did_not_
         team.ingest.put(Table.KUNDE, key, {"nachname": "Groß", "juristische_person": False})
     await team.chunk(Table.KUNDE, ["5001"])
     await team.idle()
-    mistyped = {"field": "plzz", "compare": "begins_with", "value": "2"}
-    await changed(team, before, ameise_rule=mistyped)
+    undecided = {"field": "plz", "compare": "begins_with", "value": "2"}
+    await changed(team, before, ameise_rule=undecided)
     await team.chunk(Table.KUNDE, ["5002"])
     assert [parked["cause"] for parked in await team.idle()] == ["rule_undecided"]
     team.ingest.sends_again = False
@@ -207,7 +262,7 @@ async def test_the_templates_can_be_created_as_they_are(team: "Team") -> None:
     contact = next(t for t in found.pipelines if t.module == "Contacts")
     made = await ask(
         team, CREATE_PIPELINE,
-        new(team, name=contact.name, table=contact.table, module="Leads", definition=contact.definition),
+        new(team, name=contact.name, table=contact.table, module="Vertraege", definition=contact.definition),
     )  # fmt: skip
     assert made.definition == contact.definition
     assert {p.table for p in found.picklists} >= {Table.SPARTE, Table.GESELLSCHAFT, Table.STATUS}

@@ -211,7 +211,7 @@ async def test_who_may_not_look_and_what_cannot_be_looked_at(team: "Team") -> No
         )
     _number, record = await linked(team)
     await team.world.fault("status", "/crm/v8/Contacts", method="GET", status=500, times=20)
-    with pytest.raises(Unavailable, match="zoho antwortet zurzeit nicht"):
+    with pytest.raises(Unavailable, match="Zoho antwortet zurzeit nicht"):
         await preview(team, record=record)
 
 
@@ -220,5 +220,5 @@ async def test_why_an_outside_system_is_not_asked_now_is_said(team: "Team") -> N
     await team.world.fault("status", "/crm/v8/Contacts", method="GET", status=429)
     with pytest.raises(Unavailable):
         await preview(team, record=record)
-    with pytest.raises(Unavailable, match="zoho bat um eine Pause"):
+    with pytest.raises(Unavailable, match="Zoho bat um eine Pause"):
         await preview(team, record=record)

@@ -166,6 +166,22 @@ async def test_a_record_that_nobody_told_us_of_becomes_a_kunde(team: "Team", sch
     assert told["data"]["counts"] == {"new": 1}
 
 
+async def test_what_is_parked_is_left_alone_until_somebody_edits_it(team: "Team", schedule: Schedule) -> None:
+    record = await team.world.add(Last_Name="Ohne", Titel="Dr.")  # no Vorname, so no Kunde
+    await team.webhook(record)
+    assert [row["cause"] for row in await team.idle()] == ["fields_missing"]
+    await team.world.edit(record, Account_Name=None)  # not mapped
+    for _ in range(2):
+        await reconcile(team, schedule)
+        assert len(await team.idle()) == 1
+    assert len(team.rows.events("work_parked")) == 1
+    assert team.rows.events("reconciled") == []
+    await team.world.edit(record, First_Name="Anna", Salutation="Frau")
+    await reconcile(team, schedule)
+    assert await team.idle() == []
+    assert (await team.world.record(record))["Kundennummer"]
+
+
 async def test_somebody_forgotten_does_not_come_back_by_the_listing(team: "Team", schedule: Schedule) -> None:
     [(number, contact)] = await linked(team, "Vergiss")
     await forget(team, number)

@@ -23,7 +23,7 @@ def test_unavailable_is_tried_again_and_parked_after_a_day() -> None:
     assert isinstance(decision_on(error), Postpone)
     assert isinstance(decision_on(error, failing_for=timedelta(hours=23)), Postpone)
     assert decision_on(error, failing_for=timedelta(hours=25)) == Park(
-        ParkedCause.UNREACHABLE, {"system": "zoho", "hours": "24"}, "busy"
+        ParkedCause.UNREACHABLE, {"system": "Zoho", "hours": "24"}, "busy"
     )
 
 
@@ -34,9 +34,11 @@ def test_a_day_in_which_nobody_tried_is_no_reason_to_give_up() -> None:
 
 
 def test_rejected_is_parked_at_once_with_the_systems_words() -> None:
-    decision = decision_on(Rejected("zoho", "zoho answered 400", words="invalid data"))
-    assert decision == Park(ParkedCause.REFUSED_BY_ZOHO, {"answer": "zoho answered 400"}, "invalid data")
-    assert decision.reason == "abgelehnt: zoho answered 400"
+    refusal = Rejected("zoho", "zoho answered 400 X to GET /y", status=400, code="X", words="invalid data")
+    decision = decision_on(refusal)
+    details = {"meaning": "Zoho hat die Anfrage abgelehnt (400 X)", "answer": "zoho answered 400 X to GET /y"}
+    assert decision == Park(ParkedCause.REFUSED_BY_ZOHO, details, "invalid data")
+    assert decision.reason == "abgelehnt: Zoho hat die Anfrage abgelehnt (400 X)"
 
 
 def test_not_connected_is_no_attempt() -> None:

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 from redefining import definition_of, redefine
 
+from chassis.rpc import RpcClient
 from contracts.names import Table
+from contracts.rpc.sync_reconcile import COMPARE, CompareRequest
 
 if TYPE_CHECKING:
     from conftest import Team
@@ -34,6 +36,22 @@ async def test_a_kunde_who_is_gone_is_marked_and_the_mark_goes_when_he_is_back(t
     await deliver(team, ort="Bonn")
     [back] = await team.world.records()
     assert (back["Titel"], back["Mailing_City"]) == (None, "Bonn")
+
+
+async def test_a_record_that_is_linked_to_somebody_who_is_gone_is_marked(team: "Team") -> None:
+    """The deliveries lost him before the link was made, or a backup was restored that does not know it."""
+    fields = tuple(f for f in (await definition_of(team, "Contacts")).fields if f.ameise != "titel")
+    await redefine(team, fields=fields, vanished={"field": "Titel", "gone": "entfallen"})
+    number = await team.world.add_kunde(Nachname="Groß")
+    team.ingest.put(Table.KUNDE, number, {}, gone=True)
+    await team.chunk(Table.KUNDE, [number])
+    assert await team.idle() == []
+    record = await team.world.add(Last_Name="Groß", Kundennummer=number)
+    await team.webhook(record)
+    assert await team.idle() == []
+    await RpcClient(team.client).call(COMPARE, CompareRequest(), actor=team.actor())
+    assert await team.idle() == []
+    assert (await team.world.record(record))["Titel"] == "entfallen"
 
 
 async def test_a_record_deleted_in_zoho_is_made_again_only_if_the_pipeline_says_so(team: "Team") -> None:

@@ -105,7 +105,7 @@ async def test_an_overruled_edit_is_told_although_the_answer_to_the_write_was_lo
     number, contact = linked
     await team.world.fault("timeout_after_write", f"/kunden/{number}$", method="PUT", seconds=5, times=1)
     await both_edited(team, number, contact)
-    await team.postponed("ameise antwortet nicht")
+    await team.postponed("Ameise antwortet nicht")
     assert await team.hurried() == []
     assert (await team.world.kunde(number))["Person"]["Beruf"] == "Ärztin in Z"
     [told] = team.rows.events("conflict_found")
@@ -171,7 +171,7 @@ async def test_zoho_failing_after_ameise_was_written_leaves_no_conflict(
     await team.world.edit_kunde(number, Beruf="Tischler")
     await team.world.edit(contact, Phone="040 456")
     await team.webhook(contact)
-    assert (await team.postponed("zoho antwortet nicht"))["attempts"] == 1
+    assert (await team.postponed("Zoho antwortet nicht"))["attempts"] == 1
     team.hurry()
     assert await team.idle() == []
     record = await team.world.record(contact)
@@ -197,7 +197,7 @@ async def test_what_a_cut_off_try_wrote_is_not_taken_back_by_an_older_delivery(
     monkeypatch.setattr(kunde, "read_again", fail_to_read_back)
     await team.world.edit(contact, Last_Name="Neu")
     await team.webhook(contact)
-    await team.postponed("ameise antwortet nicht")
+    await team.postponed("Ameise antwortet nicht")
     assert (await team.world.kunde(number))["Person"]["Nachname"] == "Neu"
     team.hurry()
     assert await team.idle() == []
@@ -208,6 +208,18 @@ async def test_what_a_cut_off_try_wrote_is_not_taken_back_by_an_older_delivery(
     assert await team.idle() == []
     record = await team.world.record(contact)
     assert (record["Last_Name"], record["Beruf"]) == ("Neu", "Rentner")
+
+
+async def test_what_is_read_at_the_first_look_is_not_taken_back_by_an_older_delivery(team: "Team") -> None:
+    number = await team.world.add_kunde(Nachname="Groß", Beruf="Ärztin")
+    await team.ingest.store([number], as_of=datetime.now(UTC) - timedelta(days=1))
+    await team.world.edit_kunde(number, Beruf="Chefärztin")
+    contact = await team.world.add(Last_Name="Groß", Kundennummer=number)
+    await team.webhook(contact)
+    assert await team.idle() == []
+    await team.chunk(Table.KUNDE, [number])
+    assert await team.idle() == []
+    assert (await team.world.record(contact))["Beruf"] == "Chefärztin"
 
 
 async def test_a_record_edited_while_we_looked_is_read_and_merged_again(
@@ -302,7 +314,7 @@ async def test_ameise_answering_html_is_waited_for(team: "Team", linked: tuple[s
     await team.world.fault("html", f"/kunden/{number}$", status=500)
     await team.world.edit(contact, Last_Name="Geduld")
     await team.webhook(contact)
-    row = await team.postponed("ameise antwortet nicht")
+    row = await team.postponed("Ameise antwortet nicht")
     assert row["attempts"] >= 1
     assert row["due_at"] > row["failing_since"]
     await team.world.well_again()
@@ -318,7 +330,7 @@ async def test_a_html_page_that_says_200_is_not_taken_for_an_answer(
     await team.world.fault("html", f"/kunden/{number}$", method="PUT", status=200, times=1)
     await team.world.edit(contact, Last_Name="Wirklich")
     await team.webhook(contact)
-    await team.postponed("ameise antwortet nicht")
+    await team.postponed("Ameise antwortet nicht")
     team.hurry()
     assert await team.idle() == []
     assert (await team.world.kunde(number))["Person"]["Nachname"] == "Wirklich"
@@ -330,7 +342,7 @@ async def test_a_dead_connection_burns_no_attempts(team: "Team", linked: tuple[s
     await team.world.fault("status", "/", vendor="ameise", status=401)
     await team.world.edit(contact, Last_Name="Verbunden")
     await team.webhook(contact)
-    row = await team.postponed("ameise ist nicht verbunden")
+    row = await team.postponed("Ameise ist nicht verbunden")
     assert (row["attempts"], row["failing_since"]) == (0, None)
     assert team.rows.events("work_postponed") == []
     team.auth.connected = True

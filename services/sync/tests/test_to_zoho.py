@@ -44,7 +44,7 @@ async def test_one_bad_record_of_many_parks_alone(team: "Team") -> None:
     await team.chunk(Table.KUNDE, [f"500{number}" for number in range(10)])
     [parked] = await team.idle()
     assert parked["object"] == "5004"
-    assert parked["reason"].startswith("abgelehnt: zoho answered INVALID_DATA")
+    assert parked["reason"].startswith("abgelehnt: Zoho nimmt den Wert im Feld Beruf nicht an")
     assert parked["words"] == "invalid data"
     assert len(await team.world.records()) == 9
 
@@ -151,7 +151,7 @@ async def test_zoho_away_is_waited_for_and_each_row_counts_its_attempts(team: "T
     await team.world.fault("status", "/crm/v8/Contacts/upsert", status=503)
     team.ingest.put(Table.KUNDE, "5001", {"nachname": "Warte", "juristische_person": False})
     await team.chunk(Table.KUNDE, ["5001"])
-    assert (await team.postponed("zoho antwortet nicht"))["attempts"] >= 1
+    assert (await team.postponed("Zoho antwortet nicht"))["attempts"] >= 1
     await team.world.well_again()
     team.hurry()
     assert await team.idle() == []
@@ -170,7 +170,7 @@ async def test_what_was_edited_since_a_write_whose_answer_was_lost_stays_and_goe
     number = await team.world.add_kunde(Nachname="Verschollen", Beruf="Tischler")
     await team.world.fault("timeout_after_write", "/Contacts/upsert", seconds=5, times=1)
     await team.delivery([number])
-    await team.postponed("zoho antwortet nicht")
+    await team.postponed("Zoho antwortet nicht")
     contact = await team.world.contact_of(number)
     assert contact is not None
     await team.world.edit(contact["id"], Titel="Dr.", Beruf="Rentner")
@@ -202,7 +202,7 @@ async def test_an_overruled_edit_is_told_although_the_answer_to_the_write_was_lo
     number, contact = await both_edited(team)
     await team.world.fault("timeout_after_write", "/Contacts$", method="PUT", seconds=5, times=1)
     await team.delivery([number])
-    await team.postponed("zoho antwortet nicht")
+    await team.postponed("Zoho antwortet nicht")
     assert await team.hurried() == []
     assert (await team.world.record(contact))["Beruf"] == "Tischlerin"
     [told] = team.rows.events("conflict_found")
@@ -234,7 +234,7 @@ async def test_the_webhook_of_a_record_whose_writing_was_not_heard_of_finds_no_c
     number = await team.world.add_kunde(Nachname="Verschollen", Beruf="Tischler")
     await team.world.fault("timeout_after_write", "/Contacts/upsert", seconds=5, times=1)
     await team.delivery([number])
-    await team.postponed("zoho antwortet nicht")
+    await team.postponed("Zoho antwortet nicht")
     contact = await team.world.contact_of(number)
     assert contact is not None
     await team.world.edit(contact["id"], Beruf="Rentner")
@@ -254,7 +254,7 @@ async def test_a_record_that_was_there_before_the_lost_write_is_no_edit_of_it(
     contact = await team.world.add(Last_Name="Vorher", Kundennummer=number, Beruf="Lehrling")
     await team.world.fault("status", "/Contacts/upsert", status=503, times=1)
     await team.delivery([number])
-    await team.postponed("zoho antwortet nicht")
+    await team.postponed("Zoho antwortet nicht")
     # The record is older than what was sent by more than Zoho's whole seconds.
     team.rows.change(
         "UPDATE link SET own_write = jsonb_build_object('at', now() + interval '2 seconds', 'author', '') "

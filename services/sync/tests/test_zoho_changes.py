@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.names import Difference
+from contracts.ids import PipelineId, TenantId, new_id
+from contracts.names import Difference, Table
 from sync.comparison_store import KnownLink, OnTable
+from sync.pipelines import Pipeline
 from sync.templates import NATUERLICHE_PERSON
-from sync.zoho_changes import is_asked, why_look
+from sync.zoho_changes import as_seen, is_asked, why_look
 
 BASE = {"Last_Name": "Groß", "Email": None, "Kundennummer": "5001"}
 RECORD: dict[str, Any] = {"id": "1", "Last_Name": "Groß ", "Email": "", "Kundennummer": "5001"}
@@ -78,14 +80,38 @@ LAST = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BEFORE, AFTER = {"Modified_Time": "2026-03-01T12:55:00+01:00"}, {"Modified_Time": "2026-03-01T13:05:00+01:00"}
 
 
+CONTACTS = Pipeline(
+    tenant=TenantId("berlin"), id=PipelineId("1"), name="Kunden", table=Table.KUNDE, module="Contacts",
+    ameise_connection=new_id(), zoho_connection=new_id(), enabled=True, version="v",
+    definition=NATUERLICHE_PERSON,
+)  # fmt: skip
+
+
+def asked(row: OnTable | None, record: dict[str, Any]) -> bool:
+    return is_asked(CONTACTS, row, record, last_look=LAST)
+
+
 def test_work_that_waits_is_not_asked_for_again_but_what_is_in_hand_may_have_read_too_early() -> None:
-    assert is_asked(None, BEFORE, last_look=LAST)
-    assert not is_asked(OnTable(parked=False, in_hand=False), AFTER, last_look=LAST)
-    assert is_asked(OnTable(parked=False, in_hand=True), BEFORE, last_look=LAST)
+    assert asked(None, BEFORE)
+    assert not asked(OnTable(parked=False, in_hand=False), AFTER)
+    assert asked(OnTable(parked=False, in_hand=True), BEFORE)
 
 
-def test_parked_work_is_tried_again_for_a_new_change_only() -> None:
+def test_parked_work_is_tried_again_only_if_its_record_holds_something_else() -> None:
+    parked = OnTable(parked=True, in_hand=False, seen=as_seen(CONTACTS, RECORD | BEFORE))
+    assert not asked(parked, RECORD | AFTER | {"Unmapped": "x"})
+    assert asked(parked, RECORD | BEFORE | {"Last_Name": "Klein"})
+
+
+def test_what_was_parked_untried_is_tried_for_a_change_since_the_last_look() -> None:
     parked = OnTable(parked=True, in_hand=False)
-    assert not is_asked(parked, BEFORE, last_look=LAST)
-    assert is_asked(parked, AFTER, last_look=LAST)
-    assert is_asked(parked, {}, last_look=LAST)
+    assert not asked(parked, BEFORE)
+    assert asked(parked, AFTER)
+    assert asked(parked, {})
+
+
+def test_a_lookup_is_seen_by_its_id_whatever_zoho_shows_beside_it() -> None:
+    assert as_seen(CONTACTS, {"Beruf": {"id": "7", "name": "Groß"}}) == as_seen(
+        CONTACTS, {"Beruf": {"id": "7"}}
+    )
+    assert as_seen(CONTACTS, {"Beruf": {"id": "8"}}) != as_seen(CONTACTS, {"Beruf": {"id": "7"}})

@@ -35,6 +35,6 @@ async def lost_answer(team: "Team", contact: str, **values: Any) -> str:
     await team.world.fault("timeout_after_write", "/vertraege$", method="POST", seconds=5, times=1)
     record = await typed(team, contact, **values)
     await team.webhook(record, MODULE)
-    await team.postponed("ameise antwortet nicht")
+    await team.postponed("Ameise antwortet nicht")
     team.rows.change("UPDATE work SET due_at = now() + interval '1 hour'")
     return record

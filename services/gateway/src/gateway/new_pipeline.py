@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 
 from contracts.names import Table
-from contracts.problems import Conflict, NotConnected, NotFound, Problem
+from contracts.problems import Conflict, Invalid, NotConnected, NotFound, Problem
 from contracts.rpc.pipeline_definition import FieldMapping, PipelineDefinition, Way
 from contracts.rpc.sync_pipelines import CreatePipeline, PipelineTemplate
 from gateway.faults import fault_words
@@ -78,6 +78,10 @@ def place_of(problem: Problem) -> str:
     match problem:
         case Conflict():
             return "module"
+        case NotFound() if problem.detail.startswith("das Modul"):
+            return "module"
+        case Invalid() if problem.detail.startswith("key: "):
+            return "unique_field"
         case NotFound() | NotConnected():
             return "zoho_connection" if "zoho" in problem.detail.lower() else "ameise_connection"
         case _:

@@ -29,6 +29,7 @@ from contracts.rpc.ingest_format import (
     TableView,
 )
 from ingest import store
+from ingest.composing import OBJECT_TABLES, field_names
 from ingest.table_format import Column, Format, TableFormat, normalised
 from ingest.tables import FormatOverrideRow
 
@@ -146,6 +147,7 @@ def _ambiguities(tables: tuple[TableFormat, ...]) -> Iterator[str]:
 
 
 def _view(base: Format, changes: FormatChanges) -> FormatView:
+    changed = changed_format(base, changes)
     return FormatView(
         base=base.version,
         changes=changes,
@@ -158,7 +160,8 @@ def _view(base: Format, changes: FormatChanges) -> FormatView:
                     ColumnView(name=c.name, type=c.type, required=c.required, aliases=c.aliases)
                     for c in definition.columns
                 ),
+                fields=field_names(changed, definition.table) if definition.table in OBJECT_TABLES else (),
             )
-            for definition in changed_format(base, changes).tables
+            for definition in changed.tables
         ),
     )

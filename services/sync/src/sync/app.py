@@ -132,7 +132,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
             base.broker.faststream,
             intake=Intake(base.database, stopping, bulk_min_rows=settings.bulk_min_rows),
             admin=Admin(base.database, base.outbox, base.rpc),
-            pipelines=PipelineAdmin(base.database, base.outbox, base.rpc),
+            pipelines=PipelineAdmin(base.database, base.outbox, base.rpc, schedule.drift),
             conflicts=ConflictAdmin(base.database, base.outbox, links),
             previewing=Previewing(base.database, base.rpc, systems, to_zoho, to_ameise),
             dry_running=dry_running,

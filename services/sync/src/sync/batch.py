@@ -13,7 +13,7 @@ from contracts.ids import ZohoId
 from contracts.rpc.ingest import ComposedObject
 from contracts.rpc.sync_parked import ParkedCause
 from sync.bases import bases_after
-from sync.conflicts import decisions_of, questions_after, reason_of
+from sync.conflicts import decisions_of, questions_after, reason_of, to_be_carried_out
 from sync.fitting import merge_fitting
 from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion
@@ -159,7 +159,7 @@ def merge_both(
         link = having_read(link, record, zoho)
     if item.object.gone:
         return _marked_as_gone(pipeline, item, link, record or {})
-    late = link.written_after(item.object.as_of)
+    late = _only_ameise_knows(pipeline, link, item)
     ameise = ameise_values(pipeline.definition, item.object.key, item.object.fields, late=late)
     # What an earlier try sent counts once there is the record that it made.
     has_bases = record is not None and (link.linked or is_made_by_send(link.own_write, record))
@@ -180,6 +180,13 @@ def merge_both(
     return Merging(item, link, merged, ameise, zoho, modified_time(record or {}))
 
 
+def _only_ameise_knows(pipeline: Pipeline, link: Link, item: Item) -> set[str]:
+    """The Ameise fields of which this delivery may show an older value: those that we wrote or saw new since,
+    and those that a person decided, over values that he saw; nothing is written to them from here."""
+    decided = to_be_carried_out(pipeline.definition.fields, link.asked) if link.asked else set[str]()
+    return link.written_after(item.object.as_of) | decided
+
+
 def merge_item(
     pipeline: Pipeline, item: Item, link: Link, record: Record | None, conversion: Conversion
 ) -> Merging | Verdict:
@@ -188,7 +195,7 @@ def merge_item(
     if not isinstance(merging, Merging) or merging.merged.to_zoho or merging.is_new:
         return merging
     settled = with_new_bases(pipeline, merging, zoho_read_back={})
-    behind = bool(merging.merged.to_ameise or merging.link.written_after(item.object.as_of))
+    behind = bool(merging.merged.to_ameise or _only_ameise_knows(pipeline, merging.link, item))
     return Settled(
         item, "applied", settled, conflicts_of(pipeline, merging), look_at_zoho=behind,
         held_back=len(merging.merged.held_back),
@@ -259,7 +266,7 @@ def written(
         fields=tuple(sorted(merged.to_zoho)),
         zoho_id=ZohoId(zoho_id),
     )
-    behind = bool(merged.to_ameise or merging.link.written_after(item.object.as_of))
+    behind = bool(merged.to_ameise or _only_ameise_knows(pipeline, merging.link, item))
     return Settled(
         item, merging.outcome, link, wrote=wrote, look_at_zoho=behind, held_back=len(merged.held_back)
     )

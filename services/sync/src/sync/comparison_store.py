@@ -14,6 +14,7 @@ from chassis.database import fetch_all, run_sql
 from contracts.names import Difference
 from contracts.rpc.ingest import BucketDigest
 from contracts.work import KeyVersion
+from sync.dismissal import RECORD_SEEN
 from sync.pipelines import Pipeline
 from sync.retry import Park
 from sync.values import Known
@@ -92,10 +93,12 @@ async def void(session: AsyncSession, pipeline: Pipeline, as_of: datetime | None
 
 @dataclass(frozen=True, slots=True)
 class OnTable:
-    """A row of work that is there already."""
+    """A row of work that is there already; `seen`: as what its record was seen when it was parked
+    (`zoho_changes.as_seen`), None if it was not read then."""
 
     parked: bool
     in_hand: bool
+    seen: str | None = None
 
 
 async def on_table(
@@ -104,12 +107,14 @@ async def on_table(
     """The rows of work about these objects."""
     rows = await fetch_all(
         session,
-        "SELECT object, parked, coalesce(lease_until > now(), false) AS in_hand FROM work "
+        "SELECT object, parked, coalesce(lease_until > now(), false) AS in_hand, "
+        "details ->> :seen AS seen FROM work "
         "WHERE tenant = :tenant AND pipeline = :pipeline AND direction = :direction "
         "AND object = ANY(CAST(:objects AS text[]))",
         tenant=pipeline.tenant, pipeline=int(pipeline.id), direction=direction, objects=list(objects),
+        seen=RECORD_SEEN,
     )  # fmt: skip
-    return {row["object"]: OnTable(row["parked"], row["in_hand"]) for row in rows}
+    return {row["object"]: OnTable(row["parked"], row["in_hand"], row["seen"]) for row in rows}
 
 
 _PARK = """

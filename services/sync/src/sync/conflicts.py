@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TypedDict
 
-from contracts.rpc.pipeline_definition import FieldMapping, Policy
+from contracts.rpc.pipeline_definition import FieldMapping, Policy, Way
 from sync.keyed_hash import keyed_hash
-from sync.merge import Decisions, Finding, Merged
+from sync.merge import Asked, Decisions, Finding, Merged
 from sync.values import UNKNOWN, Fields, Known
 
 
@@ -25,9 +25,18 @@ Questions = Mapping[str, Question]
 
 def decisions_of(questions: Questions) -> Decisions:
     return {
-        name: Policy(question["decision"]) if question["decision"] else None
+        name: Asked(question["ameise"], question["zoho"], _decided(question))
         for name, question in questions.items()
     }
+
+
+def to_be_carried_out(mappings: Iterable[FieldMapping], questions: Questions) -> set[str]:
+    """Ameise's names of the fields that a person has decided, and both sides do not show yet."""
+    return {m.ameise for m in mappings if m.way is Way.BOTH and _decided(questions.get(m.ameise))}
+
+
+def _decided(question: Question | None) -> Policy | None:
+    return Policy(question["decision"]) if question and question["decision"] else None
 
 
 def questions_after(

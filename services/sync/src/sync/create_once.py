@@ -29,11 +29,12 @@ from sync import intent_store
 from sync.in_ameise import Creation, Found
 from sync.intent_store import Intent
 from sync.matching import Candidate, Match
+from sync.outside_words import NotPossible
 from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone
 from sync.values import Known
 from sync.work_store import Work
-from vendor.errors import Rejected, Unavailable, VendorError
+from vendor.errors import Unavailable, VendorError
 
 LOOK_AGAIN_DELAY = timedelta(seconds=5)
 NOT_YET = Postpone(timedelta(milliseconds=100), "eine andere Anlage läuft", counts=False)
@@ -155,7 +156,7 @@ class CreateOnce:
             cause, name = _SIMILAR[pipeline.table]
             return Park(cause, {name: ", ".join(match.ask_about)}, candidates=match.ask_about), there
         if new.refusal is not None:
-            raise Rejected("ameise", new.refusal)
+            raise NotPossible("ameise", new.refusal)
         return None, there
 
     async def _post(self, pipeline: Pipeline, intent: Intent, new: NewObject) -> Creation:

@@ -1,7 +1,4 @@
-"""Whether a definition can work: what contradicts itself or leads nowhere is refused in words. Pure.
-
-Whether Zoho has the fields is not asked here.
-"""
+"""Whether a definition can work: what contradicts itself or leads nowhere is refused in words. Pure."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -16,6 +13,7 @@ from sync import vertrag
 from sync.kunde import ADDRESS, CONTACT, ONLY_READ, PERSON
 from sync.mapping import BY_VALUES, ONE_WAY, sources_of, written_of
 from sync.matching import TELLS_WHO
+from sync.names_check import NOBODY_SAYS, FieldsThere, near, unknown_names
 from sync.pipelines import Definition
 from sync.rules import as_typed, comparisons_of
 from sync.values import UNKNOWN
@@ -34,22 +32,25 @@ FIELDS_OF_KUNDE = _WRITABLE[Table.KUNDE] | ONLY_READ
 PARTS_OF_KUNDE = frozenset({Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL})
 
 
-def check_definition(table: Table, definition: Definition) -> None:
-    """Raise Invalid with all that is wrong."""
-    wrong = [*_ends(table, definition), *_new_objects(table, definition)]
+def check_definition(table: Table, definition: Definition, there: FieldsThere = NOBODY_SAYS) -> None:
+    """Raise Invalid with all that is wrong; `there`: the fields of Ameise and Zoho."""
+    wrong = [*_ends(table, definition, there), *_new_objects(table, definition)]
     wrong += [problem for find in _CHECKS for problem in find(definition)]
+    wrong += unknown_names(definition, there)
     if wrong:
         raise Invalid("; ".join(wrong))
 
 
-def _ends(table: Table, definition: Definition) -> Iterable[str]:
+def _ends(table: Table, definition: Definition, there: FieldsThere) -> Iterable[str]:
     if table in PARTS_OF_KUNDE:
         yield f"{table} ist ein Teil des Kunden und hat keine eigene Pipeline"
     if table not in _WRITABLE and definition.takes_webhooks:
         yield f"Ameise nimmt nur Kunden und Verträge an: eine Pipeline für {table} geht nach Zoho"
     if table in _WRITABLE and definition.takes_webhooks:
         wanted = (m.ameise for m in definition.fields if m.way is not Way.TO_ZOHO and m.detail is None)
-        refused = (name for name in wanted if name not in _WRITABLE[table])
+        # Of what is not there at all, `unknown_names` tells.
+        known = (name for name in wanted if not there.lacks_in_ameise(name))
+        refused = (name for name in known if name not in _WRITABLE[table])
         yield from (f"{name}: das nimmt Ameise nicht an, es geht nur nach Zoho" for name in refused)
     for mapping in definition.fields if table is not Table.KUNDE else ():
         if mapping.detail is not None:
@@ -72,7 +73,10 @@ def _new_objects(table: Table, definition: Definition) -> Iterable[str]:
         yield "Vorgaben für neue Verträge gibt es nur für Verträge"
     for who, defaults in (("Kunden", definition.new_kunde), ("Verträge", definition.new_vertrag)):
         refused = (name for name in defaults if table in _WRITABLE and name not in _WRITABLE[table])
-        yield from (f"die Vorgabe {name} für neue {who} nimmt Ameise nicht an" for name in refused)
+        yield from (
+            f"die Vorgabe {name} für neue {who} nimmt Ameise nicht an{near(name, _WRITABLE[table])}"
+            for name in refused
+        )
     if named := [name for name in TELLS_WHO if name in definition.new_kunde]:
         yield f"an {', '.join(named)} wird ein Kunde erkannt: dafür gibt es keine Vorgabe"
     if table is not Table.KUNDE and (definition.simplr, definition.matching) != _USUAL:

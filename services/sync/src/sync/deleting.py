@@ -23,17 +23,20 @@ from contracts.rpc.sync_parked import ParkedCause
 from sync import deletion_store, link_store, pipeline_store, work_store
 from sync.batch import Unsettled
 from sync.batch_store import BatchStore
-from sync.deletion import DayLimit, edited_since
+from sync.deletion import DayLimit, edited_since, is_overruled
 from sync.deletion_store import Overruled
 from sync.link_store import Link
 from sync.pipelines import Pipeline
+from sync.recognising import having_read
 from sync.record_events import deleted_in_zoho
 from sync.retry import Park, Postpone, decide
 from sync.systems import Systems
 from sync.work_store import Work
 from sync.workers import More
+from sync.zoho_changes import holds_news
 from vendor.errors import Unavailable, VendorError
 from zoho.client import ZohoClient
+from zoho.models import Record
 
 BUSY_DELAY = timedelta(seconds=1)
 WAIT_FOR_INGEST = timedelta(minutes=1)
@@ -185,18 +188,18 @@ class Deleting:
         overruled: Overruled,
         verdicts: list[_Verdict],
     ) -> list[tuple[Work, Link]]:
-        """Those whose record nobody edited since our last write."""
+        """Those whose record nobody edited since our last write, and that hold nothing that Ameise lacks."""
         ids = [link.zoho_id for _, link in in_hand if link.zoho_id]
-        records = (
-            await zoho.get_records(pipeline.module, ids, ["Modified_Time", "Modified_By"]) if ids else {}
-        )
+        records = await zoho.get_records(pipeline.module, ids, pipeline.zoho_fields) if ids else {}
         as_left: list[tuple[Work, Link]] = []
         for work, link in in_hand:
             record = records.get(link.zoho_id or "")
             edit_overruled_at = overruled.get(work.id, {}).get(ParkedCause.EDITED_BEFORE_DELETION)
             if record is None:
                 verdicts.append(_Gone(work, link, by_us=link.deleted_by_us))
-            elif edited_since(own_write_of(link), record, overruled_at=edit_overruled_at):
+            elif edited_since(own_write_of(link), record, overruled_at=edit_overruled_at) or (
+                not is_overruled(record, edit_overruled_at) and _is_ahead(pipeline, link, record)
+            ):
                 park = Park(ParkedCause.EDITED_BEFORE_DELETION, {"zoho_id": link.zoho_id or ""})
                 verdicts.append(Unsettled(work, park))
             else:
@@ -280,6 +283,13 @@ class Deleting:
 def _undecided(works: Sequence[Work], verdicts: Sequence[_Verdict]) -> list[Work]:
     decided = {(v.unsettled.work if isinstance(v, _Refused) else v.work).id for v in verdicts}
     return [work for work in works if work.id not in decided]
+
+
+def _is_ahead(pipeline: Pipeline, link: Link, record: Record) -> bool:
+    """Whether somebody's edit has not got to Ameise: we may have written to the record since, since a person
+    is still asked about that field, or the pipeline's rule leaves the record out."""
+    read = having_read(pipeline, link, record)
+    return holds_news(pipeline.definition, record, read.zoho_base or {})
 
 
 def own_write_of(link: Link) -> Mapping[str, str] | None:

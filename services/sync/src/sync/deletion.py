@@ -20,6 +20,12 @@ class DayLimit:
         return max(1, min(self.records, int(linked * self.percent / 100)))
 
 
+def is_overruled(record: Mapping[str, Any], overruled_at: datetime | None) -> bool:
+    """Whether a person said to delete the record as it is."""
+    changed = modified_time(record)
+    return overruled_at is not None and changed is not None and changed <= overruled_at
+
+
 def edited_since(
     own_write: Mapping[str, str] | None, record: Mapping[str, Any], *, overruled_at: datetime | None
 ) -> bool:
@@ -31,7 +37,7 @@ def edited_since(
     changed = modified_time(record)
     if changed is None:
         return True
-    if overruled_at is not None and changed <= overruled_at:
+    if is_overruled(record, overruled_at):
         return False
     if own_write is None or changed > datetime.fromisoformat(own_write["at"]):
         return True

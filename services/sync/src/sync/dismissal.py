@@ -9,6 +9,8 @@ from chassis.database import fetch_all, run_sql
 from contracts.ids import PipelineId, TenantId
 from contracts.rpc.sync_parked import ParkedCause
 
+RECORD_SEEN = "record_seen"
+"""The detail of parked work that stands for what its record held when it was tried."""
 SEEN = "seen"
 """The detail of a parked doubt that stands for the number in the record: somebody may have typed anything."""
 

@@ -50,7 +50,7 @@ NO_USERS = "die Verbindung darf Zohos Benutzer nicht lesen (ZohoCRM.users.READ),
 @dataclass(frozen=True, slots=True)
 class ModuleMetadata:
     """What Zoho says about a module now; `fields` by API name, None if there is no such module. `users`: the
-    ids of those who can sign in, None if they may not be read."""
+    ids of those who can sign in, where a mapping needs them; None if they may not be read."""
 
     fields: Mapping[str, FieldMeta] | None
     layouts: Sequence[Layout] = ()
@@ -127,6 +127,11 @@ def drift_of(
         *_besides(definition, metadata.fields),
         *_demanded(definition, metadata),
     )
+
+
+def maps_users(definition: PipelineDefinition) -> bool:
+    """Whether it depends on Zoho's users."""
+    return any(m.converter is Converter.USER for m in definition.fields)
 
 
 def _layout(definition: PipelineDefinition, metadata: ModuleMetadata) -> Iterable[DriftFinding]:

@@ -1,13 +1,16 @@
 """Looks whether the mappings still fit Zoho: every night, and before a batch if the last look is old.
 
-Four calls per module, whose answers a process keeps for a while. Should Zoho not answer, or not let us see
+Three calls per module, and one per connection where somebody maps users, whose answers a process keeps for a
+while. Should Zoho not answer, or not let us see
 its metadata, work goes on with what is known: the look must never hold up what it is there to protect.
 """
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Generic, NamedTuple, TypeVar
 
 import structlog
 from prometheus_client import Counter
@@ -23,29 +26,70 @@ from contracts.names import Service
 from contracts.problems import Problem
 from contracts.rpc.ingest import SEND_AGAIN, SendAgainRequest
 from sync import drift_store, pipeline_store
-from sync.drift import Drift, ModuleMetadata, drift_of, in_words, turn
+from sync.drift import Drift, ModuleMetadata, drift_of, in_words, maps_users, turn
 from sync.pipelines import Pipeline
-from sync.systems import Systems
+from sync.systems import OverZoho, Systems
 from vendor.errors import Rejected, VendorError
 from zoho.client import ZohoClient
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 AFTER_FAILURE = timedelta(minutes=5)
-AT_ONCE = timedelta(0)
+A_PERSON_WAITS = timedelta(seconds=4)
 
 looks_total = Counter("sync_drift_looks_total", "Looks at Zoho's metadata by how they ended", ["result"])
 
-Place = tuple[TenantId, Uuid, str]
-"""A module of an organisation."""
+
+class Place(NamedTuple):
+    """A module of an organisation."""
+
+    tenant: TenantId
+    zoho_connection: Uuid
+    module: str
+
+
+class Organisation(NamedTuple):
+    tenant: TenantId
+    zoho_connection: Uuid
+
+
+At = TypeVar("At", bound=Hashable)
+What = TypeVar("What")
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """`metadata` is None if they could not be read."""
+class _Read(Generic[What]):
+    """`what` is None if it could not be read."""
 
     at: datetime
-    metadata: ModuleMetadata | None
+    what: What | None
+
+
+@dataclass(slots=True)
+class _Reads(Generic[At, What]):
+    """What was read last, by where."""
+
+    _last: dict[At, _Read[What]] = field(default_factory=dict[At, _Read[What]])
+    _reading: defaultdict[At, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    async def since(self, moment: datetime, at: At, ask: Callable[[], Awaitable[What | None]]) -> _Read[What]:
+        """What was read there since a moment; one asks for all that wait. Who did not answer is let be for a
+        while, unless it has to be newer."""
+        after_failure = max(moment, datetime.now(UTC) - AFTER_FAILURE)
+        async with self._reading[at]:
+            last = self._last.get(at)
+            if last is not None and last.at >= (moment if last.what else after_failure):
+                return last
+            asked_at = datetime.now(UTC)
+            read = self._last[at] = _Read(asked_at, await ask())
+            return read
+
+
+@dataclass(frozen=True, slots=True)
+class _Users:
+    """`ids` are None if they may not be read."""
+
+    ids: frozenset[str] | None
 
 
 @dataclass(slots=True)
@@ -57,53 +101,68 @@ class DriftWatch:
     rpc: RpcClient
     systems: Systems
     kept: timedelta
-    _reads: dict[Place, _Read] = field(default_factory=dict[Place, _Read])
-    _reading: defaultdict[Place, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _modules: _Reads[Place, ModuleMetadata] = field(default_factory=_Reads[Place, ModuleMetadata])
+    _users: _Reads[Organisation, _Users] = field(default_factory=_Reads[Organisation, _Users])
 
     async def checked(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline with what does not fit, looked at lately enough for a batch."""
-        read_at = pipeline.drift.read_at
-        if read_at is not None and datetime.now(UTC) - read_at < self.kept:
+        read_at, since = pipeline.drift.read_at, datetime.now(UTC) - self.kept
+        if read_at is not None and read_at > since:
             return pipeline
-        read = await self._read(pipeline, self.kept)
-        return replace(pipeline, drift=await self._judge(pipeline, read)) if read.metadata else pipeline
+        read = await self._read(pipeline, since)
+        return replace(pipeline, drift=await self._judge(pipeline, read)) if read.what else pipeline
 
     async def check_all(self, tenant: TenantId, connection: Uuid) -> None:
         """Look at all enabled pipelines of a connection anew."""
+        began = datetime.now(UTC)
         async with self.database.tenant(tenant) as session:
             pipelines = await pipeline_store.enabled_over(session, connection)
         for pipeline in pipelines:
-            read = await self._read(pipeline, AT_ONCE)
-            if read.metadata:
+            read = await self._read(pipeline, began)
+            if read.what:
                 await self._judge(pipeline, read)
 
-    async def _read(self, pipeline: Pipeline, kept: timedelta) -> _Read:
-        """One asks for all that wait."""
-        place = (pipeline.tenant, pipeline.zoho_connection, pipeline.module)
-        wanted_at = datetime.now(UTC)
-        async with self._reading[place]:
-            known = self._reads.get(place)
-            if known is not None and wanted_at - known.at < (kept if known.metadata else AFTER_FAILURE):
-                return known
-            read = self._reads[place] = await self._ask(pipeline)
-            return read
-
-    async def _ask(self, pipeline: Pipeline) -> _Read:
-        at = datetime.now(UTC)
+    async def metadata_now(self, place: Place) -> ModuleMetadata | None:
+        """For a person who waits: asked anew, since he may just have made a field. None if Zoho does not say
+        in time."""
         try:
-            zoho = await self.systems.zoho(pipeline, urgent=False)
-            metadata = await metadata_of(zoho, pipeline.module)
-        except VendorError as error:
-            log.warning("drift.not_seen", module=pipeline.module, error=type(error).__name__)
-            looks_total.labels("failed").inc()
-            return _Read(at, None)
-        looks_total.labels("done" if metadata else "not_seen").inc()
-        return _Read(at, metadata)
+            async with asyncio.timeout(A_PERSON_WAITS.total_seconds()):
+                return (await self._module(place, datetime.now(UTC), urgent=True)).what
+        except TimeoutError:
+            return None
 
-    async def _judge(self, pipeline: Pipeline, read: _Read) -> Drift:
+    async def _read(self, pipeline: Pipeline, since: datetime) -> _Read[ModuleMetadata]:
+        """All that the pipeline can be compared with."""
+        place = Place(pipeline.tenant, pipeline.zoho_connection, pipeline.module)
+        read = await self._module(place, since, urgent=False)
+        if read.what is None or not maps_users(pipeline.definition):
+            return read
+        over = Organisation(pipeline.tenant, pipeline.zoho_connection)
+        users = await self._users.since(since, over, lambda: self._seen(over, users_of, urgent=False))
+        return _Read(read.at, replace(read.what, users=users.what.ids) if users.what else None)
+
+    async def _module(self, place: Place, since: datetime, *, urgent: bool) -> _Read[ModuleMetadata]:
+        async def ask(zoho: ZohoClient) -> ModuleMetadata | None:
+            return await metadata_of(zoho, place.module)
+
+        return await self._modules.since(since, place, lambda: self._seen(place, ask, urgent=urgent))
+
+    async def _seen(
+        self, over: OverZoho, ask: Callable[[ZohoClient], Awaitable[What | None]], *, urgent: bool
+    ) -> What | None:
+        try:
+            seen = await ask(await self.systems.zoho(over, urgent=urgent))
+        except VendorError as error:
+            log.warning("drift.not_seen", connection=str(over.zoho_connection), error=type(error).__name__)
+            looks_total.labels("failed").inc()
+            return None
+        looks_total.labels("done" if seen else "not_seen").inc()
+        return seen
+
+    async def _judge(self, pipeline: Pipeline, read: _Read[ModuleMetadata]) -> Drift:
         """Keep what is found, and tell what is new: by whoever finds it first."""
-        assert read.metadata is not None
-        findings = drift_of(pipeline.definition, pipeline.module, read.metadata)
+        assert read.what is not None
+        findings = drift_of(pipeline.definition, pipeline.module, read.what)
         async with self.database.tenant(pipeline.tenant) as session:
             before = await drift_store.locked(session, pipeline)
             if before is None:
@@ -139,7 +198,7 @@ class DriftWatch:
 
 
 async def metadata_of(zoho: ZohoClient, module: str) -> ModuleMetadata | None:
-    """What Zoho says about a module; None if it lets us see nothing. Raises VendorError.
+    """What Zoho says about a module, but for its users; None if it lets us see nothing. Raises VendorError.
 
     An empty list is no proof that all is gone: it is what somebody without the permission sees.
     """
@@ -148,18 +207,16 @@ async def metadata_of(zoho: ZohoClient, module: str) -> ModuleMetadata | None:
         return None
     if all(one.api_name != module or one.api_supported is False for one in modules):
         return ModuleMetadata(None)
-    fields, layouts, users = await asyncio.gather(
-        zoho.list_fields(module), zoho.list_layouts(module), _users_of(zoho)
-    )
+    fields, layouts = await asyncio.gather(zoho.list_fields(module), zoho.list_layouts(module))
     if not fields:
         return None
-    return ModuleMetadata({f.api_name: f for f in fields if f.api_name}, layouts, users)
+    return ModuleMetadata({f.api_name: f for f in fields if f.api_name}, layouts)
 
 
-async def _users_of(zoho: ZohoClient) -> frozenset[str] | None:
-    """None if they may not be read (the connection is older than our asking for it), or nobody is let to be
+async def users_of(zoho: ZohoClient) -> _Users:
+    """Unseen if they may not be read (the connection is older than our asking for it), or nobody is let to be
     seen: an org has users. Raises VendorError."""
     try:
-        return frozenset(user.id for user in await zoho.list_active_users()) or None
+        return _Users(frozenset(user.id for user in await zoho.list_active_users()) or None)
     except Rejected:
-        return None
+        return _Users(None)

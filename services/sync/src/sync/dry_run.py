@@ -34,6 +34,7 @@ from sync.batch import Item, Merging, Verdict, merge_both
 from sync.dry_run_counts import Tally, credits_for, tally_of
 from sync.dry_run_store import Run
 from sync.full_calls import FULL_CALL
+from sync.outside_words import named, why_refused
 from sync.pipelines import Pipeline
 from sync.preview import imagined, no_link
 from sync.to_zoho import ToZoho
@@ -208,13 +209,13 @@ def after_error(error: VendorError | Problem) -> tuple[str, timedelta | None]:
     """Why the run cannot go on, and after which time it may; None: never by itself. Pure."""
     match error:
         case NotConnected():
-            return f"{error.system} ist nicht verbunden", None
+            return f"{named(error.system)} ist nicht verbunden", None
         case Rejected():
-            return f"{error.system} lehnt ab: {error.code}", None
+            return why_refused(error), None
         case NotNow():
             return str(error), max(error.after, timedelta(seconds=1))
         case VendorError():
-            return f"{error.system} antwortet zurzeit nicht", WAIT_FOR_OTHERS
+            return f"{named(error.system)} antwortet zurzeit nicht", WAIT_FOR_OTHERS
         case _:
             return f"die Lieferungen sind nicht zu lesen: {error.detail}", WAIT_FOR_OTHERS
 

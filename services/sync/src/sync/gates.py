@@ -31,6 +31,7 @@ from contracts.names import Service, System
 from sync import limit_store
 from sync.limit_store import Share, State
 from sync.limits import Health, Terms, credits_left, health_after, may_spend
+from sync.outside_words import named
 from sync.retry import NOT_CONNECTED_DELAY
 from sync.turnstile import UNLIMITED, Need, Turnstile
 from vendor import Call, Gate, NotNow, Standing
@@ -143,7 +144,7 @@ class ConnectionGate:
         if wait > timedelta(0):
             # A backlog that asked again every few seconds would keep PostgreSQL busy.
             after = wait if urgent else NOT_CONNECTED_DELAY
-            raise self._not_now("disconnected", f"{self.system} ist nicht verbunden", after)
+            raise self._not_now("disconnected", f"{named(self.system)} ist nicht verbunden", after)
 
     async def note_disconnected(self) -> None:
         """The token is dead: all replicas pause for a while."""
@@ -167,7 +168,9 @@ class ConnectionGate:
         await self.refuse_if_disconnected(urgent=urgent)
         health = state.health
         if health.paused_until is not None and (wait := self._seconds_until(health.paused_until)) > 0:
-            raise self._not_now("throttled", f"{self.system} bat um eine Pause", timedelta(seconds=wait))
+            raise self._not_now(
+                "throttled", f"{named(self.system)} bat um eine Pause", timedelta(seconds=wait)
+            )
         left = credits_left(state.terms, spent=state.spent + self._spent, remaining=self._remaining)
         if self.system is System.ZOHO and not may_spend(
             cost, left, urgent=urgent, reserve=self.settings.reserve
@@ -193,7 +196,7 @@ class ConnectionGate:
             if taken or (self._state and self._state.health.opened_at is None):
                 return taken
             wait = PROBE_RUNNING_DELAY.total_seconds()
-        why = f"{self.system} antwortet seit einer Weile nicht"
+        why = f"{named(self.system)} antwortet seit einer Weile nicht"
         raise self._not_now("breaker", why, timedelta(seconds=wait))
 
     def _not_now(self, why: str, words: str, after: timedelta) -> NotNow:

@@ -59,10 +59,10 @@ class Link:
         """The link to this object, of a record that is in Zoho."""
         return replace(self, ameise_key=ameise_key, gone_in_zoho=False)
 
-    def moved_in_ameise(self, ameise: Mapping[str, Known]) -> list[str]:
-        """The fields whose base in Ameise was another one before."""
+    def new_in_ameise(self, ameise: Mapping[str, Known]) -> list[str]:
+        """The fields that had another base in Ameise before, or none."""
         before = self.ameise_base or {}
-        return [name for name, value in ameise.items() if name in before and before[name] != value]
+        return [name for name, value in ameise.items() if name not in before or before[name] != value]
 
     def having_seen(self, fields: Sequence[str]) -> "Link":
         """The link that remembers when we wrote these fields to Ameise, or saw them new there: now."""

@@ -90,20 +90,21 @@ class Conversion:
 
     def agrees_in_zoho(self, mapping: FieldMapping, ameise: Known, zoho: Known) -> bool:
         """Whether Zoho has what Ameise's value becomes there."""
-        return _same(mapping, self.to_zoho(mapping, ameise), zoho)
+        return same(mapping, self.to_zoho(mapping, ameise), zoho)
 
     def agrees_in_ameise(self, mapping: FieldMapping, zoho: Known, ameise: Known) -> bool:
         """Whether Ameise has (one of) what Zoho's value stands for."""
         if mapping.converter in BY_VALUES:
             return self.to_zoho(mapping, ameise) == zoho
-        return _same(mapping, self.to_ameise(mapping, zoho), ameise)
+        return same(mapping, self.to_ameise(mapping, zoho), ameise)
 
 
 def _keys_of(mapping: FieldMapping, zoho: Known) -> list[str]:
     return [ameise for ameise, listed in mapping.values.items() if listed == zoho]
 
 
-def _same(mapping: FieldMapping, one: Known, other: Known) -> bool:
+def same(mapping: FieldMapping, one: Known, other: Known) -> bool:
+    """Whether two values of one side are the same, however they are written."""
     if one == other:
         return True
     if not (isinstance(one, str) and isinstance(other, str)):

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from contracts.rpc.pipeline_definition import Blank, FieldMapping, Policy, Way
 from contracts.rpc.sync_preview import Finding
-from sync.mapping import CannotConvert, Conversion, check
+from sync.mapping import CannotConvert, Conversion, check, same
 from sync.values import UNKNOWN, Fields, Known, Value
 
 __all__ = ["Finding", "Policy"]
@@ -25,8 +25,18 @@ OPEN = frozenset({Finding.UNKNOWN, Finding.ASKED, Finding.STILL_ASKED})
 _TO_ZOHO = frozenset({Finding.AMEISE_CHANGED, Finding.CONFLICT_TO_ZOHO})
 _TO_AMEISE = frozenset({Finding.ZOHO_CHANGED, Finding.CONFLICT_TO_AMEISE})
 
-Decisions = Mapping[str, Policy | None]
-"""Ameise's names of the fields that a person is or was asked about → who wins, None if not decided."""
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person is asked about a field: both values then, and who wins, None if he has not decided."""
+
+    ameise: Known
+    zoho: Known
+    winner: Policy | None = None
+
+
+Decisions = Mapping[str, Asked]
+"""By Ameise's names of the fields that a person is or was asked about."""
 NOTHING_ASKED: Decisions = MappingProxyType({})
 _NO_BASES: Mapping[str, Known] = MappingProxyType({})
 
@@ -196,20 +206,25 @@ def _conflict(mapping: FieldMapping, policy: Policy) -> Finding:
 
 
 def _as_decided(
-    mapping: FieldMapping, ameise: Known, zoho: Known, decision: Policy | None, conversion: Conversion
+    mapping: FieldMapping, ameise: Known, zoho: Known, asked: Asked, conversion: Conversion
 ) -> Finding:
-    """A field that a person was asked about: what was decided, whatever changed since, if they differ."""
+    """A field that a person was asked about: the side that he chose wins, as it is now, over the value that
+    he saw there. One that was edited since is a question of its own; one that was emptied is none."""
     if conversion.agrees_in_zoho(mapping, ameise, zoho):
         return Finding.AGREED
-    match decision:
+    match asked.winner:
         case Policy.AMEISE:
+            if zoho is not None and not same(mapping, zoho, asked.zoho):
+                return Finding.ASKED
             return _taken(mapping, ameise, Finding.AMEISE_CHANGED, there=zoho)
         case Policy.ZOHO:
+            if ameise is not None and not same(mapping, ameise, asked.ameise):
+                return Finding.ASKED
             return _taken(mapping, zoho, Finding.ZOHO_CHANGED, there=ameise)
         case Policy.ASK | None:
             return Finding.STILL_ASKED
         case _:
-            assert_never(decision)
+            assert_never(asked.winner)
 
 
 def _one_emptied(mapping: FieldMapping, ameise: Known) -> Finding:

@@ -64,8 +64,8 @@ _GERMAN: Mapping[ParkedCause, tuple[Kind, str]] = {
         Kind.POSSIBLY_CREATED,
         "Ameise hat auf die Anlage nicht geantwortet",
     ),
-    ParkedCause.REFUSED_BY_AMEISE: (Kind.REJECTED, "{answer}"),
-    ParkedCause.REFUSED_BY_ZOHO: (Kind.REJECTED, "{answer}"),
+    ParkedCause.REFUSED_BY_AMEISE: (Kind.REJECTED, "{meaning}"),
+    ParkedCause.REFUSED_BY_ZOHO: (Kind.REJECTED, "{meaning}"),
     ParkedCause.VALUE_UNFIT: (Kind.REJECTED, "{problem}"),
     ParkedCause.KUNDE_UNKNOWN: (Kind.REJECTED, "Kunde {kunde} gibt es in Ameise nicht (oder nicht für uns)"),
     ParkedCause.VERTRAG_UNKNOWN: (

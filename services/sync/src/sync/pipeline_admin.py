@@ -15,9 +15,11 @@ from contracts.events import (
     PipelineUpdated,
 )
 from contracts.ids import PipelineId
+from contracts.names import Table
 from contracts.problems import Conflict, NotFound
 from contracts.rpc import Empty
 from contracts.rpc.ingest import SEND_AGAIN, SendAgainRequest
+from contracts.rpc.ingest_format import GET_FORMAT
 from contracts.rpc.sync_pipelines import (
     CreatePipeline,
     DeletePipeline,
@@ -34,7 +36,10 @@ from sync import parked_store, pipeline_store
 from sync.admin import summary
 from sync.connections import check_connections
 from sync.definition_check import check_definition
+from sync.drift import ModuleMetadata
 from sync.drift_store import told
+from sync.drift_watch import DriftWatch, Place
+from sync.names_check import FieldsThere
 from sync.pipelines import Definition, Pipeline
 from sync.templates import BUILT_IN, LISTS
 
@@ -46,14 +51,23 @@ class PipelineAdmin:
     database: Database
     outbox: Outbox
     rpc: RpcClient
+    drift: DriftWatch
 
     async def create(self, request: CreatePipeline, caller: Caller) -> PipelineDetail:
-        """Raises Invalid, Conflict, and NotFound or NotConnected for the connections."""
+        """Raises Invalid, Conflict, NotFound for the module, NotFound or NotConnected for the connections,
+        and Unavailable if ingest does not say which fields there are. Zoho may be silent."""
         definition = Definition.model_validate(request.definition.model_dump())
-        check_definition(request.table, definition)
         await check_connections(
             self.rpc, caller, ameise=request.ameise_connection, zoho=request.zoho_connection
         )
+        place = Place(caller.tenant, request.zoho_connection, request.module)
+        zoho = await self.drift.metadata_now(place)
+        if zoho is not None and zoho.fields is None:
+            raise NotFound(f"das Modul {request.module} gibt es in Zoho nicht")
+        # A ready pipeline can be made where Zoho lacks some of its fields, and changed then.
+        ready = {m.zoho for t in BUILT_IN if t.table is request.table for m in t.definition.fields}
+        there = await self._fields_there(request.table, zoho, caller, accepted=frozenset(ready))
+        check_definition(request.table, definition, there)
         async with self.database.tenant(caller.tenant) as session:
             number = await pipeline_store.create(
                 session,
@@ -74,17 +88,24 @@ class PipelineAdmin:
             await self.outbox.tell(session, caller.cause, PipelinesCreated(pipelines=(number,)))
             pipeline = await _loaded(session, number)
         await self._judge_anew(pipeline, caller)
-        return await self._detail(number, caller)
+        return await self._detail(number, caller, zoho_checked=zoho is not None)
 
     async def get(self, request: PipelineRequest, caller: Caller) -> PipelineDetail:
         return await self._detail(request.pipeline, caller)
 
     async def update(self, request: UpdatePipeline, caller: Caller) -> PipelineDetail:
-        """Raises Invalid, and Conflict if somebody changed the definition meanwhile."""
+        """Raises Invalid, Conflict if somebody changed the definition meanwhile, and Unavailable if ingest
+        does not say which fields there are. Zoho may be silent."""
         definition = Definition.model_validate(request.definition.model_dump())
         async with self.database.tenant(caller.tenant) as session:
             before = await _loaded(session, request.pipeline)
-            check_definition(before.table, definition)
+        place = Place(before.tenant, before.zoho_connection, before.module)
+        # What vanished in Zoho since it was typed must not hold up another change.
+        accepted = frozenset(before.definition.zoho_fields)
+        zoho = await self.drift.metadata_now(place)
+        there = await self._fields_there(before.table, zoho, caller, accepted=accepted)
+        check_definition(before.table, definition, there)
+        async with self.database.tenant(caller.tenant) as session:
             changed = await pipeline_store.change(
                 session,
                 request.pipeline,
@@ -102,7 +123,7 @@ class PipelineAdmin:
         # ingest did not answer then, and it is saved once more as it is.
         if unjudged or parked or pipeline.version != before.version:
             await self._judge_anew(pipeline, caller)
-        return await self._detail(request.pipeline, caller)
+        return await self._detail(request.pipeline, caller, zoho_checked=zoho is not None)
 
     async def delete(self, request: DeletePipeline, caller: Caller) -> PipelineGone:
         """Raises Conflict, which says how many links there are, unless they may go too."""
@@ -153,14 +174,29 @@ class PipelineAdmin:
                 SEND_AGAIN, wanted, actor=caller.actor, correlationid=caller.cause.correlationid
             )
 
-    async def _detail(self, number: PipelineId, caller: Caller) -> PipelineDetail:
+    async def _fields_there(
+        self, table: Table, zoho: ModuleMetadata | None, caller: Caller, *, accepted: frozenset[str]
+    ) -> FieldsThere:
+        form = await self.rpc.call(
+            GET_FORMAT, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
+        )
+        return FieldsThere(
+            ameise=next((frozenset(view.fields) for view in form.tables if view.table is table), None),
+            zoho=frozenset(zoho.fields) if zoho and zoho.fields is not None else None,
+            accepted=accepted,
+        )
+
+    async def _detail(
+        self, number: PipelineId, caller: Caller, *, zoho_checked: bool | None = None
+    ) -> PipelineDetail:
         async with self.database.tenant(caller.tenant) as session:
             pipeline = await _loaded(session, number)
             rows = await pipeline_store.summaries(session)
         row = next(row for row in rows if row["id"] == int(number))
         return PipelineDetail(
-            pipeline=summary(row), version=pipeline.version, definition=pipeline.definition, drift=told(row)
-        )
+            pipeline=summary(row), version=pipeline.version, definition=pipeline.definition, drift=told(row),
+            zoho_checked=zoho_checked,
+        )  # fmt: skip
 
 
 async def _loaded(session: AsyncSession, number: PipelineId) -> Pipeline:

@@ -131,12 +131,14 @@ async def create(
 
 
 async def change(
-    session: AsyncSession, pipeline: PipelineId, *, name: str, old_version: str, definition: Definition
+    session: AsyncSession, pipeline: PipelineId, *, name: str | None, old_version: str, definition: Definition
 ) -> bool:
-    """Give it a name and a definition; False if it is not defined as `old_version` any more."""
+    """Give it a definition, and a name unless it keeps its own; False if it is not defined as `old_version`
+    any more."""
     changed = await run_sql(
         session,
-        "UPDATE pipeline SET name = :name, definition = CAST(:definition AS jsonb), version = :version "
+        "UPDATE pipeline SET name = coalesce(CAST(:name AS text), name), "
+        "definition = CAST(:definition AS jsonb), version = :version "
         "WHERE id = :id AND version = :old",
         id=int(pipeline), name=name, old=old_version,
         definition=definition.model_dump_json(), version=definition.version,
@@ -282,6 +284,15 @@ async def forget_judgement(session: AsyncSession, pipeline: Pipeline, key: str) 
     await run_sql(
         session,
         "UPDATE judged SET outcome = 'void' WHERE pipeline = :id AND key = :key AND outcome <> 'gone'",
+        id=int(pipeline.id), key=key,
+    )  # fmt: skip
+
+
+async def judge_gone_anew(session: AsyncSession, pipeline: Pipeline, key: str) -> None:
+    """What was gone before it had a record: the next comparison has it judged again, with the record."""
+    await run_sql(
+        session,
+        "DELETE FROM judged WHERE pipeline = :id AND key = :key AND outcome = 'gone'",
         id=int(pipeline.id), key=key,
     )  # fmt: skip
 

@@ -21,10 +21,11 @@ from sync.batch import merge_both
 from sync.in_ameise import Found
 from sync.link_store import Link
 from sync.mapping import CannotConvert
+from sync.outside_words import NotPossible, named
 from sync.pipelines import Pipeline, includes_record
 from sync.preview_words import foreseen, of_merged, of_new_object, of_verdict, with_deletions
 from sync.recognising import having_read
-from sync.retry import Park, Postpone
+from sync.retry import Park, Postpone, refused
 from sync.sides import zoho_values
 from sync.systems import Systems
 from sync.to_ameise import ToAmeise, number_of, values_of
@@ -55,13 +56,13 @@ class Previewing:
         try:
             return Preview(objects=tuple(await self._look(pipeline, request)))
         except NotConnected as error:
-            raise problems.NotConnected(f"{error.system} ist nicht verbunden") from error
+            raise problems.NotConnected(f"{named(error.system)} ist nicht verbunden") from error
         except Rejected as error:
             raise problems.Conflict(f"{error.system} lehnt ab: {error}") from error
         except NotNow as error:
             raise problems.Unavailable(str(error)) from error
         except VendorError as error:
-            raise problems.Unavailable(f"{error.system} antwortet zurzeit nicht") from error
+            raise problems.Unavailable(f"{named(error.system)} antwortet zurzeit nicht") from error
 
     async def _look(self, pipeline: Pipeline, request: PreviewRequest) -> Sequence[ObjectPreview]:
         """What is asked for from the side that the pipeline does not listen to is found by its link."""
@@ -148,11 +149,8 @@ class Previewing:
         except CannotConvert as error:
             park = Park(ParkedCause.VALUE_UNFIT, {"problem": str(error)})
             return foreseen(link, Foreseen.PARKED, park.reason)
-        except Rejected as error:
-            if error.status is not None:
-                raise
-            # Refused by ourselves: what the connection cannot do.
-            park = Park(ParkedCause.REFUSED_BY_AMEISE, {"answer": str(error)})
+        except NotPossible as error:
+            park = Park(ParkedCause.REFUSED_BY_AMEISE, refused(error))
             return foreseen(link, Foreseen.PARKED, park.reason)
 
     async def _merged(

@@ -166,7 +166,7 @@ class Reconciling:
             asked = [
                 id_
                 for id_ in wanted
-                if is_asked(rows.get(id_), records[id_], last_look=look.position.changed_since)
+                if is_asked(pipeline, rows.get(id_), records[id_], last_look=look.position.changed_since)
             ]
             look.new |= {id_: records[id_] for id_ in asked if why[id_] is Difference.NEW}
             changed = [id_ for id_ in asked if why[id_] is Difference.CHANGED]

@@ -94,13 +94,18 @@ class RecordStore:
     ) -> None:
         async with self.database.tenant(work.tenant) as session:
             await work_store.check(session, [work])
+            newly_linked = leased is not None and not leased.linked
             match result:
                 case Done(link=link, events=events):
-                    await self._keep(session, pipeline, work, link, events, duration_ms)
+                    await self._keep(
+                        session, pipeline, work, link, events, duration_ms, newly_linked=newly_linked
+                    )
                     await pipeline_store.note_success(session, pipeline)
                     await work_store.finish(session, [work])
                 case Half(link=link, events=events, decision=decision):
-                    await self._keep(session, pipeline, work, link, events, duration_ms)
+                    await self._keep(
+                        session, pipeline, work, link, events, duration_ms, newly_linked=newly_linked
+                    )
                     await self._put_off(session, pipeline, work, decision, duration_ms)
                 case Postpone() | Park():
                     await self._put_off(session, pipeline, work, result, duration_ms)
@@ -115,12 +120,16 @@ class RecordStore:
         link: Link,
         events: tuple[EventData, ...],
         duration_ms: float,
+        *,
+        newly_linked: bool,
     ) -> None:
         await link_store.save(session, [link])
         await intent_store.settle_linked(session, pipeline, [link])
         await parked_store.kunden_linked(session, pipeline, [link])
         if link.ameise_key:
             await pipeline_store.forget_judgement(session, pipeline, link.ameise_key)
+            if newly_linked:
+                await pipeline_store.judge_gone_anew(session, pipeline, link.ameise_key)
             if link.gone_in_zoho:
                 await gone_in_zoho.make_again(session, pipeline, [link.ameise_key], work.cause)
         timed = [event.model_copy(update={"duration_ms": duration_ms}) for event in events]

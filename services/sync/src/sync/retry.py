@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from contracts.names import System
 from contracts.rpc.sync_parked import ParkedCause
+from sync.outside_words import named, why_refused, why_unavailable
 from sync.parked_words import german
 from vendor.errors import NotConnected, NotNow, Rejected, Stale, Unavailable, VendorError
 
@@ -61,7 +62,7 @@ def decide(
     """What to do with work whose `attempts + 1`-th try ended with `error`."""
     match error:
         case NotConnected():
-            return Postpone(NOT_CONNECTED_DELAY, f"{error.system} ist nicht verbunden", counts=False)
+            return Postpone(NOT_CONNECTED_DELAY, f"{named(error.system)} ist nicht verbunden", counts=False)
         case NotNow():
             return Postpone(error.after, str(error), counts=False)
         case Stale():
@@ -70,17 +71,25 @@ def decide(
             # Of own attempts: the clock alone also ran while nobody worked, or is that of a restored backup.
             tried_long = attempts > give_up_after / LONGEST_DELAY / 2
             if tried_long and failing_since is not None and now - failing_since > give_up_after:
-                details = {"system": error.system, "hours": f"{give_up_after.total_seconds() / 3600:.0f}"}
+                details = {
+                    "system": named(error.system),
+                    "hours": f"{give_up_after.total_seconds() / 3600:.0f}",
+                }
                 return Park(ParkedCause.UNREACHABLE, details, error.words)
-            return Postpone(backoff(attempts), f"{error.system} antwortet nicht: {error}")
+            return Postpone(backoff(attempts), why_unavailable(error))
         case Rejected() if is_unknown_record(error) and attempts < LOOKS_AFTER_UNKNOWN:
             return Postpone(STALE_DELAY, "Zoho kennt den Datensatz nicht mehr; er wird noch einmal gelesen")
         case Rejected():
             by_zoho = error.system == System.ZOHO
             cause = ParkedCause.REFUSED_BY_ZOHO if by_zoho else ParkedCause.REFUSED_BY_AMEISE
-            return Park(cause, {"answer": str(error)}, error.words)
+            return Park(cause, refused(error), error.words)
         case _:
             return Postpone(backoff(attempts), str(error))
+
+
+def refused(error: Rejected) -> dict[str, str]:
+    """The details of work that was refused: what it means, and which answer to which call it was."""
+    return {"meaning": why_refused(error), "answer": str(error)}
 
 
 def is_unknown_record(error: Rejected) -> bool:

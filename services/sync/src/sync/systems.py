@@ -6,6 +6,7 @@ A token is kept in memory until shortly before it ends, or until the outside sys
 import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import httpx
 
@@ -23,6 +24,17 @@ from vendor import Timeouts
 from vendor.errors import NotConnected, Unavailable
 from zoho.bulk import BulkClient
 from zoho.client import ZohoClient
+
+
+class OverZoho(Protocol):
+    """Whatever is done over a Zoho connection of a tenant; a pipeline, for one."""
+
+    @property
+    def tenant(self) -> TenantId: ...
+
+    @property
+    def zoho_connection(self) -> Uuid: ...
+
 
 EARLY = timedelta(seconds=60)
 """A token is asked for anew this long before it ends; auth renews earlier, by itself."""
@@ -102,9 +114,9 @@ class Systems:
             gate=gate.lane(urgent=urgent),
         )
 
-    async def zoho(self, pipeline: Pipeline, *, urgent: bool) -> ZohoClient:
-        """The client of the pipeline's Zoho connection. Raises NotConnected, Unavailable."""
-        gate, source, api_url = await self._zoho(pipeline, urgent=urgent)
+    async def zoho(self, over: OverZoho, *, urgent: bool) -> ZohoClient:
+        """The client of the Zoho connection. Raises NotConnected, Unavailable."""
+        gate, source, api_url = await self._zoho(over, urgent=urgent)
         return ZohoClient(api_url, source, self._http, timeouts=self._timeouts, gate=gate.lane(urgent=urgent))
 
     async def zoho_bulk(self, pipeline: Pipeline) -> BulkClient:
@@ -118,8 +130,8 @@ class Systems:
             content_url=self._settings.zoho_content_url,
         )
 
-    async def _zoho(self, pipeline: Pipeline, *, urgent: bool) -> tuple[ConnectionGate, ConnectionToken, str]:
-        gate = self._gates.of(pipeline.tenant, pipeline.zoho_connection, System.ZOHO)
+    async def _zoho(self, over: OverZoho, *, urgent: bool) -> tuple[ConnectionGate, ConnectionToken, str]:
+        gate = self._gates.of(over.tenant, over.zoho_connection, System.ZOHO)
         source, token = await self._token(gate, urgent=urgent)
         api_url = self._settings.zoho_api_url or token.api_url
         if api_url is None:

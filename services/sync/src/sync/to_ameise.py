@@ -21,12 +21,13 @@ from contracts.rpc.sync_parked import ParkedCause
 from sync import bulk_store, intent_store, link_store, lookups, pipeline_store, record_events, work_store
 from sync.bases import bases_after
 from sync.conflicts import conflict_of, decisions_of, questions_after
-from sync.dismissal import SEEN, seen
+from sync.dismissal import RECORD_SEEN, SEEN, seen
 from sync.fitting import merge_fitting
 from sync.in_ameise import Found, InAmeise, Objects
 from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion, Way, check, read_zoho
 from sync.merge import Merged
+from sync.outside_words import NotPossible
 from sync.pipelines import Pipeline, includes_record
 from sync.recognising import having_read, unread
 from sync.record_store import Done, Half, RecordStore, Result
@@ -35,8 +36,9 @@ from sync.sides import ameise_values, zoho_values
 from sync.systems import Systems
 from sync.values import UNKNOWN, Known, Value
 from sync.work_store import Lane, Work
+from sync.zoho_changes import as_seen
 from sync.zoho_records import is_made_by_send, modified_time, read_back, sent_to_zoho
-from vendor.errors import Rejected, VendorError
+from vendor.errors import VendorError
 from zoho.client import ZohoClient
 from zoho.models import Record
 
@@ -46,6 +48,14 @@ BUSY_DELAY = timedelta(milliseconds=250)
 IN_BULK_DELAY = timedelta(seconds=10)
 """A bulk write holds its records for minutes."""
 PAUSED_DELAY = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """Who to ask."""
+
+    zoho: ZohoClient
+    ameise: AmeiseClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +123,8 @@ class ToAmeise:
     async def _bring_in_step(self, pipeline: Pipeline, work: Work, link: Link) -> Result:
         if not pipeline.enabled:
             return Postpone(PAUSED_DELAY, "die Pipeline ist pausiert", counts=False)
-        objects = self.objects.get(pipeline.table)
-        if objects is None:
-            raise Rejected("ameise", f"{pipeline.table} kann in Ameise nicht geändert werden")
+        if pipeline.table not in self.objects:
+            raise NotPossible("ameise", f"{pipeline.table} kann in Ameise nicht geändert werden")
         urgent = work.lane <= Lane.WEBHOOK
         zoho = await self.systems.zoho(pipeline, urgent=urgent)
         ameise = await self.systems.ameise(pipeline, urgent=urgent)
@@ -135,7 +144,17 @@ class ToAmeise:
                 reason = "die Auswahlregel nimmt den Datensatz aus"
                 return Done(link, (record_events.excluded(pipeline, work.object, reason),))
             case None:
-                return Park(ParkedCause.RULE_UNDECIDED)
+                return _having_seen(Park(ParkedCause.RULE_UNDECIDED), pipeline, record)
+        try:
+            result = await self._with_object(pipeline, work, link, _Outside(zoho, ameise), record)
+        except (VendorError, CannotConvert) as error:
+            result = self._decide(work, error)
+        return _having_seen(result, pipeline, record)
+
+    async def _with_object(
+        self, pipeline: Pipeline, work: Work, link: Link, outside: _Outside, record: Record
+    ) -> Result:
+        objects, ameise = self.objects[pipeline.table], outside.ameise
         found = await self._object_of(pipeline, ameise, work, link, record)
         if not isinstance(found, Found):
             return found
@@ -148,7 +167,8 @@ class ToAmeise:
         if not link.linked:
             link = await self.with_bases_sent(pipeline, link, found.key, record)
         link = replace(link, ameise_key=found.key, gone_in_zoho=False)
-        return await self._write_both(pipeline, work, _Sides(zoho, record, ameise, before, found), link)
+        sides = _Sides(outside.zoho, record, ameise, before, found)
+        return await self._write_both(pipeline, work, sides, link)
 
     async def _write_both(self, pipeline: Pipeline, work: Work, sides: _Sides, link: Link) -> Done | Half:
         """Merge and write, Ameise first. What failed half way keeps what is true already: the link at least,
@@ -196,9 +216,10 @@ class ToAmeise:
             settled=ameise_base,
             now=datetime.now(UTC),
         )
-        # Also what an earlier try wrote before it was cut off, and what a person changed in Ameise: it is as
-        # new as our own writes, and a delivery made before it must not take it back.
-        fresh = [*merged.to_ameise, *link.moved_in_ameise(ameise_base)]
+        # Also what an earlier try wrote before it was cut off, what a person changed in Ameise, and all of an
+        # object that is read for the first time: it is as new as our own writes, and a delivery made before
+        # it must not take it back.
+        fresh = [*merged.to_ameise, *link.new_in_ameise(ameise_base)]
         done = (
             replace(link, asked=questions).with_bases(ameise=ameise_base, zoho=zoho_base).having_seen(fresh)
         )
@@ -318,6 +339,21 @@ class ToAmeise:
         async with self.database.tenant(work.tenant) as session:
             await work_store.check(session, [work])
             await link_store.check(session, [link])
+
+
+def _having_seen(result: Result, pipeline: Pipeline, record: Record) -> Result:
+    """What is parked remembers what the record held: as long as that stays, it need not be tried again."""
+    match result:
+        case Park():
+            return _remembering(result, pipeline, record)
+        case Half(decision=Park() as park):
+            return replace(result, decision=_remembering(park, pipeline, record))
+        case _:
+            return result
+
+
+def _remembering(park: Park, pipeline: Pipeline, record: Record) -> Park:
+    return replace(park, details={**park.details, RECORD_SEEN: as_seen(pipeline, record)})
 
 
 def number_of(pipeline: Pipeline, link: Link, record: Mapping[str, Any]) -> AmeiseKey | Park | None:

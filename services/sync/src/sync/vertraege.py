@@ -16,6 +16,7 @@ from sync.known_there import AmeiseKnowledge
 from sync.lookups import kunden_named
 from sync.mapping import CannotConvert
 from sync.new_vertrag import NewVertrag
+from sync.outside_words import NotPossible
 from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone, backoff
 from sync.values import Known
@@ -100,7 +101,7 @@ class Vertraege:
     ) -> None:
         if not (await self._capable(pipeline)).changes_vertraege:
             fields = ", ".join(sorted(changes))
-            raise Rejected("ameise", f"diese Ameise-Verbindung kann Verträge nicht ändern ({fields})")
+            raise NotPossible("ameise", f"diese Ameise-Verbindung kann Verträge nicht ändern ({fields})")
         known = await self.knowledge.about_vertrag(pipeline, ameise, changes)
         if problems := problems_of_vertrag(changes, known):
             raise Unfit(problems)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from contracts.names import Difference
 from sync.comparison_store import KnownLink, OnTable
+from sync.keyed_hash import keyed_hash
 from sync.mapping import Way, read_zoho
-from sync.pipelines import Definition, includes_record
-from sync.values import UNKNOWN, Known
+from sync.pipelines import Definition, Pipeline, includes_record
+from sync.values import UNKNOWN, Known, Value, canonical
 from sync.zoho_records import modified_time
 
 
@@ -24,10 +25,11 @@ def why_look(definition: Definition, record: Mapping[str, Any], link: KnownLink 
         return Difference.NEW
     if link.gone_in_zoho or link.zoho_base is None:
         return Difference.CHANGED
-    return Difference.CHANGED if _differs(definition, record, link.zoho_base) else None
+    return Difference.CHANGED if holds_news(definition, record, link.zoho_base) else None
 
 
-def _differs(definition: Definition, record: Mapping[str, Any], base: Mapping[str, Known]) -> bool:
+def holds_news(definition: Definition, record: Mapping[str, Any], base: Mapping[str, Known]) -> bool:
+    """Whether a field that travels to Ameise is not what was read here last."""
     for mapping in definition.fields:
         value = read_zoho(mapping, record)
         if mapping.way is Way.TO_ZOHO or value is UNKNOWN:
@@ -38,13 +40,35 @@ def _differs(definition: Definition, record: Mapping[str, Any], base: Mapping[st
     return False
 
 
-def is_asked(row: OnTable | None, record: Mapping[str, Any], *, last_look: datetime) -> bool:
+def as_seen(pipeline: Pipeline, record: Mapping[str, Any]) -> str:
+    """What the record holds of all that decides something, as a hash."""
+    definition = pipeline.definition
+    names = [name for name in definition.zoho_fields if name not in _WHEN_AND_WHO]
+    values = [(name, _id_or_value(record.get(name))) for name in sorted(names)]
+    return keyed_hash(repr(values), tenant=pipeline.tenant)
+
+
+def _id_or_value(value: Any) -> Value:
+    """Of a lookup its id: Zoho's listing and its queries do not show the same beside it."""
+    return canonical(cast("dict[str, Any]", value).get("id") if isinstance(value, dict) else value)
+
+
+_WHEN_AND_WHO = frozenset({"Modified_Time", "Modified_By", "Created_Time"})
+
+
+def is_asked(
+    pipeline: Pipeline, row: OnTable | None, record: Mapping[str, Any], *, last_look: datetime
+) -> bool:
     """Whether work on the record is asked for, given the row of work that is there.
 
     What waits will read the record afresh; what is in hand may have read it before it changed. What is parked
-    is tried again only for a change that it has not seen: the overlap alone is no reason.
+    is tried again only if the record holds something else than it did then.
     """
     if row is None or row.in_hand:
         return True
+    if not row.parked:
+        return False
+    if row.seen is not None:
+        return row.seen != as_seen(pipeline, record)
     changed = modified_time(record)
-    return row.parked and (changed is None or changed >= last_look)
+    return changed is None or changed >= last_look

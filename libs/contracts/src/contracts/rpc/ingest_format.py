@@ -80,10 +80,14 @@ class ColumnView(RpcModel):
 
 
 class TableView(RpcModel):
+    """`fields`: of the table's objects, as pipelines read them: its columns, and what is resolved from lists
+    or joined to them; none of a table that has no objects of its own."""
+
     table: Table
     files: tuple[str, ...]
     key: tuple[str, ...]
     columns: tuple[ColumnView, ...]
+    fields: tuple[str, ...] = ()
 
 
 class FormatView(RpcModel):
@@ -143,7 +147,7 @@ class SampleRead(RpcModel):
 
 GET_FORMAT = Rpc(
     Service.INGEST, "get_format", Empty, FormatView,
-    callers=frozenset({Service.GATEWAY}), role=Role.ADMIN, silent_because="only looks",
+    callers=frozenset({Service.GATEWAY, Service.SYNC}), role=Role.ADMIN, silent_because="only looks",
 )  # fmt: skip
 SET_FORMAT = Rpc(
     Service.INGEST, "set_format", SetFormat, FormatView,

@@ -1,6 +1,6 @@
 """What sync can be asked about the pipelines themselves: make, look, change, delete, and decide conflicts."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -41,10 +41,11 @@ class PipelineRequest(RpcModel):
 
 
 class UpdatePipeline(RpcModel):
-    """A new name and definition; `version` is that of the definition that was changed."""
+    """A new definition, and a new name unless it keeps its own; `version` is that of the definition that was
+    changed."""
 
     pipeline: PipelineId
-    name: str = Field(min_length=1, max_length=PIPELINE_NAME_LENGTH)
+    name: str | None = Field(default=None, min_length=1, max_length=PIPELINE_NAME_LENGTH)
     version: str = Field(max_length=64)
     definition: PipelineDefinition
 
@@ -62,12 +63,14 @@ class SwitchPipeline(RpcModel):
 
 
 class PipelineDetail(RpcModel):
-    """A pipeline with all that was decided about it; `drift`: what of it no longer fits Zoho."""
+    """A pipeline with all that was decided about it; `drift`: what of it no longer fits Zoho. `zoho_checked`:
+    whether Zoho said, as it was made or changed just now, which fields there are."""
 
     pipeline: Pipeline
     version: str
     definition: PipelineDefinition
     drift: DriftState = DriftState()
+    zoho_checked: bool | None = None
 
 
 class PipelineGone(RpcModel):
@@ -145,10 +148,12 @@ class DecideConflict(RpcModel):
 
 
 _GATEWAY = frozenset({Service.GATEWAY})
+_ASKS_AROUND = timedelta(seconds=20)
+"""Zoho, ingest and auth are asked meanwhile."""
 
 CREATE_PIPELINE = Rpc(
     Service.SYNC, "create_pipeline", CreatePipeline, PipelineDetail,
-    callers=_GATEWAY, role=Role.ADMIN, events=(PipelinesCreated,),
+    callers=_GATEWAY, role=Role.ADMIN, events=(PipelinesCreated,), timeout=_ASKS_AROUND,
 )  # fmt: skip
 GET_PIPELINE = Rpc(
     Service.SYNC, "get_pipeline", PipelineRequest, PipelineDetail,
@@ -156,7 +161,7 @@ GET_PIPELINE = Rpc(
 )  # fmt: skip
 UPDATE_PIPELINE = Rpc(
     Service.SYNC, "update_pipeline", UpdatePipeline, PipelineDetail,
-    callers=_GATEWAY, role=Role.ADMIN, events=(PipelineUpdated,),
+    callers=_GATEWAY, role=Role.ADMIN, events=(PipelineUpdated,), timeout=_ASKS_AROUND,
 )  # fmt: skip
 DELETE_PIPELINE = Rpc(
     Service.SYNC, "delete_pipeline", DeletePipeline, PipelineGone,

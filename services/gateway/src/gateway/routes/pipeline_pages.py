@@ -55,7 +55,8 @@ async def create(request: Request, asking: PageAsking) -> Response:
         return await _new_page(request, asking, values, {new_pipeline.place_of(problem): [_words(problem)]})
     leave_note(
         request,
-        "Die Pipeline ist angelegt und noch ausgeschaltet: jetzt prüfen, Vorschau ansehen, einschalten.",
+        "Die Pipeline ist angelegt und noch ausgeschaltet: jetzt prüfen, Vorschau ansehen, einschalten."
+        + _unchecked(made),
     )
     return RedirectResponse(f"/teams/{asking.tenant}/pipelines/{made.pipeline.id}/edit", status_code=303)
 
@@ -91,13 +92,16 @@ async def save(request: Request, asking: PageAsking, pipeline: PipelineId) -> Re
         faults = {str(fault["loc"][0]): [fault_words(fault)] for fault in error.errors()}
         return _edit_page(request, asking, detail, values, faults)
     try:
-        await asking.call(UPDATE_PIPELINE, wanted)
+        saved = await asking.call(UPDATE_PIPELINE, wanted)
     except Invalid as problem:
         faults = placed(problem.detail, definition, pipeline_form.wanted_rows(values))
         return _edit_page(request, asking, detail, values, faults)
     except Conflict as problem:
         return _edit_page(request, asking, detail, values, {"": [_words(problem)]})
-    leave_note(request, f"Die Pipeline „{wanted.name}“ ist geändert; alle Objekte werden neu beurteilt.")
+    leave_note(
+        request,
+        f"Die Pipeline „{wanted.name}“ ist geändert; alle Objekte werden neu beurteilt.{_unchecked(saved)}",
+    )
     return RedirectResponse(f"/teams/{asking.tenant}/pipelines", status_code=303)
 
 
@@ -178,6 +182,12 @@ async def _typed(request: Request) -> dict[str, str]:
     """All fields of the form, empty ones too."""
     form: Any = await request.form(max_files=0)
     return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def _unchecked(saved: PipelineDetail) -> str:
+    if saved.zoho_checked is not False:
+        return ""
+    return " Zoho hat nicht gesagt, welche Felder es dort gibt: ob die Namen stimmen, ist nicht geprüft."
 
 
 def _words(problem: Problem) -> str:

@@ -40,9 +40,9 @@ router = admin_router("Pipelines")
 
 
 class ChangedPipeline(BaseModel):
-    """`version`: of the definition that was changed, as it was read."""
+    """`version`: of the definition that was changed, as it was read. Without a name it keeps its own."""
 
-    name: str = Field(min_length=1, max_length=PIPELINE_NAME_LENGTH)
+    name: str | None = Field(default=None, min_length=1, max_length=PIPELINE_NAME_LENGTH)
     version: str = Field(max_length=64)
     definition: PipelineDefinition
 
@@ -81,7 +81,7 @@ async def values(asking: ApiAsking, pipeline: PipelineId, field: FieldName) -> S
 
 @router.put("/{tenant}/pipelines/{pipeline}", openapi_extra=tells(UPDATE_PIPELINE))
 async def update(asking: ApiAsking, pipeline: PipelineId, changed: ChangedPipeline) -> PipelineDetail:
-    """Give a pipeline a name and a definition; all objects are judged anew by it."""
+    """Give a pipeline another definition, and another name if there is one; all objects are judged anew."""
     request = UpdatePipeline(
         pipeline=pipeline, name=changed.name, version=changed.version, definition=changed.definition
     )
