@@ -101,7 +101,9 @@ async def test_it_is_said_if_zoho_did_not_say_which_fields_there_are(browser, fa
     page = await browser.get("/pipelines/1/edit")
     words = "ob die Namen stimmen, ist nicht geprüft"
     assert words not in await browser.post("/pipelines/1/edit", **fields_of(page))
-    unchecked = PipelineDetail(pipeline=a_pipeline(), version="v1", definition=DEFINITION, zoho_checked=False)
+    unchecked = PipelineDetail(
+        pipeline=a_pipeline(), version="v1", definition=DEFINITION, unchecked=(System.ZOHO,)
+    )
     fake_services.answer(UPDATE_PIPELINE, unchecked)
     assert words in await browser.post("/pipelines/1/edit", **fields_of(page))
 

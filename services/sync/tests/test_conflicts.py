@@ -1,6 +1,7 @@
 """A field that both sides changed, and that a person decides: asked once, both sides stay."""
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,14 +115,66 @@ async def test_an_old_delivery_does_not_carry_out_what_was_decided(asked: "tuple
     """What it shows of the field may be older than what the person saw."""
     team, kunde, zoho_id = asked
     shown = team.ingest.objects[Table.KUNDE, kunde].fields
+    [conflict] = await open_conflicts(team)
+    before_it = conflict.since - timedelta(seconds=1)
     team.rows.change(
         "UPDATE link SET asked = jsonb_set(asked, '{beruf,decision}', '\"ameise\"')"
     )  # and the work that comes of it is not done yet
-    team.ingest.put(Table.KUNDE, kunde, shown | {"beruf": "Ärztin früher", "titel": "Prof."})
+    team.ingest.put(Table.KUNDE, kunde, shown | {"beruf": "Ärztin früher", "titel": "Prof."}, as_of=before_it)
     await team.chunk(Table.KUNDE, [kunde])
     assert await team.idle() == []
     record = await team.world.record(zoho_id)
     assert (record["Beruf"], await open_conflicts(team)) == ("Ärztin in A", ())
+
+
+async def test_where_the_rule_leaves_the_record_out_a_delivery_carries_out_what_was_decided(
+    asked: "tuple[Team, str, str]",
+) -> None:
+    team, kunde, zoho_id = asked
+    [conflict] = await open_conflicts(team)
+    await redefine(team, zoho_rule={"field": "Mailing_City", "compare": "equals", "value": "Essen"})
+    await decide(team, conflict, System.AMEISE)
+    assert await team.idle() == []
+    told = len(team.rows.events("excluded"))
+    for beruf in ("Chefärztin", "Chefärztin a. D."):
+        await team.world.edit_kunde(kunde, Beruf=beruf)
+        await team.delivery([kunde])
+        assert await team.idle() == []
+        assert (await team.world.record(zoho_id))["Beruf"] == beruf
+    assert [link["asked"] for link in team.rows.links()] == [{}]
+    assert not team.rows.select("SELECT FROM judged WHERE outcome = 'void'")
+    assert len(team.rows.events("excluded")) == told
+
+
+async def test_what_was_decided_for_a_record_that_the_rule_leaves_out_is_asked_about_anew(
+    asked: "tuple[Team, str, str]",
+) -> None:
+    """Zoho's value may not travel to Ameise any more: no change of Ameise's overrules it without a word."""
+    team, kunde, zoho_id = asked
+    [conflict] = await open_conflicts(team)
+    await redefine(team, zoho_rule={"field": "Mailing_City", "compare": "equals", "value": "Essen"})
+    await decide(team, conflict, System.ZOHO)
+    await team.idle()
+    await team.world.edit_kunde(kunde, Beruf="Chefärztin")
+    await team.delivery([kunde])
+    assert await team.idle() == []
+    assert (await team.world.record(zoho_id))["Beruf"] == "Ärztin in Z"
+    [anew] = await open_conflicts(team)
+    assert (anew.ameise, anew.zoho) == ("Chefärztin", "Ärztin in Z")
+
+
+async def test_a_delivery_does_not_try_again_what_is_parked_and_did_not_change(
+    asked: "tuple[Team, str, str]",
+) -> None:
+    team, kunde, zoho_id = asked
+    await team.world.edit(zoho_id, Date_of_Birth="2999-01-01")
+    await team.webhook(zoho_id)
+    [parked] = await team.idle()
+    for titel in ("Prof.", "Prof. Dr."):
+        await team.world.edit_kunde(kunde, Titel=titel)
+        await team.delivery([kunde])
+        assert [row["id"] for row in await team.idle()] == [parked["id"]]
+    assert len(team.rows.events("work_parked")) == 1
 
 
 async def test_all_fields_of_a_record_are_decided_at_once(asked: "tuple[Team, str, str]") -> None:

@@ -207,6 +207,19 @@ def test_what_nobody_saw_when_he_decided_is_asked_about_anew(
     assert merged.conflicts == ("a",)
 
 
+@pytest.mark.parametrize(
+    ("ameise", "zoho", "winner"), [("von A", None, Policy.AMEISE), (None, "von Z", Policy.ZOHO)]
+)
+@pytest.mark.parametrize("blank", list(Blank))
+def test_what_was_emptied_since_is_asked_about_anew_where_empty_counts(
+    ameise: Known, zoho: Known, winner: Policy, blank: Blank
+) -> None:
+    mapping = FieldMapping(ameise="a", zoho="z", policy=Policy.ASK, blank=blank)
+    asked = {"a": Asked("von A", "von Z", winner)}
+    merged = merged_of(mapping, ameise=ameise, zoho=zoho, ameise_base="alt", zoho_base="alt", asked=asked)
+    assert (merged.findings["a"] is Finding.ASKED) is (blank is Blank.ERASE)
+
+
 def test_a_phone_number_that_is_only_written_otherwise_is_what_was_decided_about() -> None:
     phone = FieldMapping(ameise="a", zoho="z", converter=Converter.PHONE, policy=Policy.ASK)
     asked = {"a": Asked("030 1", "+49 30 2", Policy.AMEISE)}

@@ -3,12 +3,13 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import outside
 import pytest
 
 from chassis.rpc import RpcClient
 from contracts.actor import Role
 from contracts.ids import PipelineId, TenantId, new_id
-from contracts.names import Table
+from contracts.names import System, Table
 from contracts.problems import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from contracts.rpc import Empty, Rpc, RpcModel
 from contracts.rpc.pipeline_definition import PipelineDefinition
@@ -83,7 +84,7 @@ async def test_a_created_pipeline_is_there_as_it_was_defined_and_gets_what_is_st
         "Vertraege",
         SPARTEN,
     )
-    assert await looked_at(team, made.pipeline.id) == made.model_copy(update={"zoho_checked": None})
+    assert await looked_at(team, made.pipeline.id) == made
     assert team.ingest.asked_again[-1] == (Table.SPARTE,)
     assert team.rows.events("pipelines_created")[-1]["data"]["pipelines"] == [made.pipeline.id]
 
@@ -137,7 +138,7 @@ async def test_a_field_that_was_just_made_in_zoho_is_known(team: "Team") -> None
     with pytest.raises(Invalid, match="ein Feld Full_Name gibt es in Zoho nicht"):
         await changed(team, before, zoho_rule=rule)
     await team.world.customise("Contacts", {})
-    assert (await changed(team, before, zoho_rule=rule)).zoho_checked is True
+    assert (await changed(team, before, zoho_rule=rule)).unchecked == ()
 
 
 async def test_what_vanished_in_zoho_since_holds_up_no_other_change(team: "Team") -> None:
@@ -151,9 +152,28 @@ async def test_where_zoho_does_not_answer_it_is_saved_and_said(team: "Team") -> 
     await team.world.fault("status", "/settings/fields", status=503)
     before = await looked_at(team, contacts(team))
     after = await changed(team, before, zoho_rule={"field": "MailingCity", **ORT})
-    assert (before.zoho_checked, after.zoho_checked) == (None, False)
+    assert (before.unchecked, after.unchecked) == ((), (System.ZOHO,))
     with pytest.raises(Invalid, match="ein Feld orrt"):  # Ameise's are known all the same
         await changed(team, after, ameise_rule={"field": "orrt", **ORT})
+
+
+async def test_a_field_that_a_release_dropped_holds_up_no_other_change_but_a_rule(
+    team: "Team", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await looked_at(team, contacts(team))
+    monkeypatch.setitem(outside.FIELDS, Table.KUNDE, outside.FIELDS[Table.KUNDE].replace("beruf ", ""))
+    after = await changed(team, before, policy="zoho")
+    with pytest.raises(Invalid, match="Regel für Objekte aus Ameise: ein Feld beruf"):
+        await changed(team, after, ameise_rule={"field": "beruf", **ORT})
+
+
+async def test_where_ingest_does_not_say_which_fields_there_are_it_is_saved_and_said(
+    team: "Team", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await looked_at(team, contacts(team))
+    monkeypatch.setitem(outside.FIELDS, Table.KUNDE, "")  # an older one
+    after = await changed(team, before, ameise_rule={"field": "orrt", **ORT})
+    assert after.unchecked == (System.AMEISE,)
 
 
 async def test_a_changed_definition_judges_everything_anew(team: "Team") -> None:

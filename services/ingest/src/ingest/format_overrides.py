@@ -65,13 +65,18 @@ class Formats:
             return self.base
 
     async def view(self, tenant: TenantId) -> FormatView:
-        async with self.database.tenant(tenant) as session:
-            changes = await store.format_changes(session, tenant)
-        return _view(self.base, changes)
+        """As `of`: what does not fit any more is told, so that whoever looks can mend it."""
+        changes = FormatChanges()
+        try:
+            async with self.database.tenant(tenant) as session:
+                changes = await store.format_changes(session, tenant)
+            return _view(changes, self.base, changed_format(self.base, changes))
+        except Invalid as fault:
+            return _view(changes, self.base, self.base, fault=fault.detail)
 
     async def set(self, cause: Cause, tenant: TenantId, changes: FormatChanges) -> FormatView:
         """Replace all changes of the tenant. Raises Invalid, in words, if they do not fit."""
-        view = _view(self.base, changes)
+        view = _view(changes, self.base, changed_format(self.base, changes))
         row = FormatOverrideRow(
             tenant=tenant, changes=changes.model_dump(mode="json", exclude_none=True, exclude_defaults=True),
             changed_at=datetime.now(UTC), changed_by=cause.actor_id,
@@ -146,10 +151,10 @@ def _ambiguities(tables: tuple[TableFormat, ...]) -> Iterator[str]:
             yield f"{definition.table}: {heading} steht für mehrere Spalten."
 
 
-def _view(base: Format, changes: FormatChanges) -> FormatView:
-    changed = changed_format(base, changes)
+def _view(changes: FormatChanges, base: Format, applies: Format, *, fault: str | None = None) -> FormatView:
     return FormatView(
         base=base.version,
+        fault=fault,
         changes=changes,
         tables=tuple(
             TableView(
@@ -160,8 +165,8 @@ def _view(base: Format, changes: FormatChanges) -> FormatView:
                     ColumnView(name=c.name, type=c.type, required=c.required, aliases=c.aliases)
                     for c in definition.columns
                 ),
-                fields=field_names(changed, definition.table) if definition.table in OBJECT_TABLES else (),
+                fields=field_names(applies, definition.table) if definition.table in OBJECT_TABLES else (),
             )
-            for definition in changed.tables
+            for definition in applies.tables
         ),
     )

@@ -6,19 +6,19 @@ Pure.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from contracts.events import ConflictFound, EventData, Excluded, ObjectAction, ObjectChange, WrittenRecord
 from contracts.ids import ZohoId
 from contracts.rpc.ingest import ComposedObject
 from contracts.rpc.sync_parked import ParkedCause
 from sync.bases import bases_after
-from sync.conflicts import decisions_of, questions_after, reason_of, to_be_carried_out
+from sync.conflicts import decided_after, decisions_of, questions_after, reason_of
 from sync.fitting import merge_fitting
 from sync.link_store import Link
 from sync.mapping import CannotConvert, Conversion
 from sync.merge import Finding, Merged
-from sync.pipelines import Pipeline, includes
+from sync.pipelines import Pipeline, includes, includes_record
 from sync.recognising import having_read
 from sync.record_events import deleted_in_zoho
 from sync.retry import Park, Postpone
@@ -40,7 +40,7 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class Merging:
     """An item with its link, and what the merge of its two sides found; `changed`: when its record was
-    changed last."""
+    changed last; `left_out`: the rule lets nothing of the record travel to Ameise."""
 
     item: Item
     link: Link
@@ -48,6 +48,7 @@ class Merging:
     ameise: Mapping[str, Value]
     zoho: Mapping[str, Value]
     changed: datetime | None = None
+    left_out: bool = False
 
     @property
     def is_new(self) -> bool:
@@ -63,22 +64,23 @@ class Merging:
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What became of an item. `outcome` says as what it is judged (None: it was judged before); `link` is
-    stored if there is one; `wrote`: what Zoho took; `look_at_zoho`: Zoho has a change that Ameise lacks;
-    `held_back`: how many values do not fit Zoho."""
+    stored if there is one; `wrote`: what Zoho took; `lags`: the delivery is behind one of both sides;
+    `look_at_zoho`: the record is looked at therefore; `held_back`: how many values do not fit Zoho."""
 
     item: Item
     outcome: str | None
     link: Link | None = None
     events: tuple[EventData, ...] = ()
     wrote: WrittenRecord | None = None
+    lags: bool = False
     look_at_zoho: bool = False
     held_back: int = 0
 
     @property
     def judged_as(self) -> str | None:
-        """What is stored as its outcome. Where the delivery lags behind Zoho the judgement is void: a later
-        one is fetched and merged again; as it is once what was held back fits."""
-        if self.outcome is None or self.look_at_zoho:
+        """What is stored as its outcome. Where the delivery lags, the judgement is void: a later one is
+        fetched and merged again; as it is once what was held back fits."""
+        if self.outcome is None or self.lags:
             return self.outcome and "void"
         return "held_back" if self.held_back else self.outcome
 
@@ -177,14 +179,29 @@ def merge_both(
     except CannotConvert as error:
         return Unsettled(item.work, Park(ParkedCause.VALUE_UNFIT, {"problem": str(error)}))
     merged = _with_living_mark(pipeline, merged, record or {})
-    return Merging(item, link, merged, ameise, zoho, modified_time(record or {}))
+    left_out = record is not None and includes_record(pipeline.definition, record) is False
+    return Merging(item, link, merged, ameise, zoho, modified_time(record or {}), left_out)
 
 
 def _only_ameise_knows(pipeline: Pipeline, link: Link, item: Item) -> set[str]:
     """The Ameise fields of which this delivery may show an older value: those that we wrote or saw new since,
-    and those that a person decided, over values that he saw; nothing is written to them from here."""
-    decided = to_be_carried_out(pipeline.definition.fields, link.asked) if link.asked else set[str]()
-    return link.written_after(item.object.as_of) | decided
+    and those that a person decided over younger values; nothing is written to them from here."""
+    as_of = item.object.as_of
+    decided = decided_after(pipeline.definition.fields, link.asked, as_of) if link.asked else set[str]()
+    return link.written_after(as_of) | decided
+
+
+def _lag(pipeline: Pipeline, merging: Merging) -> "_Lag":
+    """What the rule leaves out of the way to Ameise is no lag; and there is nothing to look for in such a
+    record."""
+    late = bool(_only_ameise_knows(pipeline, merging.link, merging.item))
+    edited = bool(merging.merged.to_ameise) and not merging.left_out
+    return {"lags": late or edited, "look_at_zoho": (late or edited) and not merging.left_out}
+
+
+class _Lag(TypedDict):
+    lags: bool
+    look_at_zoho: bool
 
 
 def merge_item(
@@ -195,10 +212,9 @@ def merge_item(
     if not isinstance(merging, Merging) or merging.merged.to_zoho or merging.is_new:
         return merging
     settled = with_new_bases(pipeline, merging, zoho_read_back={})
-    behind = bool(merging.merged.to_ameise or _only_ameise_knows(pipeline, merging.link, item))
     return Settled(
-        item, "applied", settled, conflicts_of(pipeline, merging), look_at_zoho=behind,
-        held_back=len(merging.merged.held_back),
+        item, "applied", settled, conflicts_of(pipeline, merging), held_back=len(merging.merged.held_back),
+        **_lag(pipeline, merging),
     )  # fmt: skip
 
 
@@ -266,9 +282,8 @@ def written(
         fields=tuple(sorted(merged.to_zoho)),
         zoho_id=ZohoId(zoho_id),
     )
-    behind = bool(merged.to_ameise or _only_ameise_knows(pipeline, merging.link, item))
     return Settled(
-        item, merging.outcome, link, wrote=wrote, look_at_zoho=behind, held_back=len(merged.held_back)
+        item, merging.outcome, link, wrote=wrote, held_back=len(merged.held_back), **_lag(pipeline, merging)
     )
 
 

@@ -170,7 +170,8 @@ class BatchStore:
     async def _ask_for_looks(
         self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]
     ) -> None:
-        """Zoho knows something that Ameise does not: a webhook was lost, or is still under way."""
+        """Zoho knows something that Ameise does not: a webhook was lost, or is under way. What is parked
+        waits for a person, or until its record holds something else, which `reconciling` sees."""
         behind = {
             s.link.zoho_id: s.item.work.cause for s in settled if s.look_at_zoho and s.link and s.link.zoho_id
         }
@@ -182,6 +183,7 @@ class BatchStore:
                 direction="to_ameise",
                 lane=Lane.CHUNK,
                 objects=behind,
+                parked_too=False,
             )
 
     async def put_off(

@@ -303,6 +303,7 @@ def _document(row: BulkRow) -> dict[str, Any]:
         "events": [[e.event_name, e.model_dump(mode="json", exclude_none=True)] for e in settled.events],
         "wrote": settled.wrote.model_dump(mode="json") if settled.wrote else None,
         "outcome": settled.outcome,
+        "lags": settled.lags,
         "look_at_zoho": settled.look_at_zoho,
         "held_back": settled.held_back,
     }
@@ -319,6 +320,7 @@ def _row(row: dict[str, Any]) -> BulkRow:
         Link(**document["link"]),
         tuple(events),
         wrote=WrittenRecord.model_validate(wrote) if (wrote := document.get("wrote")) else None,
+        lags=document.get("lags", document["look_at_zoho"]),
         look_at_zoho=document["look_at_zoho"],
         held_back=document.get("held_back", 0),
     )

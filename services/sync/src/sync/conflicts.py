@@ -25,18 +25,25 @@ Questions = Mapping[str, Question]
 
 def decisions_of(questions: Questions) -> Decisions:
     return {
-        name: Asked(question["ameise"], question["zoho"], _decided(question))
+        name: Asked(
+            question["ameise"],
+            question["zoho"],
+            Policy(question["decision"]) if question["decision"] else None,
+        )
         for name, question in questions.items()
     }
 
 
-def to_be_carried_out(mappings: Iterable[FieldMapping], questions: Questions) -> set[str]:
-    """Ameise's names of the fields that a person has decided, and both sides do not show yet."""
-    return {m.ameise for m in mappings if m.way is Way.BOTH and _decided(questions.get(m.ameise))}
-
-
-def _decided(question: Question | None) -> Policy | None:
-    return Policy(question["decision"]) if question and question["decision"] else None
+def decided_after(mappings: Iterable[FieldMapping], questions: Questions, as_of: datetime) -> set[str]:
+    """Ameise's names of the fields that a person has decided, over values that are younger than `as_of`."""
+    return {
+        m.ameise
+        for m in mappings
+        if m.way is Way.BOTH
+        and (question := questions.get(m.ameise))
+        and question["decision"]
+        and datetime.fromisoformat(question["since"]) >= as_of
+    }
 
 
 def questions_after(

@@ -30,6 +30,7 @@ from sync.pipelines import Pipeline
 from sync.recognising import having_read
 from sync.record_events import deleted_in_zoho
 from sync.retry import Park, Postpone, decide
+from sync.sides import zoho_values
 from sync.systems import Systems
 from sync.work_store import Work
 from sync.workers import More
@@ -288,7 +289,7 @@ def _undecided(works: Sequence[Work], verdicts: Sequence[_Verdict]) -> list[Work
 def _is_ahead(pipeline: Pipeline, link: Link, record: Record) -> bool:
     """Whether somebody's edit has not got to Ameise: we may have written to the record since, since a person
     is still asked about that field, or the pipeline's rule leaves the record out."""
-    read = having_read(pipeline, link, record)
+    read = having_read(link, record, zoho_values(pipeline.definition, record))
     return holds_news(pipeline.definition, record, read.zoho_base or {})
 
 

@@ -209,22 +209,28 @@ def _as_decided(
     mapping: FieldMapping, ameise: Known, zoho: Known, asked: Asked, conversion: Conversion
 ) -> Finding:
     """A field that a person was asked about: the side that he chose wins, as it is now, over the value that
-    he saw there. One that was edited since is a question of its own; one that was emptied is none."""
+    he saw there. One that was edited since is a question of its own."""
     if conversion.agrees_in_zoho(mapping, ameise, zoho):
         return Finding.AGREED
     match asked.winner:
         case Policy.AMEISE:
-            if zoho is not None and not same(mapping, zoho, asked.zoho):
+            if _edited_since(mapping, zoho, asked.zoho):
                 return Finding.ASKED
             return _taken(mapping, ameise, Finding.AMEISE_CHANGED, there=zoho)
         case Policy.ZOHO:
-            if ameise is not None and not same(mapping, ameise, asked.ameise):
+            if _edited_since(mapping, ameise, asked.ameise):
                 return Finding.ASKED
             return _taken(mapping, zoho, Finding.ZOHO_CHANGED, there=ameise)
         case Policy.ASK | None:
             return Finding.STILL_ASKED
         case _:
             assert_never(asked.winner)
+
+
+def _edited_since(mapping: FieldMapping, value: Known, seen: Known) -> bool:
+    """Whether a side has another value than a person saw there. To empty it is an edit where empty counts."""
+    counts = value is not None or mapping.blank is Blank.ERASE
+    return counts and not same(mapping, value, seen)
 
 
 def _one_emptied(mapping: FieldMapping, ameise: Known) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from contracts.names import System
 from sync.mapping import sources_of
 from sync.pipelines import Definition
 from sync.rules import fields_of
@@ -23,11 +24,20 @@ class FieldsThere:
     """The fields that there are. None: nobody says, so nothing is held against a name.
 
     `accepted`: fields of Zoho that nobody typed just now; should they not be there, `drift` tells of them.
+    `mapped`: fields of Ameise that were mapped before; one that is not there is unknown in every object, and
+    harms nobody but in a rule.
     """
 
     ameise: frozenset[str] | None = None
     zoho: frozenset[str] | None = None
     accepted: frozenset[str] = frozenset()
+    mapped: frozenset[str] = frozenset()
+
+    @property
+    def unchecked(self) -> tuple[System, ...]:
+        """Who does not say."""
+        said = {System.AMEISE: self.ameise, System.ZOHO: self.zoho}
+        return tuple(system for system, fields in said.items() if fields is None)
 
     def lacks_in_ameise(self, name: str) -> bool:
         return self.ameise is not None and name not in self.ameise
@@ -43,7 +53,7 @@ def unknown_names(definition: Definition, there: FieldsThere) -> Iterable[str]:
     """Each name that stands for nothing, with where it stands and the names that it may have meant."""
     for mapping in definition.fields:
         for name in sources_of(mapping) if mapping.detail is None else ():
-            if name != KEY and there.lacks_in_ameise(name):
+            if name != KEY and name not in there.mapped and there.lacks_in_ameise(name):
                 yield f"{mapping.ameise}: {_unknown(name, 'Ameise', there.ameise)}"
         if there.lacks_in_zoho(mapping.zoho):
             yield f"{mapping.ameise}: {_unknown(mapping.zoho, 'Zoho', there.zoho)}"

@@ -16,7 +16,7 @@ from contracts.events import (
 )
 from contracts.ids import PipelineId
 from contracts.names import Table
-from contracts.problems import Conflict, NotFound
+from contracts.problems import Conflict, NotFound, Unavailable
 from contracts.rpc import Empty
 from contracts.rpc.ingest import SEND_AGAIN, SendAgainRequest
 from contracts.rpc.ingest_format import GET_FORMAT
@@ -39,6 +39,7 @@ from sync.definition_check import check_definition
 from sync.drift import ModuleMetadata
 from sync.drift_store import told
 from sync.drift_watch import DriftWatch, Place
+from sync.mapping import sources_of
 from sync.names_check import FieldsThere
 from sync.pipelines import Definition, Pipeline
 from sync.templates import BUILT_IN, LISTS
@@ -54,8 +55,8 @@ class PipelineAdmin:
     drift: DriftWatch
 
     async def create(self, request: CreatePipeline, caller: Caller) -> PipelineDetail:
-        """Raises Invalid, Conflict, NotFound for the module, NotFound or NotConnected for the connections,
-        and Unavailable if ingest does not say which fields there are. Zoho may be silent."""
+        """Raises Invalid, Conflict, NotFound for the module, NotFound or NotConnected for the connections.
+        Neither ingest nor Zoho need say which fields there are."""
         definition = Definition.model_validate(request.definition.model_dump())
         await check_connections(
             self.rpc, caller, ameise=request.ameise_connection, zoho=request.zoho_connection
@@ -88,22 +89,23 @@ class PipelineAdmin:
             await self.outbox.tell(session, caller.cause, PipelinesCreated(pipelines=(number,)))
             pipeline = await _loaded(session, number)
         await self._judge_anew(pipeline, caller)
-        return await self._detail(number, caller, zoho_checked=zoho is not None)
+        return await self._detail(number, caller, there=there)
 
     async def get(self, request: PipelineRequest, caller: Caller) -> PipelineDetail:
         return await self._detail(request.pipeline, caller)
 
     async def update(self, request: UpdatePipeline, caller: Caller) -> PipelineDetail:
-        """Raises Invalid, Conflict if somebody changed the definition meanwhile, and Unavailable if ingest
-        does not say which fields there are. Zoho may be silent."""
+        """Raises Invalid, and Conflict if somebody changed the definition meanwhile. Neither ingest nor Zoho
+        need say which fields there are."""
         definition = Definition.model_validate(request.definition.model_dump())
         async with self.database.tenant(caller.tenant) as session:
             before = await _loaded(session, request.pipeline)
         place = Place(before.tenant, before.zoho_connection, before.module)
-        # What vanished in Zoho since it was typed must not hold up another change.
+        # What vanished since it was typed must not hold up another change.
         accepted = frozenset(before.definition.zoho_fields)
+        mapped = frozenset(name for m in before.definition.fields for name in sources_of(m))
         zoho = await self.drift.metadata_now(place)
-        there = await self._fields_there(before.table, zoho, caller, accepted=accepted)
+        there = await self._fields_there(before.table, zoho, caller, accepted=accepted, mapped=mapped)
         check_definition(before.table, definition, there)
         async with self.database.tenant(caller.tenant) as session:
             changed = await pipeline_store.change(
@@ -123,7 +125,7 @@ class PipelineAdmin:
         # ingest did not answer then, and it is saved once more as it is.
         if unjudged or parked or pipeline.version != before.version:
             await self._judge_anew(pipeline, caller)
-        return await self._detail(request.pipeline, caller, zoho_checked=zoho is not None)
+        return await self._detail(request.pipeline, caller, there=there)
 
     async def delete(self, request: DeletePipeline, caller: Caller) -> PipelineGone:
         """Raises Conflict, which says how many links there are, unless they may go too."""
@@ -175,19 +177,33 @@ class PipelineAdmin:
             )
 
     async def _fields_there(
-        self, table: Table, zoho: ModuleMetadata | None, caller: Caller, *, accepted: frozenset[str]
+        self,
+        table: Table,
+        zoho: ModuleMetadata | None,
+        caller: Caller,
+        *,
+        accepted: frozenset[str],
+        mapped: frozenset[str] = frozenset(),
     ) -> FieldsThere:
-        form = await self.rpc.call(
-            GET_FORMAT, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
-        )
         return FieldsThere(
-            ameise=next((frozenset(view.fields) for view in form.tables if view.table is table), None),
+            ameise=await self._fields_of(table, caller),
             zoho=frozenset(zoho.fields) if zoho and zoho.fields is not None else None,
             accepted=accepted,
+            mapped=mapped,
         )
 
+    async def _fields_of(self, table: Table, caller: Caller) -> frozenset[str] | None:
+        """Of Ameise's objects; None if ingest does not answer, or is too old to know."""
+        try:
+            form = await self.rpc.call(
+                GET_FORMAT, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
+            )
+        except Unavailable:
+            return None
+        return frozenset(name for view in form.tables if view.table is table for name in view.fields) or None
+
     async def _detail(
-        self, number: PipelineId, caller: Caller, *, zoho_checked: bool | None = None
+        self, number: PipelineId, caller: Caller, *, there: FieldsThere | None = None
     ) -> PipelineDetail:
         async with self.database.tenant(caller.tenant) as session:
             pipeline = await _loaded(session, number)
@@ -195,7 +211,7 @@ class PipelineAdmin:
         row = next(row for row in rows if row["id"] == int(number))
         return PipelineDetail(
             pipeline=summary(row), version=pipeline.version, definition=pipeline.definition, drift=told(row),
-            zoho_checked=zoho_checked,
+            unchecked=there.unchecked if there else (),
         )  # fmt: skip
 
 

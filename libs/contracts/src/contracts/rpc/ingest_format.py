@@ -91,11 +91,14 @@ class TableView(RpcModel):
 
 
 class FormatView(RpcModel):
-    """The format that applies to the tenant's files: `changes` laid over the built-in one called `base`."""
+    """The format that applies to the tenant's files: `changes` laid over the built-in one called `base`.
+
+    `fault`: why they are not, since a newer release came with a built-in format that they do not fit."""
 
     base: str
     changes: FormatChanges
     tables: tuple[TableView, ...]
+    fault: str | None = None
 
 
 class SetFormat(RpcModel):

@@ -63,14 +63,14 @@ class SwitchPipeline(RpcModel):
 
 
 class PipelineDetail(RpcModel):
-    """A pipeline with all that was decided about it; `drift`: what of it no longer fits Zoho. `zoho_checked`:
-    whether Zoho said, as it was made or changed just now, which fields there are."""
+    """A pipeline with all that was decided about it; `drift`: what of it no longer fits Zoho. `unchecked`:
+    who did not say, as it was made or changed just now, which fields there are."""
 
     pipeline: Pipeline
     version: str
     definition: PipelineDefinition
     drift: DriftState = DriftState()
-    zoho_checked: bool | None = None
+    unchecked: tuple[System, ...] = ()
 
 
 class PipelineGone(RpcModel):
@@ -148,8 +148,8 @@ class DecideConflict(RpcModel):
 
 
 _GATEWAY = frozenset({Service.GATEWAY})
-_ASKS_AROUND = timedelta(seconds=20)
-"""Zoho, ingest and auth are asked meanwhile."""
+_ASKS_AROUND = timedelta(seconds=80)
+"""Zoho and auth are asked meanwhile, and ingest, which puts a whole table on its way again."""
 
 CREATE_PIPELINE = Rpc(
     Service.SYNC, "create_pipeline", CreatePipeline, PipelineDetail,
@@ -170,6 +170,7 @@ DELETE_PIPELINE = Rpc(
 SWITCH_PIPELINE = Rpc(
     Service.SYNC, "switch_pipeline", SwitchPipeline, PipelineDetail,
     callers=_GATEWAY, role=Role.ADMIN, events=(PipelineEnabled, PipelineDisabled),
+    timeout=_ASKS_AROUND,
 )  # fmt: skip
 LIST_TEMPLATES = Rpc(
     Service.SYNC, "list_pipeline_templates", Empty, PipelineTemplates,

@@ -185,9 +185,10 @@ async def _typed(request: Request) -> dict[str, str]:
 
 
 def _unchecked(saved: PipelineDetail) -> str:
-    if saved.zoho_checked is not False:
+    if not saved.unchecked:
         return ""
-    return " Zoho hat nicht gesagt, welche Felder es dort gibt: ob die Namen stimmen, ist nicht geprüft."
+    systems = " und ".join(system.value.capitalize() for system in saved.unchecked)
+    return f" Welche Felder {systems} hat, war nicht zu erfahren: ob die Namen stimmen, ist nicht geprüft."
 
 
 def _words(problem: Problem) -> str:
