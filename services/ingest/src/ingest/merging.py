@@ -196,13 +196,15 @@ async def remember_lines(session: AsyncSession, definition: TableFormat, *, tena
     )
 
 
-async def forget_lines(session: AsyncSession, table: Table, *, tenant: TenantId) -> None:
-    """Rows that now point nowhere are read again, so that it is said again."""
-    await run_sql(
-        session,
-        f"""
-        UPDATE {table} SET row_hash = NULL WHERE tenant = :tenant AND row_hash IS NOT NULL
-          AND key IN (SELECT key FROM dangling WHERE table_name = '{table}')
-        """,
-        tenant=tenant,
-    )
+async def forget_lines(session: AsyncSession, *, tenant: TenantId) -> None:
+    """Stored rows that now point nowhere are read again, so that it is said again."""
+    for row in await fetch_all(session, "SELECT DISTINCT table_name FROM dangling"):
+        table = Table(row["table_name"])
+        await run_sql(
+            session,
+            f"""
+            UPDATE {table} SET row_hash = NULL WHERE tenant = :tenant AND row_hash IS NOT NULL
+              AND key IN (SELECT key FROM dangling WHERE table_name = '{table}')
+            """,
+            tenant=tenant,
+        )

@@ -231,19 +231,21 @@ class OneDelivery:
         now, counts = datetime.now(UTC), found.counts
         known = await store.delivered_tables(session, current.tenant)
         differing = {table for table, n in counts.items() if n.new or n.changed or n.gone}
-        first = {table for table in differing if found.staged[table].is_first}
+        never_stored = {table for table, staged in found.staged.items() if staged.is_first}
+        first = differing & never_stored
         whole = {table for table in counts if self._is_whole(read, table)}
         first_whole = {table for table in whole if table not in known or not known[table].whole_once}
         touched = await versions.find_touched(
-            session, form, tenant=current.tenant, differing=differing, first=first, first_whole=first_whole
-        )
+            session, form, tenant=current.tenant, differing=differing, never_stored=never_stored,
+            first_whole=first_whole,
+        )  # fmt: skip
         for table, read_table in read.tables.items():
             await store.remember_table(
                 session, table, tenant=current.tenant, filled=read_table.filled, counts=counts[table],
                 whole=table in whole, delivery=current.delivery, as_of=current.as_of,
             )  # fmt: skip
+        await merging.forget_lines(session, tenant=current.tenant)
         for table in _IN_ORDER_OF_NEED:
-            await merging.forget_lines(session, table, tenant=current.tenant)
             if table in first:
                 await merging.write_first(
                     session, form, form[table], tenant=current.tenant, delivery=current.delivery, now=now
@@ -253,7 +255,7 @@ class OneDelivery:
                 await merging.apply(
                     session, form[table], tenant=current.tenant, delivery=current.delivery, now=now
                 )
-            if table in counts:
+            if table in counts and table not in never_stored:
                 await merging.remember_lines(session, form[table], tenant=current.tenant)
         for table in OBJECT_TABLES:
             if table in first:

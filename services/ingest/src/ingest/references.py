@@ -40,12 +40,17 @@ async def report_dangling(
         "CREATE TEMPORARY TABLE dangling (table_name text, column_name text, key text COLLATE "
         '"C") ON COMMIT DROP',
     )
+    nothing_stored = {table for table, found in staged.items() if found.is_first}
     for definition in form.tables:
+        if definition.table in nothing_stored:
+            continue
         for column in definition.columns:
             if column.points_to in staged:
                 is_new = column.points_to not in before
                 await _note_stored(session, definition.table, column, tenant, target_is_new=is_new)
     for table in staged:
+        if not read.tables[table].rows:
+            continue
         for column in form[table].columns:
             if column.points_to in {*read.tables, *before} and column.name in read.tables[table].delivered:
                 await _report(session, read, staged, table, column, tenant)
@@ -144,6 +149,8 @@ async def _of_known(
     rejected: Sequence[str],
 ) -> list[tuple[int | None, int]]:
     """The same of rows whose lines are known."""
+    if not staged.known.count:
+        return []
     rows = await fetch_all(
         session,
         f"""

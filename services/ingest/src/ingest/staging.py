@@ -2,13 +2,14 @@
 """Loads what a file of a delivery says into temporary tables, passing by the lines that are known already.
 
 - `incoming_<table>`: the good rows that were read (COPY does not work into tables with row-level security);
-- `unseen_<table>`: keys of the living stored rows that no known line stands for: the delivery brings them in
-  another way, or not at all.
+- `unseen_<table>`, where something is stored: keys of the living rows that no known line stands for: the
+  delivery brings them in another way, or not at all.
 
 While PostgreSQL stores one block of the file, the next is written down for it, and the one after that read.
 """
 
 import asyncio
+import io
 import struct
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -62,10 +63,6 @@ class _Stored:
     ctids: bytes
     filled: Mapping[str, int]
 
-    @classmethod
-    def nothing(cls, definition: TableFormat) -> "_Stored":
-        return cls(0, b"", b"", dict.fromkeys(definition.names, 0))
-
     def ctids_of(self, places: Iterable[int]) -> list[str]:
         ctids = (_CTID.unpack_from(self.ctids, place * _CTID.size) for place in places)
         return [f"({page},{item})" for page, item in ctids]
@@ -82,7 +79,7 @@ async def stage(
     from ingest.reading import TableReader  # noqa: PLC0415
 
     table = file.definition.table
-    stored, known = _Stored.nothing(file.definition), NOTHING_KNOWN
+    known, filled = NOTHING_KNOWN, Counter[str]()
     is_first = await _is_first(session, table, tenant)
     if not is_first:
         hashing = asyncio.create_task(asyncio.to_thread(hash_lines, file.source, file.mark))
@@ -91,7 +88,7 @@ async def stage(
         finally:
             hashes = await hashing
         known = await asyncio.to_thread(match, hashes, stored.hashes)
-    filled = await _note_missed(session, file, stored, known, tenant)
+        filled = await _note_missed(session, file, stored, known, tenant)
     await _create_incoming(session, file)
     reader = TableReader(file, known.is_known if known.count else None)
     await _copy(session, table, reader, loaded)
@@ -196,7 +193,7 @@ async def _copy(
 
 T = TypeVar("T")
 
-_Part = tuple[list[str], int, str]
+_Part = tuple[list[str], int, memoryview]
 """Columns, number of rows, and rows as CSV."""
 
 
@@ -208,12 +205,18 @@ async def _as_csv(frames: Iterator["pl.DataFrame"]) -> AsyncGenerator[_Part]:
             frame = await anext(read, None)
             if frame is None:
                 return None
-            body = await asyncio.to_thread(frame.write_csv, include_header=False)
-            return frame.columns, frame.height, body
+            return frame.columns, frame.height, await asyncio.to_thread(_csv, frame)
 
         async with aclosing(_ahead(following)) as parts:
             async for part in parts:
                 yield part
+
+
+def _csv(frame: "pl.DataFrame") -> memoryview:
+    """As bytes: a text of Python's would be made of them, and made bytes again."""
+    written = io.BytesIO()
+    frame.write_csv(written, include_header=False)
+    return written.getbuffer()
 
 
 async def _ahead(make: Callable[[], Awaitable[T | None]]) -> AsyncGenerator[T]:

@@ -53,17 +53,17 @@ async def find_touched(
     *,
     tenant: TenantId,
     differing: Collection[Table],
-    first: Collection[Table],
+    never_stored: Collection[Table],
     first_whole: Collection[Table],
 ) -> list[Table]:
     """Fill `touched_<table>` and `before_<table>`; returns the object tables that have any.
 
-    `differing` are the tables with a filled `delta_<table>`; `first` those that get their first rows, which
-    are all new; `first_whole` those that came whole for the first time.
+    `differing` are the tables with a filled `delta_<table>`; `never_stored` those that may get their first
+    rows, which are all new; `first_whole` those that came whole for the first time.
     """
     found: list[Table] = []
     for table in OBJECT_TABLES:
-        if table in first:
+        if table in never_stored:
             continue
         sources = _sources(form, table, differing, first_whole)
         if not sources:
