@@ -23,6 +23,8 @@ that one holds the other's number is asked."""
 NUMBER_IN_ZOHO = "abgelehnt: ein anderer Datensatz in Zoho hat schon denselben Wert im Feld Kundennummer"
 """Of a form submitted twice, the other record was linked after a restored backup forgot which one became the
 Kunde."""
+TAKEN = "gehört schon zu Datensatz"
+"""His Kunde has another record."""
 NOBODYS = "unvollständig: der Datensatz in"
 """A Vertrag whose Kunde's record was deleted, merged, or is not linked."""
 
@@ -199,12 +201,13 @@ class Ending:
             "parked_to_zoho": any(r.direction == "to_zoho" and r.object == sides.key for r in self.parked),
             "deleted": of_kunde and person.deleted and self._deletion_told(zoho_id),
             "vanished": kundennummer in self.stage.left_out and self._vanishing_told(sides),
-            "renumbered": of_kunde and person.renumbered,
+            "renumbered": of_kunde and (person.renumbered or self._has_another_record(person)),
             "asked": (place and place[1], edit.field) in self.asked,
             "left_out": of_kunde and self._is_left_out(kundennummer),
             "record_left_out": of_kunde and self._is_record_left_out(place),
         }
-        removed = [e["data"]["zoho_id"] for e in self.events if self._is_removal(e, sides)]
+        removals = [e["data"] for e in self.events if self._is_removal(e, sides)]
+        removed = [removal["zoho_id"] for removal in removals]
         excuses["removed"] = bool(removed) and (place is None or place[1] in removed)
         known: dict[str, Any] = {"policy": POLICIES.get(edit.field, AMEISE)}
         if sides.key is not None:
@@ -213,17 +216,23 @@ class Ending:
             known["blind_in_ameise"] = self._blind_in_ameise(sides)
             known["decided"] = self.decided.get((sides.key, edit.field), ())
             known["conflicts"] = self._conflicts_told(sides.key, edit.field)
-        if place is not None and zoho_id is not None:
+        module = place[0] if place else next((removal["module"] for removal in removals), None)
+        if module is not None and zoho_id is not None:
             # A record that we deleted, and the one that came for it when the Kunde was back, are one story.
-            name = sides.field_in_zoho(edit.field, place[0])
-            ids = dict.fromkeys(
-                [zoho_id, *removed, place[1]] if zoho_id in [place[1], *removed] else [zoho_id]
-            )
-            in_zoho = [v for id_ in ids for v in books.versions(books.zoho, place[0], id_)]
+            name = sides.field_in_zoho(edit.field, module)
+            theirs = [*removed, *([place[1]] if place else [])]
+            ids = dict.fromkeys([zoho_id, *theirs] if zoho_id in theirs else [zoho_id])
+            in_zoho = [v for id_ in ids for v in books.versions(books.zoho, module, id_)]
             values = [(at, record.get(name)) for at, record in sorted(in_zoho, key=lambda v: v[0])]
             known["zoho"] = seen_values(values)
-            known["blind_in_zoho"] = self._blind_in_zoho(place[0])
+            known["blind_in_zoho"] = self._blind_in_zoho(module)
         return FieldStory(**known, **excuses)
+
+    def _has_another_record(self, person: Person) -> bool:
+        """A restored backup forgets which record became whose Kunde: of a form submitted twice it may be the
+        other one then, and a delivery may make one for a Kunde who seems to have none."""
+        taken = any(r.object == person.zoho_id and TAKEN in r.reason for r in self.parked)
+        return self.stage.was_set_back and (taken or person.twin is not None)
 
     def _keys_told(self, kind: str) -> set[str | None]:
         return {_key(event) for event in self.events if event["type"] == kind}

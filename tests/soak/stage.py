@@ -97,6 +97,7 @@ class Stage:
     _stack: ExitStack = field(default_factory=ExitStack)
     _backup: ExitStack = field(default_factory=ExitStack)
     backup: str | None = None
+    was_set_back: bool = False
     delivered: datetime = datetime(2000, 1, 1, tzinfo=UTC)
     left_out: set[str] = field(default_factory=set[str])
     """Kunden whom deliveries do not show, though Ameise has them."""
@@ -303,6 +304,7 @@ class Stage:
         """sync's database is what it was at the backup. What was told since is in EVENTS."""
         if self.backup is None:
             return
+        self.was_set_back = True
         up = self._all_killed()
         self.note_events()
         self.parts.databases.restore(Service.SYNC, self.urls, self.backup)

@@ -115,9 +115,20 @@ class Life(RuleBasedStateMachine):
         module, zoho_id = place
         number = self._number()
         value = f"030 {number}" if name == "telefon" else f"{name} {number}"
-        self.stage.run(self.stage.world.edit(zoho_id, module, **{FIELDS[name][module]: value}))
+        if not self._edited(zoho_id, module, **{FIELDS[name][module]: value}):
+            return
         self.edits.append(Edit(number, person.name, name, zoho_id))
         self._call(zoho_id, module, fate)
+
+    def _edited(self, zoho_id: str, module: str, **values: str) -> bool:
+        """Whether the record was still there: sync may just have deleted it, since its object is gone."""
+        try:
+            self.stage.run(self.stage.world.edit(zoho_id, module, **values))
+        except AssertionError as refused:
+            if "the id given seems to be invalid" not in str(refused):
+                raise
+            return False
+        return True
 
     def somebody_edits_in_ameise(self, who: int, name: str) -> None:
         person = self.people.one_of(who)
@@ -182,8 +193,8 @@ class Life(RuleBasedStateMachine):
         if (record := self._loose(who)) is not None:
             module, zoho_id = record
             plz = RECORD_LEFT_OUT_PLZ if out_of_the_rule else f"2{self.last_number:04}"
-            self.stage.run(self.stage.world.edit(zoho_id, module, **{PLZ_IN_ZOHO[module]: plz}))
-            self._call(zoho_id, module, fate)
+            if self._edited(zoho_id, module, **{PLZ_IN_ZOHO[module]: plz}):
+                self._call(zoho_id, module, fate)
 
     def a_kunde_comes_to_ameise(self) -> None:
         self._comes_to_ameise(len(self.people) + 1)
@@ -222,7 +233,8 @@ class Life(RuleBasedStateMachine):
         if vertrag is None or record is None:
             return
         number = self._number()
-        self.stage.run(self.stage.world.edit(record[1], "Vertraege", Risiko=f"risiko {number}"))
+        if not self._edited(record[1], "Vertraege", Risiko=f"risiko {number}"):
+            return
         self.edits.append(Edit(number, vertrag.name, RISIKO, record[1]))
         self._call(record[1], "Vertraege", fate)
 
