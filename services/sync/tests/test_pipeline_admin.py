@@ -107,7 +107,7 @@ async def test_what_cannot_work_is_not_made(team: "Team") -> None:
     both_ways = PipelineDefinition.model_validate(SPARTEN.model_dump() | {"direction": "both"})
     with pytest.raises(Invalid, match="Ameise nimmt nur Kunden und Verträge an"):
         await ask(team, CREATE_PIPELINE, new(team, table=Table.LAND, definition=both_ways))
-    with pytest.raises(NotFound, match="zoho-Verbindung"):
+    with pytest.raises(NotFound, match="Zoho-Verbindung"):
         await ask(team, CREATE_PIPELINE, new(team, zoho_connection=new_id()))
     assert len(team.rows.select("SELECT * FROM pipeline")) == len(team.pipelines)
 

@@ -6,6 +6,7 @@ from contracts.names import System
 from contracts.problems import NotConnected, NotFound
 from contracts.rpc import Empty
 from contracts.rpc.auth import LIST_CONNECTIONS, Connection, ConnectionState
+from sync.outside_words import named
 
 
 async def connections_of(rpc: RpcClient, caller: Caller) -> tuple[Connection, ...]:
@@ -29,5 +30,5 @@ def of_system(connections: tuple[Connection, ...], wanted: Uuid, system: System)
     """Raises NotFound for one that is not there, or of the other system."""
     found = next((c for c in connections if c.id == wanted and c.system is system), None)
     if found is None:
-        raise NotFound(f"es gibt keine {system}-Verbindung {wanted}")
+        raise NotFound(f"es gibt keine {named(system)}-Verbindung {wanted}")
     return found

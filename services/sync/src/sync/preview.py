@@ -21,7 +21,7 @@ from sync.batch import merge_both
 from sync.in_ameise import Found
 from sync.link_store import Link
 from sync.mapping import CannotConvert
-from sync.outside_words import NotPossible, named
+from sync.outside_words import NotPossible, named, why_refused
 from sync.pipelines import Pipeline, includes_record
 from sync.preview_words import foreseen, of_merged, of_new_object, of_verdict, with_deletions
 from sync.recognising import having_read
@@ -58,7 +58,7 @@ class Previewing:
         except NotConnected as error:
             raise problems.NotConnected(f"{named(error.system)} ist nicht verbunden") from error
         except Rejected as error:
-            raise problems.Conflict(f"{error.system} lehnt ab: {error}") from error
+            raise problems.Conflict(why_refused(error)) from error
         except NotNow as error:
             raise problems.Unavailable(str(error)) from error
         except VendorError as error:
