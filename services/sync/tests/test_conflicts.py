@@ -163,23 +163,6 @@ async def test_what_was_decided_for_a_record_that_the_rule_leaves_out_is_asked_a
     assert (anew.ameise, anew.zoho) == ("Chefärztin", "Ärztin in Z")
 
 
-async def test_a_delivery_does_not_try_again_what_is_parked_and_did_not_change(
-    asked: "tuple[Team, str, str]",
-) -> None:
-    team, kunde, zoho_id = asked
-    await team.world.edit(zoho_id, Date_of_Birth="2999-01-01")
-    await team.webhook(zoho_id)
-    [parked] = await team.idle()
-    for _ in range(2):
-        await team.delivery([kunde])
-        assert [row["id"] for row in await team.idle()] == [parked["id"]]
-    assert len(team.rows.events("work_parked")) == 1
-    await team.world.edit_kunde(kunde, Titel="Prof.")  # which changes the record
-    await team.delivery([kunde])
-    await team.idle()
-    assert len(team.rows.events("work_parked")) == 2
-
-
 async def test_all_fields_of_a_record_are_decided_at_once(asked: "tuple[Team, str, str]") -> None:
     team, kunde, zoho_id = asked
     await team.world.edit_kunde(kunde, Titel="Prof.")

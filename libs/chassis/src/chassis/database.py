@@ -212,7 +212,7 @@ class EachAlone:
 
     psycopg puts the parameters into the text, so that both statements travel together; what PostgreSQL gets
     in one message is one transaction. Its log quotes the text of a statement that fails, so no parameter may
-    hold a person's values.
+    hold a person's values. If the connection breaks right then, the statement may have been done.
     """
 
     engine: Engine

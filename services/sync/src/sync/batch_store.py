@@ -170,22 +170,20 @@ class BatchStore:
     async def _ask_for_looks(
         self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]
     ) -> None:
-        """Zoho knows something that Ameise does not: a webhook was lost, or is under way. What is parked
-        waits for a person, or until its record holds something else: what we wrote just now, or what
-        `reconciling` sees."""
-        if not pipeline.definition.takes_webhooks:
-            return
-        for changed in (True, False):
-            behind = {
-                s.link.zoho_id: s.item.work.cause
-                for s in settled
-                if s.look_at_zoho and s.link and s.link.zoho_id and (s.wrote is not None) is changed
-            }
-            if behind:
-                await work_store.intake(
-                    session, pipeline.tenant, pipeline=pipeline.id, direction="to_ameise", lane=Lane.CHUNK,
-                    objects=behind, parked_too=changed,
-                )  # fmt: skip
+        """Zoho knows something that Ameise does not: a webhook was lost, or is under way. What is parked is
+        tried once more: what stood in its way may have been mended here or in Ameise since."""
+        behind = {
+            s.link.zoho_id: s.item.work.cause for s in settled if s.look_at_zoho and s.link and s.link.zoho_id
+        }
+        if behind and pipeline.definition.takes_webhooks:
+            await work_store.intake(
+                session,
+                pipeline.tenant,
+                pipeline=pipeline.id,
+                direction="to_ameise",
+                lane=Lane.CHUNK,
+                objects=behind,
+            )
 
     async def put_off(
         self, session: AsyncSession, pipeline: Pipeline, unsettled: Sequence[Unsettled]

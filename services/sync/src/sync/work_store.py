@@ -94,7 +94,6 @@ WITH asked AS (
         attempts = CASE WHEN w.parked THEN 0 ELSE w.attempts END,
         failing_since = CASE WHEN w.parked THEN NULL ELSE w.failing_since END,
         due_at = now()
-    WHERE :parked_too OR NOT w.parked
     RETURNING 1
 )
 SELECT pg_notify(:channel, '') FROM asked LIMIT 1
@@ -109,10 +108,8 @@ async def intake(
     direction: WorkDirection,
     lane: int,
     objects: Mapping[str, Cause],
-    parked_too: bool = True,
 ) -> None:
-    """Put work on the table; what is there already counts one up, and what was parked is tried again, unless
-    it is not `parked_too`.
+    """Put work on the table; what is there already counts one up, and what was parked is tried again.
 
     `objects`: what to look at, each with on whose behalf.
     """
@@ -124,7 +121,6 @@ async def intake(
         direction=direction,
         channel=channel(direction),
         lane=lane,
-        parked_too=parked_too,
         objects=list(objects),
         correlationids=[cause.correlationid for cause in objects.values()],
         causationids=[cause.causationid for cause in objects.values()],

@@ -107,4 +107,5 @@ async def _page(
         file=file,
         cut=cut,
         most_bytes=MAX_SAMPLE_BYTES,
+        largest_file=asking.parts.settings.max_form_bytes,
     )
