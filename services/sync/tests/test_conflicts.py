@@ -163,6 +163,23 @@ async def test_what_was_decided_for_a_record_that_the_rule_leaves_out_is_asked_a
     assert (anew.ameise, anew.zoho) == ("Chefärztin", "Ärztin in Z")
 
 
+async def test_a_record_that_our_own_write_brings_into_the_rule_is_looked_at(team: "Team") -> None:
+    await redefine(team, zoho_rule={"field": "Mailing_City", "compare": "equals", "value": "Essen"})
+    kunde = await team.world.add_kunde(Nachname="Groß", Beruf="Ärztin")
+    await team.delivery([kunde])
+    await team.idle()
+    record = await team.world.contact_of(kunde)
+    assert record is not None
+    await team.world.edit(record["id"], Titel="Dr.")
+    await team.webhook(record["id"])
+    await team.idle()
+    assert (await team.world.kunde(kunde))["Person"]["Titel"] is None
+    await team.world.move_kunde(kunde, Ort="Essen")
+    await team.delivery([kunde])
+    assert await team.idle() == []
+    assert (await team.world.kunde(kunde))["Person"]["Titel"] == "Dr."
+
+
 async def test_all_fields_of_a_record_are_decided_at_once(asked: "tuple[Team, str, str]") -> None:
     team, kunde, zoho_id = asked
     await team.world.edit_kunde(kunde, Titel="Prof.")

@@ -179,7 +179,10 @@ def merge_both(
     except CannotConvert as error:
         return Unsettled(item.work, Park(ParkedCause.VALUE_UNFIT, {"problem": str(error)}))
     merged = _with_living_mark(pipeline, merged, record or {})
-    left_out = record is not None and includes_record(pipeline.definition, record) is False
+    left_out = False
+    if record is not None and (merged.to_ameise or late):
+        as_written = {**record, **merged.to_zoho}  # which may bring it into the rule
+        left_out = includes_record(pipeline.definition, as_written) is False
     return Merging(item, link, merged, ameise, zoho, modified_time(record or {}), left_out)
 
 
