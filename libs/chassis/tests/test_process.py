@@ -126,8 +126,8 @@ async def test_a_setting_that_is_missing_is_named(
     start_process: StartProcess, eventually: Eventually
 ) -> None:
     process = start_process(SYNC_STREAM_REPLICAS="many")
-    assert await ended(process, eventually) == 1
-    assert "stream_replicas" in process.log
+    assert await ended(process, eventually) == 2
+    assert "SYNC_STREAM_REPLICAS" in process.log
 
 
 async def test_a_background_task_that_fails_ends_the_process_not_live(

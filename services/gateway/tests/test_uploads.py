@@ -89,7 +89,7 @@ async def test_too_much_is_refused_and_nothing_stays(start_gateway, taken, strea
 
 async def test_other_routes_keep_their_small_limit(gateway, taken):
     admin = await with_team(gateway, taken)
-    for path in (f"/api/{TENANT}/dailyup/format/try", f"{PATH}/x", f"/teams/{TENANT}/format/try"):
+    for path in (f"/api/{TENANT}/dailyup/format/try", f"{PATH}/x", f"/teams/{TENANT}/format"):
         assert (await admin.post(path, files=BOOK)).status_code == 413
     assert (await admin.put(PATH, files=BOOK)).status_code == 413
 
