@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from conftest import Team
 
 
+IN_ESSEN = {"field": "Mailing_City", "compare": "equals", "value": "Essen"}
+
+
 async def open_conflicts(team: "Team") -> tuple[OpenConflict, ...]:
     listed = await RpcClient(team.client).call(LIST_CONFLICTS, ListConflicts(), actor=team.actor(Role.USER))
     return listed.conflicts
@@ -127,14 +130,20 @@ async def test_an_old_delivery_does_not_carry_out_what_was_decided(asked: "tuple
     assert (record["Beruf"], await open_conflicts(team)) == ("Ärztin in A", ())
 
 
+async def decide_though_left_out(asked: "tuple[Team, str, str]", winner: System) -> "tuple[Team, str, str]":
+    """Decided when the rule already lets nothing of the record travel to Ameise; what `asked` gave."""
+    team, _kunde, _zoho_id = asked
+    [conflict] = await open_conflicts(team)
+    await redefine(team, zoho_rule=IN_ESSEN)
+    await decide(team, conflict, winner)
+    assert await team.idle() == []
+    return asked
+
+
 async def test_where_the_rule_leaves_the_record_out_a_delivery_carries_out_what_was_decided(
     asked: "tuple[Team, str, str]",
 ) -> None:
-    team, kunde, zoho_id = asked
-    [conflict] = await open_conflicts(team)
-    await redefine(team, zoho_rule={"field": "Mailing_City", "compare": "equals", "value": "Essen"})
-    await decide(team, conflict, System.AMEISE)
-    assert await team.idle() == []
+    team, kunde, zoho_id = await decide_though_left_out(asked, System.AMEISE)
     told = len(team.rows.events("excluded"))
     for beruf in ("Chefärztin", "Chefärztin a. D."):
         await team.world.edit_kunde(kunde, Beruf=beruf)
@@ -150,11 +159,7 @@ async def test_what_was_decided_for_a_record_that_the_rule_leaves_out_is_asked_a
     asked: "tuple[Team, str, str]",
 ) -> None:
     """Zoho's value may not travel to Ameise any more: no change of Ameise's overrules it without a word."""
-    team, kunde, zoho_id = asked
-    [conflict] = await open_conflicts(team)
-    await redefine(team, zoho_rule={"field": "Mailing_City", "compare": "equals", "value": "Essen"})
-    await decide(team, conflict, System.ZOHO)
-    await team.idle()
+    team, kunde, zoho_id = await decide_though_left_out(asked, System.ZOHO)
     await team.world.edit_kunde(kunde, Beruf="Chefärztin")
     await team.delivery([kunde])
     assert await team.idle() == []
@@ -164,7 +169,7 @@ async def test_what_was_decided_for_a_record_that_the_rule_leaves_out_is_asked_a
 
 
 async def test_a_record_that_our_own_write_brings_into_the_rule_is_looked_at(team: "Team") -> None:
-    await redefine(team, zoho_rule={"field": "Mailing_City", "compare": "equals", "value": "Essen"})
+    await redefine(team, zoho_rule=IN_ESSEN)
     kunde = await team.world.add_kunde(Nachname="Groß", Beruf="Ärztin")
     await team.delivery([kunde])
     await team.idle()

@@ -6,7 +6,7 @@ Pure.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, TypedDict
+from typing import Any
 
 from contracts.events import ConflictFound, EventData, Excluded, ObjectAction, ObjectChange, WrittenRecord
 from contracts.ids import ZohoId
@@ -40,7 +40,8 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class Merging:
     """An item with its link, and what the merge of its two sides found; `changed`: when its record was
-    changed last; `left_out`: the rule lets nothing of the record travel to Ameise."""
+    changed last; `late`: the delivery may be older than what Ameise has; `left_out`: the rule lets nothing of
+    the record travel to Ameise."""
 
     item: Item
     link: Link
@@ -48,7 +49,18 @@ class Merging:
     ameise: Mapping[str, Value]
     zoho: Mapping[str, Value]
     changed: datetime | None = None
+    late: bool = False
     left_out: bool = False
+
+    @property
+    def lags(self) -> bool:
+        """Whether the delivery is behind one of both sides. What may not travel to Ameise is no lag."""
+        return self.late or bool(self.merged.to_ameise and not self.left_out)
+
+    @property
+    def look_at_zoho(self) -> bool:
+        """Whether the record is looked at therefore; in one that is left out there is nothing to find."""
+        return self.lags and not self.left_out
 
     @property
     def is_new(self) -> bool:
@@ -159,9 +171,9 @@ def merge_both(
     zoho = zoho_values(pipeline.definition, record)
     if record is not None:
         link = having_read(link, record, zoho)
-    if item.object.gone:
-        return _marked_as_gone(pipeline, item, link, record or {})
     late = _only_ameise_knows(pipeline, link, item)
+    if item.object.gone:
+        return _marked_as_gone(pipeline, item, link, record or {}, late=bool(late))
     ameise = ameise_values(pipeline.definition, item.object.key, item.object.fields, late=late)
     # What an earlier try sent counts once there is the record that it made.
     has_bases = record is not None and (link.linked or is_made_by_send(link.own_write, record))
@@ -183,7 +195,7 @@ def merge_both(
     if record is not None and (merged.to_ameise or late):
         as_written = {**record, **merged.to_zoho}  # which may bring it into the rule
         left_out = includes_record(pipeline.definition, as_written) is False
-    return Merging(item, link, merged, ameise, zoho, modified_time(record or {}), left_out)
+    return Merging(item, link, merged, ameise, zoho, modified_time(record or {}), bool(late), left_out)
 
 
 def _only_ameise_knows(pipeline: Pipeline, link: Link, item: Item) -> set[str]:
@@ -192,19 +204,6 @@ def _only_ameise_knows(pipeline: Pipeline, link: Link, item: Item) -> set[str]:
     as_of = item.object.as_of
     decided = decided_after(pipeline.definition.fields, link.asked, as_of) if link.asked else set[str]()
     return link.written_after(as_of) | decided
-
-
-def _lag(pipeline: Pipeline, merging: Merging) -> "_Lag":
-    """What the rule leaves out of the way to Ameise is no lag; and there is nothing to look for in such a
-    record."""
-    late = bool(_only_ameise_knows(pipeline, merging.link, merging.item))
-    edited = bool(merging.merged.to_ameise) and not merging.left_out
-    return {"lags": late or edited, "look_at_zoho": (late or edited) and not merging.left_out}
-
-
-class _Lag(TypedDict):
-    lags: bool
-    look_at_zoho: bool
 
 
 def merge_item(
@@ -217,7 +216,7 @@ def merge_item(
     settled = with_new_bases(pipeline, merging, zoho_read_back={})
     return Settled(
         item, "applied", settled, conflicts_of(pipeline, merging), held_back=len(merging.merged.held_back),
-        **_lag(pipeline, merging),
+        lags=merging.lags, look_at_zoho=merging.look_at_zoho,
     )  # fmt: skip
 
 
@@ -246,14 +245,14 @@ def with_new_bases(
 
 
 def _marked_as_gone(
-    pipeline: Pipeline, item: Item, link: Link, record: Mapping[str, Any]
+    pipeline: Pipeline, item: Item, link: Link, record: Mapping[str, Any], *, late: bool
 ) -> Merging | Verdict:
     """The mark that the object is gone, unless the record has it. No mapped field is touched."""
     mark = pipeline.definition.vanished
     if mark is None or canonical(record.get(mark.field)) == mark.gone:
         return Settled(item, "gone")
     untouched = {m.ameise: Finding.UNKNOWN for m in pipeline.definition.fields}
-    return Merging(item, link, Merged({mark.field: mark.gone}, {}, untouched), {}, {})
+    return Merging(item, link, Merged({mark.field: mark.gone}, {}, untouched), {}, {}, late=late)
 
 
 def _with_living_mark(pipeline: Pipeline, merged: Merged, record: Mapping[str, Any]) -> Merged:
@@ -286,8 +285,9 @@ def written(
         zoho_id=ZohoId(zoho_id),
     )
     return Settled(
-        item, merging.outcome, link, wrote=wrote, held_back=len(merged.held_back), **_lag(pipeline, merging)
-    )
+        item, merging.outcome, link, wrote=wrote, held_back=len(merged.held_back), lags=merging.lags,
+        look_at_zoho=merging.look_at_zoho,
+    )  # fmt: skip
 
 
 def as_sent(pipeline: Pipeline, merging: Merging, **more: Any) -> Link:
