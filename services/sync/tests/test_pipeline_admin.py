@@ -167,6 +167,17 @@ async def test_a_field_that_a_release_dropped_holds_up_no_other_change_but_a_rul
         await changed(team, after, ameise_rule={"field": "beruf", **ORT})
 
 
+async def test_a_rule_over_a_field_that_a_release_dropped_holds_up_no_change_of_anything_else(
+    team: "Team", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = {"field": "beruf", **ORT}
+    before = await changed(team, await looked_at(team, contacts(team)), ameise_rule=rule)
+    monkeypatch.setitem(outside.FIELDS, Table.KUNDE, outside.FIELDS[Table.KUNDE].replace("beruf ", ""))
+    after = await changed(team, before, policy="zoho")
+    with pytest.raises(Invalid, match="Regel für Objekte aus Ameise: ein Feld beruf"):
+        await changed(team, after, ameise_rule={"negate": rule})
+
+
 async def test_where_ingest_does_not_say_which_fields_there_are_it_is_saved_and_said(
     team: "Team", monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,13 +25,14 @@ class FieldsThere:
 
     `accepted`: fields of Zoho that nobody typed just now; should they not be there, `drift` tells of them.
     `mapped`: fields of Ameise that were mapped before; one that is not there is unknown in every object, and
-    harms nobody but in a rule.
+    harms nobody but in a rule. `ruled`: those in a rule that stays as it was, which `work_parked` tells of.
     """
 
     ameise: frozenset[str] | None = None
     zoho: frozenset[str] | None = None
     accepted: frozenset[str] = frozenset()
     mapped: frozenset[str] = frozenset()
+    ruled: frozenset[str] = frozenset()
 
     @property
     def unchecked(self) -> tuple[System, ...]:
@@ -58,7 +59,7 @@ def unknown_names(definition: Definition, there: FieldsThere) -> Iterable[str]:
         if there.lacks_in_zoho(mapping.zoho):
             yield f"{mapping.ameise}: {_unknown(mapping.zoho, 'Zoho', there.zoho)}"
     for name in dict.fromkeys(fields_of(definition.ameise_rule)):
-        if there.lacks_in_ameise(name):
+        if name not in there.ruled and there.lacks_in_ameise(name):
             yield f"Regel für Objekte aus Ameise: {_unknown(name, 'Ameise', there.ameise)}"
     for name in dict.fromkeys(fields_of(definition.zoho_rule)):
         if there.lacks_in_zoho(name):

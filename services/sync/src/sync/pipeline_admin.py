@@ -42,6 +42,7 @@ from sync.drift_watch import DriftWatch, Place
 from sync.mapping import sources_of
 from sync.names_check import FieldsThere
 from sync.pipelines import Definition, Pipeline
+from sync.rules import fields_of
 from sync.templates import BUILT_IN, LISTS
 
 
@@ -104,8 +105,12 @@ class PipelineAdmin:
         # What vanished since it was typed must not hold up another change.
         accepted = frozenset(before.definition.zoho_fields)
         mapped = frozenset(name for m in before.definition.fields for name in sources_of(m))
+        rule = before.definition.ameise_rule
+        ruled = frozenset(fields_of(rule) if definition.ameise_rule == rule else ())
         zoho = await self.drift.metadata_now(place)
-        there = await self._fields_there(before.table, zoho, caller, accepted=accepted, mapped=mapped)
+        there = await self._fields_there(
+            before.table, zoho, caller, accepted=accepted, mapped=mapped, ruled=ruled
+        )
         check_definition(before.table, definition, there)
         async with self.database.tenant(caller.tenant) as session:
             changed = await pipeline_store.change(
@@ -184,12 +189,14 @@ class PipelineAdmin:
         *,
         accepted: frozenset[str],
         mapped: frozenset[str] = frozenset(),
+        ruled: frozenset[str] = frozenset(),
     ) -> FieldsThere:
         return FieldsThere(
             ameise=await self._fields_of(table, caller),
             zoho=frozenset(zoho.fields) if zoho and zoho.fields is not None else None,
             accepted=accepted,
             mapped=mapped,
+            ruled=ruled,
         )
 
     async def _fields_of(self, table: Table, caller: Caller) -> frozenset[str] | None:
