@@ -59,6 +59,8 @@ DETAILFELDER = {
 """The stand-in's individual fields: id → Bezeichnung."""
 
 FIELDS = {
+    Table.ANREDE: "id text juristische_person",
+    Table.KUNDENDETAILFELD: "id bezeichnung typ",
     Table.KUNDE: (
         "ameise_id vermittler_id anrede_id titel vorname nachname strasse plz ort land_id geburtsdatum beruf "
         "nationalitaet rechtsform_id benutzername_simplr verstorben last_simplr_login_at created_at anrede "
@@ -71,8 +73,9 @@ FIELDS = {
         "vermittler"
     ),
     Table.VERMITTLER: "vermittler_id name parent_id",
+    **dict.fromkeys((Table.KUNDENKOMMUNIKATION, Table.KUNDENDETAIL), ""),
 }
-"""What ingest composes objects of; of all other tables `id text`."""
+"""What ingest composes objects of, nothing of the parts of a Kunde; of all other tables `id text`."""
 
 PAGE = 3
 """Objects of one answer of the played ingest: few, so that there are pages."""
