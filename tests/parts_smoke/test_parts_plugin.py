@@ -14,6 +14,13 @@ from parts.databases import NewDatabase
 from parts.servers import environment_url
 
 
+@pytest.mark.xdist_group("smoke")
+def test_workers_see_which_tests_are_one_group(request: pytest.FixtureRequest) -> None:
+    if not request.config.getoption("loadgroup", default=False):
+        pytest.skip("only with --dist loadgroup, and in a worker")
+    assert request.node.nodeid.endswith("@smoke")
+
+
 async def test_nats_has_jetstream(nats_url: str) -> None:
     client = await nats.connect(nats_url)
     assert (await client.jetstream().account_info()).streams >= 0

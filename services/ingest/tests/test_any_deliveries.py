@@ -217,7 +217,7 @@ def test_no_value_is_ever_replaced_by_empty_because_it_could_not_be_read(teams: 
 def _for_any(check: Any, *strategies: Any) -> None:
     with asyncio.Runner() as runner:
         # Without shrinking: it would take minutes, and these examples are small.
-        @settings(max_examples=15, deadline=None, database=None, phases=(Phase.explicit, Phase.generate))
+        @settings(max_examples=10, deadline=None, database=None, phases=(Phase.explicit, Phase.generate))
         @given(st.tuples(*strategies))
         def one_example(drawn: tuple[Any, ...]) -> None:
             runner.run(check(*drawn))

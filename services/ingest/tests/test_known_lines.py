@@ -191,7 +191,7 @@ _ROWS = st.lists(st.tuples(_KEYS, st.sampled_from(["7", "8", ""]), _TEXTS, _TEXT
 _QUOTING = st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     _ROWS,
     _ROWS,

@@ -149,7 +149,7 @@ def test_known_lines_are_passed_by_as_if_they_were_read(teams: Any) -> None:
     with asyncio.Runner() as runner:
         # Without shrinking: it would take minutes, and these examples are small.
         @settings(
-            max_examples=12, deadline=None, database=None, phases=(Phase.explicit, Phase.generate),
+            max_examples=8, deadline=None, database=None, phases=(Phase.explicit, Phase.generate),
             suppress_health_check=[HealthCheck.too_slow],
         )  # fmt: skip
         @given(_DELIVERIES)

@@ -1,27 +1,15 @@
 """`kill -9` of any one service during the demo: it comes back, and every step is still observed."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from mvp_connector import demo
-from parts.stack import RunningStack, running_stack
+from parts.stack import RunningStack
 
 SMALL = demo.Size(kunden=150, vertraege=300, new=5, changed=8, gone=2)
 KILL_AFTER_SECONDS = (2.0, 3.0, 4.0)
 """In the middle of the delivery and of the way to Zoho, and again after the service is back."""
-
-pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
-
-
-@pytest.fixture(scope="module")
-def installation(parts_folder: Path) -> Iterator[RunningStack]:
-    folder = parts_folder / "chaos"
-    folder.mkdir()
-    with running_stack(folder) as running:
-        yield running
 
 
 @pytest.mark.parametrize("service", ["ingest", "sync", "auth", "gateway", "audit"])
