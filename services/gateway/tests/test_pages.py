@@ -446,6 +446,23 @@ async def test_parked_work_is_explained_and_retried(gateway, parked_work):
     assert "nichts ausgewählt" in await browser.post(f"/teams/{TENANT}/parked/retry")
 
 
+async def test_the_navigation_counts_parked_work_on_every_page_and_anew_after_a_decision(
+    gateway, parked_work
+):
+    await parked_work.start()
+    browser = await with_team(gateway)
+    assert 'Geparkte Arbeit <span class="badge bad">60</span>' in await browser.get(f"/teams/{TENANT}/kunden")
+    parked_work.answer(GROUP_PARKED, ParkedGroups(groups=()))
+    assert 'Geparkte Arbeit <span class="badge bad">60</span>' in await browser.get(f"/teams/{TENANT}/kunden")
+    await browser.post(f"/teams/{TENANT}/parked/retry", ids=["7"])
+    assert ">Geparkte Arbeit</a>" in await browser.get(f"/teams/{TENANT}/kunden")
+    group = ParkedGroup(cause=ParkedCause.NO_NUMBER, count=1200, oldest=datetime(2026, 11, 24, tzinfo=UTC))
+    parked_work.answer(GROUP_PARKED, ParkedGroups(groups=(group,)))
+    assert 'Geparkte Arbeit <span class="badge bad">1.200</span>' in await browser.get(
+        f"/teams/{TENANT}/parked"
+    )
+
+
 async def test_parked_work_is_filtered_page_by_page_and_stays_filtered(gateway, parked_work):
     await parked_work.start()
     browser = await with_team(gateway)
