@@ -299,6 +299,23 @@ async def test_what_cannot_be_made_is_said_at_its_field(
     assert fake_services.requests(CREATE_PIPELINE) == []
 
 
+async def test_what_was_typed_for_a_new_pipeline_is_not_lost_while_nobody_answers(
+    browser, fake_services, connections
+):
+    ameise, zoho = connections
+    typed = {"template": "0", "name": "Neu", "ameise_connection": ameise.id, "zoho_connection": zoho.id}
+    await browser.get("/pipelines/new")
+    for rpc in (CREATE_PIPELINE, LIST_CONNECTIONS, LIST_TEMPLATES):
+        fake_services.answer(rpc, Unavailable("Der Dienst sync läuft gerade nicht."))
+        page = await browser.post("/pipelines/new", status=503, **typed)
+        assert "Der Dienst sync läuft gerade nicht." in page
+        form = page[page.index('/new"') :]
+        assert 'name="name" value="Neu"' in form
+        selected = re.findall(r'<option value="([^"]*)" selected', form)
+        assert selected == ["0", ameise.id, zoho.id]
+    await browser.get("/pipelines/new", status=503)
+
+
 async def test_what_sync_does_not_make_is_said_at_its_field(browser, fake_services, connections):
     ameise, zoho = connections
     typed = {"template": "0", "ameise_connection": ameise.id, "zoho_connection": zoho.id}

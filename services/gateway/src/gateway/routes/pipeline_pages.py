@@ -50,11 +50,13 @@ async def new(request: Request, asking: PageAsking) -> Response:
 @router.post("/teams/{tenant}/pipelines/new", dependencies=_csrf, openapi_extra=tells(CREATE_PIPELINE))
 async def create(request: Request, asking: PageAsking) -> Response:
     values = await _typed(request)
-    templates = (await asking.call(LIST_TEMPLATES, Empty())).pipelines
     try:
+        templates = (await asking.call(LIST_TEMPLATES, Empty())).pipelines
         made = await asking.call(CREATE_PIPELINE, new_pipeline.request_of(values, templates))
     except FormError as error:
         return await _new_page(request, asking, values, error.faults)
+    except Unavailable as problem:
+        return await _new_page(request, asking, values, {"": [_words(problem)]}, status=503)
     except (Invalid, Conflict, NotFound, NotConnected) as problem:
         return await _new_page(request, asking, values, {new_pipeline.place_of(problem): [_words(problem)]})
     leave_note(
@@ -184,15 +186,30 @@ async def delete(request: Request, asking: PageAsking, pipeline: PipelineId) -> 
     return RedirectResponse(f"/teams/{asking.tenant}/pipelines", status_code=303)
 
 
-async def _new_page(request: Request, asking: Asking, values: Values, faults: Faults) -> Response:
-    templates = await asking.call(LIST_TEMPLATES, Empty())
-    reply = await asking.call(LIST_CONNECTIONS, Empty())
-    active = [c for c in reply.connections if c.state is ConnectionState.ACTIVE]
+async def _new_page(
+    request: Request, asking: Asking, values: Values, faults: Faults, *, status: int = 200
+) -> Response:
+    """What was typed is shown also while nobody says what there is to choose from."""
+    try:
+        templates = (await asking.call(LIST_TEMPLATES, Empty())).pipelines
+    except Unavailable:
+        if not values:
+            raise
+        templates = ()
+    try:
+        connections = (await asking.call(LIST_CONNECTIONS, Empty())).connections
+    except Unavailable:
+        if not values:
+            raise
+        connections = None
+    active = [c for c in connections or () if c.state is ConnectionState.ACTIVE]
+    ameise = [c for c in active if c.system is System.AMEISE]
+    zoho = [c for c in active if c.system is System.ZOHO]
     return rendering.page(
-        request, "pipeline_new.html", status_code=422 if faults else 200, team=asking, tab="pipelines",
-        values=values, faults=faults, templates=templates.pipelines, lists=new_pipeline.LISTS,
-        ameise=[c for c in active if c.system is System.AMEISE],
-        zoho=[c for c in active if c.system is System.ZOHO], name_length=PIPELINE_NAME_LENGTH,
+        request, "pipeline_new.html", status_code=422 if faults and status == 200 else status, team=asking,
+        tab="pipelines", values=values, faults=faults, templates=templates, lists=new_pipeline.LISTS,
+        ameise=ameise, zoho=zoho, may_choose=connections is None or bool(ameise and zoho),
+        name_length=PIPELINE_NAME_LENGTH,
     )  # fmt: skip
 
 
