@@ -10,6 +10,8 @@ from contracts.events import (
     Event,
     ObjectAction,
     ObjectChange,
+    RequestsRefused,
+    SignedIn,
     TableCounts,
     WrittenToAmeise,
     new_event,
@@ -17,7 +19,7 @@ from contracts.events import (
 from contracts.ids import AmeiseKey, Kundennummer, PipelineId, TenantId, Vertragsnummer, ZohoId, new_id
 from contracts.names import Service, System, Table
 from contracts.problems import Conflict, Forbidden, Unavailable
-from contracts.rpc.audit import SEARCH, LogPage
+from contracts.rpc.audit import INSTALLATION_LOG, SEARCH, LogPage
 from contracts.rpc.auth import LIST_CONNECTIONS, START_CONNECTION, Connections, ConnectionState
 from contracts.rpc.ingest import (
     PREVIEW_DELIVERY,
@@ -702,3 +704,24 @@ def an_event() -> Event:
         data, service=Service.SYNC, tenant=TenantId(TENANT), actor_kind=ActorKind.ZOHO, actor_id="webhook-1",
         correlationid=new_id(),
     )  # fmt: skip
+
+
+async def test_who_signed_in_and_what_was_refused_is_told_beside_the_services(gateway, fake_services):
+    def told(data, **more):
+        return new_event(
+            data, service=Service.GATEWAY, tenant="_system", actor_id="admin", correlationid=new_id(), **more
+        )
+
+    somebody = told(SignedIn(), actor_kind=ActorKind.USER)
+    refused = told(
+        RequestsRefused(counts={"unauthorized": {"192.0.2.0/24": 3, "<other>": 1}}),
+        actor_kind=ActorKind.SERVICE,
+    )
+    page = LogPage(events=(refused, somebody), total=2, total_is_exact=True)
+    fake_services.answer(INSTALLATION_LOG, page)
+    await fake_services.start()
+    browser = await signed_in(gateway)
+    shown = await browser.get("/status")
+    assert "Angemeldet" in shown
+    assert "Benutzer admin" in shown
+    assert "Anmeldung oder Token falsch: 4 (192.0.2.0/24, &lt;other&gt;)" in shown

@@ -15,7 +15,7 @@ from contracts.events import Event, ObjectAction, RequestsRefused, SignedIn
 from contracts.names import Direction, Outcome, System, Table
 from contracts.rpc.audit import LogFilter
 from gateway.rendering import BERLIN
-from gateway.wording import event_label, label, reason_words
+from gateway.wording import event_label, label, reason_words, refusal_words
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -123,7 +123,11 @@ def line_of(
         object=_object_words(changed),
         key=changed.get("key") or data.get("kunde"),
         zoho_id=data.get("zoho_id") or changed.get("zoho_id"),
-        details="; ".join(_details(data, changed, pipelines or {})),
+        details="; ".join(
+            _refused(mapping_of(data.get("counts")))
+            if event.type == RequestsRefused.event_name
+            else _details(data, changed, pipelines or {})
+        ),
         correlationid=event.correlationid,
     )
 
@@ -157,6 +161,14 @@ def _details(data: dict[str, Any], changed: dict[str, Any], pipelines: Mapping[s
     if pipeline := data.get("pipeline"):
         words.append(f"Pipeline „{pipelines[pipeline]}“" if pipeline in pipelines else f"Pipeline {pipeline}")
     return words
+
+
+def _refused(counts: dict[str, Any]) -> list[str]:
+    """By reason how often, and from where: `Passwort oder Token falsch: 3 (192.0.2.0/24)`."""
+    return [
+        f"{refusal_words(reason)}: {sum(blocks.values())} ({', '.join(blocks)})"
+        for reason, blocks in counts.items()
+    ]
 
 
 _COUNTED = {
