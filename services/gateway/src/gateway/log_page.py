@@ -1,7 +1,7 @@
 """The page of the Aktivitätslog: from its form to a filter, and from events to lines. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -164,11 +164,20 @@ def _details(data: dict[str, Any], changed: dict[str, Any], pipelines: Mapping[s
 
 
 def _refused(counts: dict[str, Any]) -> list[str]:
-    """By reason how often, and from where: `Passwort oder Token falsch: 3 (192.0.2.0/24)`."""
-    return [
-        f"{refusal_words(reason)}: {sum(blocks.values())} ({', '.join(blocks)})"
-        for reason, blocks in counts.items()
-    ]
+    """By reason how often, and from where: `Anmeldung oder Token falsch: 3 (192.0.2.0/24)`."""
+    words: list[str] = []
+    for reason, of_blocks in counts.items():
+        blocks = dict(_flat(of_blocks))
+        words.append(f"{refusal_words(reason)}: {sum(blocks.values())} ({', '.join(blocks)})")
+    return words
+
+
+def _flat(counts: object, name: str = "") -> Iterator[tuple[str, int]]:
+    """A number by its dotted name: the store that is embedded takes a name with dots for a path."""
+    if isinstance(counts, int):
+        yield name, counts
+    for step, inner in mapping_of(counts).items():
+        yield from _flat(inner, f"{name}.{step}" if name else step)
 
 
 _COUNTED = {
