@@ -8,20 +8,24 @@ from typing import Any
 import psycopg
 import pytest
 
+from chassis.rpc import RpcClient
+from contracts.actor import Actor, ActorKind, Role
 from contracts.events import (
     AlreadyEqual,
     DeliveryImported,
     Event,
     ObjectChange,
     ObjectsCompared,
+    RequestsRefused,
     SignedIn,
     WorkParked,
     WrittenToAmeise,
     WrittenToZoho,
 )
-from contracts.ids import new_id
+from contracts.ids import TenantId, new_id
 from contracts.names import Service
-from contracts.problems import Invalid, Unavailable
+from contracts.problems import Forbidden, Invalid, Unavailable
+from contracts.rpc.audit import INSTALLATION_LOG, InstallationLog
 
 KUNDE_1 = ObjectChange(table="kunde", key="500000001", action="created")
 KUNDE_2 = ObjectChange(table="kunde", key="500000002", action="updated", fields=("plz",))
@@ -185,6 +189,24 @@ async def test_nobody_sees_another_tenant_or_the_system(audit, outside, event_of
     assert len(await outside.ids()) == 1
     assert await outside.ids(tenant="sued") == []
     assert await outside.counts("type", tenant="sued") == {}
+
+
+async def test_who_signed_in_and_what_was_refused_is_told_to_our_own_services_alone(
+    audit, outside, event_of, eventually
+) -> None:
+    refused = RequestsRefused(counts={"unauthorized": {"192.0.2.0/24": 3}})
+    told = [event_of(data, tenant="_system") for data in (SignedIn(), refused)]
+    await outside.tell(*told, event_of(SignedIn()))
+    await eventually(outside.all_is_taken)
+    await outside.ids()  # refreshes
+    ask = RpcClient(outside.client)
+    nord = TenantId("nord")
+    service = Actor.of_service(Service.GATEWAY, nord)
+    user = Actor(kind=ActorKind.USER, id="anna", tenant=nord, role=Role.ADMIN)
+    page = await ask.call(INSTALLATION_LOG, InstallationLog(), actor=service)
+    assert {event.id for event in page.events} == {event.id for event in told}
+    with pytest.raises(Forbidden):
+        await ask.call(INSTALLATION_LOG, InstallationLog(), actor=user)
 
 
 async def test_numbers_that_never_came_are_counted(

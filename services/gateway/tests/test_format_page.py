@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from contracts.names import Table
-from contracts.problems import Invalid
+from contracts.problems import Invalid, Unavailable
 from contracts.rpc.ingest_format import (
     DRY_RUN,
     GET_FORMAT,
@@ -117,3 +117,13 @@ async def test_forms_without_their_token_are_refused(browser, fake_services):
     for path in ("/format", "/format/try"):
         await browser.post(path, status=403, csrf="falsch", changes=TYPED)
     assert fake_services.requests(SET_FORMAT) == []
+
+
+async def test_what_was_typed_is_not_lost_while_ingest_does_not_answer(browser, fake_services):
+    await browser.get("/format")
+    for rpc in (SET_FORMAT, GET_FORMAT):
+        fake_services.answer(rpc, Unavailable("Der Dienst ingest läuft gerade nicht."))
+        page = await browser.post("/format", status=422, changes=TYPED)
+        assert "Der Dienst ingest läuft gerade nicht." in page
+        assert "&#34;zip&#34;" in page.partition("</textarea>")[0]
+    assert "So wird jetzt gelesen" not in page

@@ -11,6 +11,7 @@ from contracts.events import (
     ObjectChange,
     ObjectsCompared,
     PipelineUpdated,
+    RequestsRefused,
     SentAgain,
     TableCounts,
     TableDownloaded,
@@ -127,3 +128,14 @@ def test_only_the_forms_own_fields_are_kept():
     form = LogForm.of({"von": " 2026-11-24 ", "bis": "", "böse": "x", "nummer": "5&x"})
     assert form.values == {"von": "2026-11-24", "nummer": "5&x"}
     assert form.query(after="a=b") == "von=2026-11-24&nummer=5%26x&after=a%3Db"
+
+
+def test_what_was_refused_is_counted_by_block_also_where_the_store_split_its_name():
+    split = {"unauthorized": {"127": {"0": {"0": {"0/24": 3}}}, "other": 1}, "new_in_2027": {"::/48": 2}}
+    event = new_event(
+        RequestsRefused(counts={}), service=Service.GATEWAY, tenant="_system",
+        actor_kind=ActorKind.SERVICE, actor_id="gateway", correlationid=new_id(),
+    ).model_copy(update={"data": {"counts": split}})  # fmt: skip
+    assert line_of(event).details == (
+        "Anmeldung oder Token falsch: 4 (127.0.0.0/24, other); new_in_2027: 2 (::/48)"
+    )

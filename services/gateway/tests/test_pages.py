@@ -10,6 +10,8 @@ from contracts.events import (
     Event,
     ObjectAction,
     ObjectChange,
+    RequestsRefused,
+    SignedIn,
     TableCounts,
     WrittenToAmeise,
     new_event,
@@ -17,7 +19,7 @@ from contracts.events import (
 from contracts.ids import AmeiseKey, Kundennummer, PipelineId, TenantId, Vertragsnummer, ZohoId, new_id
 from contracts.names import Service, System, Table
 from contracts.problems import Conflict, Forbidden, Unavailable
-from contracts.rpc.audit import SEARCH, LogPage
+from contracts.rpc.audit import INSTALLATION_LOG, SEARCH, LogPage
 from contracts.rpc.auth import LIST_CONNECTIONS, START_CONNECTION, Connections, ConnectionState
 from contracts.rpc.ingest import (
     PREVIEW_DELIVERY,
@@ -446,6 +448,23 @@ async def test_parked_work_is_explained_and_retried(gateway, parked_work):
     assert "nichts ausgewählt" in await browser.post(f"/teams/{TENANT}/parked/retry")
 
 
+async def test_the_navigation_counts_parked_work_on_every_page_and_anew_after_a_decision(
+    gateway, parked_work
+):
+    await parked_work.start()
+    browser = await with_team(gateway)
+    assert 'Geparkte Arbeit <span class="badge bad">60</span>' in await browser.get(f"/teams/{TENANT}/kunden")
+    parked_work.answer(GROUP_PARKED, ParkedGroups(groups=()))
+    assert 'Geparkte Arbeit <span class="badge bad">60</span>' in await browser.get(f"/teams/{TENANT}/kunden")
+    await browser.post(f"/teams/{TENANT}/parked/retry", ids=["7"])
+    assert ">Geparkte Arbeit</a>" in await browser.get(f"/teams/{TENANT}/kunden")
+    group = ParkedGroup(cause=ParkedCause.NO_NUMBER, count=1200, oldest=datetime(2026, 11, 24, tzinfo=UTC))
+    parked_work.answer(GROUP_PARKED, ParkedGroups(groups=(group,)))
+    assert 'Geparkte Arbeit <span class="badge bad">1.200</span>' in await browser.get(
+        f"/teams/{TENANT}/parked"
+    )
+
+
 async def test_parked_work_is_filtered_page_by_page_and_stays_filtered(gateway, parked_work):
     await parked_work.start()
     browser = await with_team(gateway)
@@ -685,3 +704,24 @@ def an_event() -> Event:
         data, service=Service.SYNC, tenant=TenantId(TENANT), actor_kind=ActorKind.ZOHO, actor_id="webhook-1",
         correlationid=new_id(),
     )  # fmt: skip
+
+
+async def test_who_signed_in_and_what_was_refused_is_told_beside_the_services(gateway, fake_services):
+    def told(data, **more):
+        return new_event(
+            data, service=Service.GATEWAY, tenant="_system", actor_id="admin", correlationid=new_id(), **more
+        )
+
+    somebody = told(SignedIn(), actor_kind=ActorKind.USER)
+    refused = told(
+        RequestsRefused(counts={"unauthorized": {"192.0.2.0/24": 3, "<other>": 1}}),
+        actor_kind=ActorKind.SERVICE,
+    )
+    page = LogPage(events=(refused, somebody), total=2, total_is_exact=True)
+    fake_services.answer(INSTALLATION_LOG, page)
+    await fake_services.start()
+    browser = await signed_in(gateway)
+    shown = await browser.get("/status")
+    assert "Angemeldet" in shown
+    assert "Benutzer admin" in shown
+    assert "Anmeldung oder Token falsch: 4 (192.0.2.0/24, &lt;other&gt;)" in shown

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from contracts.names import Table
 from contracts.rpc.pipeline_definition import (
+    AllOf,
     Blank,
     Compare,
     Comparison,
@@ -17,10 +18,13 @@ from contracts.rpc.pipeline_definition import (
     Person,
     PipelineDefinition,
     Policy,
+    ValueType,
     Way,
 )
 from contracts.rpc.pipeline_switches import MatchWeights, SimplrMessages
-from gateway.pipeline_form import FormError, definition_of, rows_of, values_of, with_new_row
+from contracts.rpc.sync_pipelines import KnownField, PipelineFields
+from gateway import pipeline_form
+from gateway.pipeline_form import FormError, rows_of, turned, with_new_row
 
 ameise_names = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True)
 zoho_names = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,5}", fullmatch=True)
@@ -43,15 +47,28 @@ definitions = st.builds(
     layout=st.none() | st.just("123"), new_kunde=st.dictionaries(ameise_names, short, max_size=2),
     new_vertrag=st.dictionaries(ameise_names, short, max_size=2),
     simplr=st.builds(SimplrMessages), matching=st.builds(MatchWeights), policy=st.sampled_from(Policy),
-    ameise_rule=st.none() | st.just(Compare(field="plz", compare=Comparison.IS_KNOWN)), zoho_rule=st.none(),
+    ameise_rule=st.none() | st.just(Compare(field="plz", compare=Comparison.IS_KNOWN)),
+    zoho_rule=st.none() | st.just(Compare(field="City", compare=Comparison.EQUALS, value=" nur JSON ")),
     vanished=st.none() | st.just(Mark(field="Status", gone="weg")), recreate=st.booleans(),
     deletion=st.none() | st.builds(Deletion, after_days=st.integers(1, 3650)),
     fields=st.lists(mappings, min_size=1, max_size=3).map(tuple),
 )  # fmt: skip
 
+THERE = PipelineFields(
+    ameise=(KnownField(name="plz"), KnownField(name="verstorben", type=ValueType.BOOLEAN)),
+    zoho=(KnownField(name="City", label="Ort"),),
+)
 NAME = FieldMapping(ameise="nachname", zoho="Last_Name", max_length=80)
 KEY = FieldMapping(ameise="ameise_id", zoho="Kundennummer", way=Way.TO_ZOHO)
 STORED = PipelineDefinition(unique_field="Kundennummer", fields=(KEY, NAME))
+
+
+def values_of(definition, there=THERE):
+    return pipeline_form.values_of(definition, there)
+
+
+def definition_of(values, stored, there=THERE):
+    return pipeline_form.definition_of(values, stored, there)
 
 
 @given(definitions)
@@ -99,6 +116,7 @@ def test_what_the_form_does_not_show_stays():
         ({"vanished.gone": "weg"}, "vanished.field", "fehlt"),
         ({"deletion.after_days": "0"}, "deletion.after_days", ""),
         ({"ameise_rule": "{"}, "ameise_rule", "kein gültiges JSON"),
+        ({"ameise_rule.1.field": "plz", "ameise_rule.1.compare": "in"}, "ameise_rule.1", "der Wert fehlt"),
         ({"new_kunde": "Land = DE"}, "new_kunde", "so heißt kein Feld in Ameise"),
         ({"new_vertrag": "Risiko = Haus"}, "new_vertrag", "so heißt kein Feld in Ameise"),
     ],
@@ -114,3 +132,57 @@ def test_all_that_is_wrong_is_said_at_once():
     with pytest.raises(FormError) as caught:
         definition_of(values_of(STORED) | {"zoho_rule": "[]", "f2.zoho": "", "person": "x"}, STORED)
     assert set(caught.value.faults) == {"zoho_rule", "f2.zoho", "person"}
+
+
+RULED = STORED.model_copy(
+    update={"ameise_rule": Compare(field="plz", compare=Comparison.BEGINS_WITH, value="1")}
+)
+
+
+def test_a_rule_that_nobody_touched_stays_a_single_comparison_and_grows_into_a_group():
+    values = pressed(values_of(RULED), "row:ameise_rule")
+    assert definition_of(values, RULED) == RULED
+    values |= {"ameise_rule.2.field": "verstorben", "ameise_rule.2.value": "nein"}
+    alive = Compare(field="verstorben", compare=Comparison.EQUALS, value=False, type=ValueType.BOOLEAN)
+    assert definition_of(values, RULED).ameise_rule == AllOf(all_of=(RULED.ameise_rule, alive))
+    values = pressed(pressed(values, "remove:ameise_rule.1"), "remove:ameise_rule.2")
+    assert definition_of(values, RULED).ameise_rule is None
+
+
+def test_a_rule_turns_into_json_and_back():
+    values = pressed(values_of(RULED), "json:ameise_rule")
+    assert '"begins_with"' in values["ameise_rule"]
+    assert definition_of(values, RULED) == RULED
+    as_form = pressed(values, "form:ameise_rule")
+    assert "ameise_rule" not in as_form
+    assert definition_of(as_form, RULED) == RULED
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("{", "kein gültiges JSON"),
+        ('{"negate": {"negate": {"field": "plz", "compare": "is_known"}}}', "JSON"),
+    ],
+)
+def test_json_that_the_form_cannot_show_stays(rule, words):
+    values = {"ameise_rule": rule}
+    turned_values, faults = turned(values, "form:ameise_rule", THERE)
+    assert turned_values == values
+    assert words in faults["ameise_rule"][0]
+
+
+def test_rows_that_are_not_right_yet_do_not_turn_into_json():
+    values = values_of(RULED) | {"ameise_rule.1.value": ""}
+    assert turned(values, "json:ameise_rule", THERE) == (values, {"ameise_rule.1": ["der Wert fehlt"]})
+
+
+@pytest.mark.parametrize("wanted", ["", "row:policy", "dance:ameise_rule"])
+def test_a_button_that_is_not_there_changes_nothing(wanted):
+    assert turned(values_of(RULED), wanted, THERE) == (values_of(RULED), {})
+
+
+def pressed(values, wanted):
+    values, faults = turned(values, wanted, THERE)
+    assert faults == {}
+    return values

@@ -6,15 +6,17 @@ import re
 import pytest
 
 from contracts.names import System, Table
-from contracts.problems import Conflict, Invalid, NotConnected
+from contracts.problems import Conflict, Invalid, NotConnected, Unavailable
 from contracts.rpc.auth import LIST_CONNECTIONS, Connections
 from contracts.rpc.pipeline_definition import (
+    AllOf,
     Compare,
     Comparison,
     FieldMapping,
     Not,
     PipelineDefinition,
     Policy,
+    ValueType,
     Way,
 )
 from contracts.rpc.sync_pipelines import (
@@ -22,13 +24,20 @@ from contracts.rpc.sync_pipelines import (
     DELETE_PIPELINE,
     GET_PIPELINE,
     LIST_TEMPLATES,
+    PIPELINE_FIELDS,
     UPDATE_PIPELINE,
+    KnownField,
     PipelineDetail,
+    PipelineFields,
     PipelineGone,
     PipelineTemplate,
     PipelineTemplates,
 )
 
+THERE = PipelineFields(
+    ameise=(KnownField(name="plz"), KnownField(name="verstorben", type=ValueType.BOOLEAN)),
+    zoho=(KnownField(name="Mailing_City", label="Ort"),),
+)
 DEFINITION = PipelineDefinition(
     unique_field="Kundennummer",
     ameise_rule=Not(negate=Compare(field="plz", compare=Comparison.BEGINS_WITH, value="<1>")),
@@ -50,6 +59,7 @@ async def browser(fake_services, browser_of_a_team, a_pipeline, connections):
     detail = PipelineDetail(pipeline=a_pipeline(), version="v1", definition=DEFINITION)
     for rpc in (CREATE_PIPELINE, GET_PIPELINE, UPDATE_PIPELINE):
         fake_services.answer(rpc, detail)
+    fake_services.answer(PIPELINE_FIELDS, THERE)
     fake_services.answer(LIST_TEMPLATES, PipelineTemplates(pipelines=(TEMPLATE,), picklists=()))
     fake_services.answer(LIST_CONNECTIONS, Connections(connections=connections))
     fake_services.answer(DELETE_PIPELINE, PipelineGone(links=1000, works=5))
@@ -60,7 +70,7 @@ def fields_of(page: str) -> dict[str, str]:
     """What a browser would send of the edit page's form, were its main button pressed."""
     form = page[page.index('/edit">') :]
     sent = dict(re.findall(r'<input (?:type="hidden" )?name="([^"]+)" value="([^"]*)"', form))
-    for name, inner in re.findall(r'<select name="([^"]+)">(.*?)</select>', form, re.DOTALL):
+    for name, inner in re.findall(r'<select name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
         values = re.findall(r'<option value="([^"]*)"( selected)?', inner)
         sent[name] = next((value for value, chosen in values if chosen), values[0][0])
     for name, text in re.findall(r'<textarea name="([^"]+)"[^>]*>(.*?)</textarea>', form, re.DOTALL):
@@ -77,9 +87,12 @@ def faults_at(page: str, name: str) -> str:
     return found[1]
 
 
-async def test_a_form_that_is_sent_as_it_came_changes_nothing(browser, fake_services):
+@pytest.mark.parametrize("there", [PipelineFields(), THERE])
+async def test_a_form_that_is_sent_as_it_came_changes_nothing(browser, fake_services, there):
+    fake_services.answer(PIPELINE_FIELDS, there)
     page = await browser.get("/pipelines/1/edit")
-    assert "nicht: plz beginnt mit „&lt;1&gt;“" in page
+    assert "&lt;1&gt;" in page
+    assert fields_of(page)["ameise_rule.1.compare"] == "not:begins_with"
     page = await browser.post("/pipelines/1/edit", **fields_of(page))
     [asked] = fake_services.requests(UPDATE_PIPELINE)
     assert asked.definition == DEFINITION
@@ -97,6 +110,96 @@ async def test_one_more_row_is_offered_and_stored_once_it_is_filled_in(browser, 
     assert asked.definition.fields[2] == FieldMapping(ameise="titel", zoho="Titel", policy=Policy.ASK)
 
 
+async def test_a_rule_grows_by_rows_that_name_the_fields_that_there_are(browser, fake_services):
+    page = await browser.get("/pipelines/1/edit")
+    assert "Ort (Mailing_City)" not in page, "no row yet"
+    page = await browser.post("/pipelines/1/edit", **fields_of(page), rule="row:zoho_rule")
+    assert '<option value="Mailing_City">Ort (Mailing_City)</option>' in page
+    page = await browser.post("/pipelines/1/edit", **fields_of(page), rule="row:ameise_rule")
+    assert fake_services.requests(UPDATE_PIPELINE) == []
+    typed = fields_of(page) | {"ameise_rule.2.field": "verstorben", "ameise_rule.2.value": "nein"}
+    await browser.post("/pipelines/1/edit", **typed)
+    [asked] = fake_services.requests(UPDATE_PIPELINE)
+    alive = Compare(field="verstorben", compare=Comparison.EQUALS, value=False, type=ValueType.BOOLEAN)
+    assert asked.definition.ameise_rule == AllOf(all_of=(DEFINITION.ameise_rule, alive))
+    assert asked.definition.zoho_rule is None
+
+
+async def test_what_is_wrong_with_a_rule_is_said_at_its_row(browser, fake_services):
+    page = await browser.get("/pipelines/1/edit")
+    page = await browser.post("/pipelines/1/edit", **fields_of(page), rule="row:ameise_rule")
+    typed = fields_of(page) | {"ameise_rule.2.field": "verstorben", "ameise_rule.2.value": "wer weiß"}
+    page = await browser.post("/pipelines/1/edit", status=422, **typed)
+    assert "bitte ja oder nein" in row_of(page, "ameise_rule.2")
+    assert "wer weiß" in page
+    refused = "Regel für Objekte aus Ameise: ein Feld plz gibt es in Ameise nicht, ähnlich: plzz"
+    fake_services.answer(UPDATE_PIPELINE, Invalid(refused))
+    page = await browser.post("/pipelines/1/edit", status=422, **(typed | {"ameise_rule.2.value": "ja"}))
+    assert "ein Feld plz gibt es in Ameise nicht" in row_of(page, "ameise_rule.1")
+
+
+def row_of(page: str, place: str) -> str:
+    """A row of a rule, with the words beneath it."""
+    return page[page.index(f'id="{place}"') :].partition('class="buttons"')[0].partition("rule-row")[0]
+
+
+async def test_a_rule_is_edited_as_json_by_those_who_like_to(browser, fake_services):
+    page = await browser.get("/pipelines/1/edit")
+    page = await browser.post("/pipelines/1/edit", **fields_of(page), rule="json:ameise_rule")
+    typed = fields_of(page)
+    assert '"negate"' in typed["ameise_rule"]
+    await browser.post("/pipelines/1/edit", **typed)
+    assert fake_services.requests(UPDATE_PIPELINE)[0].definition == DEFINITION
+    page = await browser.post("/pipelines/1/edit", **typed, rule="form:ameise_rule")
+    assert fields_of(page)["ameise_rule.1.value"] == "<1>"
+
+
+async def test_what_was_typed_is_not_lost_while_sync_does_not_answer(browser, fake_services):
+    typed = fields_of(await browser.get("/pipelines/1/edit")) | {"f2.zoho": "Surname"}
+    away = Unavailable("Der Dienst sync läuft gerade nicht.", remedy="Gleich noch einmal versuchen.")
+    fake_services.answer(UPDATE_PIPELINE, away)
+    page = await browser.post("/pipelines/1/edit", status=503, **typed)
+    assert "Nicht gespeichert. Der Dienst sync läuft gerade nicht." in page
+    assert fields_of(page)["f2.zoho"] == "Surname"
+    fake_services.answer(GET_PIPELINE, away)
+    page = await browser.post("/pipelines/1/edit", status=503, **typed)
+    assert "Nicht gespeichert. Der Dienst sync läuft gerade nicht." in page
+    assert fields_of(page)["f2.zoho"] == "Surname"
+    page = await browser.post("/pipelines/1/edit", **fields_of(page), more="1")
+    assert fields_of(page)["f2.zoho"] == "Surname"
+
+
+async def test_what_is_stored_though_it_was_not_sent_again_is_shown_with_its_new_version(
+    browser, fake_services, a_pipeline
+):
+    typed = fields_of(await browser.get("/pipelines/1/edit")) | {"policy": "ask"}
+    stored = DEFINITION.model_copy(update={"policy": Policy.ASK})
+
+    def store(_):
+        after = PipelineDetail(pipeline=a_pipeline(), version="v2", definition=stored)
+        fake_services.answer(GET_PIPELINE, after)
+        raise Unavailable("Der Dienst ingest läuft gerade nicht.")
+
+    fake_services.answer(UPDATE_PIPELINE, store)
+    page = await browser.post("/pipelines/1/edit", **typed)
+    assert "Gespeichert, aber" in page
+    assert "Nicht gespeichert" not in page
+    assert (fields_of(page)["version"], fields_of(page)["policy"]) == ("v2", "ask")
+
+
+async def test_it_is_said_if_nobody_knows_whether_it_was_stored(browser, fake_services):
+    typed = fields_of(await browser.get("/pipelines/1/edit")) | {"f2.zoho": "Surname"}
+
+    def vanish(_):
+        fake_services.answer(GET_PIPELINE, Unavailable("Der Dienst sync läuft gerade nicht."))
+        raise Unavailable("Der Dienst sync antwortet nicht.")
+
+    fake_services.answer(UPDATE_PIPELINE, vanish)
+    page = await browser.post("/pipelines/1/edit", status=503, **typed)
+    assert "Ob gespeichert wurde, ist nicht zu erfahren" in page
+    assert fields_of(page)["f2.zoho"] == "Surname"
+
+
 async def test_it_is_said_if_zoho_did_not_say_which_fields_there_are(browser, fake_services, a_pipeline):
     page = await browser.get("/pipelines/1/edit")
     words = "ob die Namen stimmen, ist nicht geprüft"
@@ -110,12 +213,12 @@ async def test_it_is_said_if_zoho_did_not_say_which_fields_there_are(browser, fa
 
 async def test_what_cannot_be_stays_typed_with_words_beside_it(browser, fake_services):
     typed = fields_of(await browser.get("/pipelines/1/edit"))
-    typed |= {"f2.zoho": "Last <Name>", "ameise_rule": "{", "name": "N"}
+    typed |= {"f2.zoho": "Last <Name>", "zoho_rule": "{", "name": "N"}
     page = await browser.post("/pipelines/1/edit", status=422, **typed)
     assert "Nicht gespeichert." in page
     assert "Last &lt;Name&gt;" in page
     assert "so heißt nichts in der API von Zoho" in faults_at(page, "f2.zoho")
-    assert "kein gültiges JSON" in faults_at(page, "ameise_rule")
+    assert "kein gültiges JSON" in faults_at(page, "zoho_rule")
     page = await browser.post("/pipelines/1/edit", status=422, **(fields_of(page) | {"name": "N" * 81}))
     assert fake_services.requests(UPDATE_PIPELINE) == []
 
@@ -196,6 +299,23 @@ async def test_what_cannot_be_made_is_said_at_its_field(
     assert fake_services.requests(CREATE_PIPELINE) == []
 
 
+async def test_what_was_typed_for_a_new_pipeline_is_not_lost_while_nobody_answers(
+    browser, fake_services, connections
+):
+    ameise, zoho = connections
+    typed = {"template": "0", "name": "Neu", "ameise_connection": ameise.id, "zoho_connection": zoho.id}
+    await browser.get("/pipelines/new")
+    for rpc in (CREATE_PIPELINE, LIST_CONNECTIONS, LIST_TEMPLATES):
+        fake_services.answer(rpc, Unavailable("Der Dienst sync läuft gerade nicht."))
+        page = await browser.post("/pipelines/new", status=503, **typed)
+        assert "Der Dienst sync läuft gerade nicht." in page
+        form = page[page.index('/new"') :]
+        assert 'name="name" value="Neu"' in form
+        selected = re.findall(r'<option value="([^"]*)" selected', form)
+        assert selected == ["0", ameise.id, zoho.id]
+    await browser.get("/pipelines/new", status=503)
+
+
 async def test_what_sync_does_not_make_is_said_at_its_field(browser, fake_services, connections):
     ameise, zoho = connections
     typed = {"template": "0", "ameise_connection": ameise.id, "zoho_connection": zoho.id}
@@ -229,5 +349,5 @@ async def test_every_form_needs_the_token_of_its_page(browser, fake_services, fo
     await browser.get(f"/pipelines/{form}")
     await browser.post(f"/pipelines/{form}", status=403, csrf="falsch", confirmed="Kunden (natürlich)")
     assert fake_services.asked == [] or {rpc for rpc, _, _ in fake_services.asked} <= {
-        GET_PIPELINE.subject, LIST_TEMPLATES.subject, LIST_CONNECTIONS.subject,
+        GET_PIPELINE.subject, PIPELINE_FIELDS.subject, LIST_TEMPLATES.subject, LIST_CONNECTIONS.subject,
     }  # fmt: skip

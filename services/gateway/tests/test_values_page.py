@@ -1,10 +1,12 @@
 """The page on which the values of a mapped picklist are chosen, with what sync suggests."""
 
+import re
+
 import pytest
 
 from contracts.ids import PipelineId
 from contracts.names import Table
-from contracts.problems import Conflict, Invalid
+from contracts.problems import Conflict, Invalid, Unavailable
 from contracts.rpc.pipeline_definition import Converter, FieldMapping, PipelineDefinition, Way
 from contracts.rpc.sync_pipelines import GET_PIPELINE, UPDATE_PIPELINE, PipelineDetail
 from contracts.rpc.sync_values import SUGGEST_VALUES, ListEntry, SuggestedValues
@@ -86,3 +88,13 @@ async def test_what_hinders_is_said_on_the_page(browser, fake_services):
     assert "kommt aus keiner Liste" in page
     assert "Werte speichern" not in page
     await browser.get("/pipelines/1/values/unbekannt", status=404)
+
+
+async def test_what_was_chosen_stays_chosen_while_it_cannot_be_stored(browser, fake_services):
+    await browser.get(PLACE)
+    fake_services.answer(UPDATE_PIPELINE, Unavailable("Der Dienst sync antwortet nicht."))
+    page = await browser.post(PLACE, status=422, version="v1", **{"value.3": "Ohne", "value.1": ""})
+    assert "Der Dienst sync antwortet nicht." in page
+    assert re.findall(r'name="value\.(\d)">.*?<option selected>(\w+)<', page, re.DOTALL)[0] == ("3", "Ohne")
+    one = page[page.index('name="value.1"') :].partition("</select>")[0]
+    assert "selected" not in one

@@ -18,6 +18,7 @@ from contracts.rpc.sync_pipelines import (
     DELETE_PIPELINE,
     GET_PIPELINE,
     LIST_TEMPLATES,
+    PIPELINE_FIELDS,
     SWITCH_PIPELINE,
     UPDATE_PIPELINE,
     CreatePipeline,
@@ -185,6 +186,20 @@ async def test_where_ingest_does_not_say_which_fields_there_are_it_is_saved_and_
     monkeypatch.setitem(outside.FIELDS, Table.KUNDE, "")  # an older one
     after = await changed(team, before, ameise_rule={"field": "orrt", **ORT})
     assert after.unchecked == (System.AMEISE,)
+
+
+async def test_a_person_chooses_from_the_fields_of_both_ends(team: "Team") -> None:
+    fields = await ask(team, PIPELINE_FIELDS, PipelineRequest(pipeline=contacts(team)))
+    assert "nachname" in {field.name for field in fields.ameise}
+    assert "Last_Name" in {field.name for field in fields.zoho}
+    assert {field.type for field in fields.zoho if field.name == "Date_of_Birth"} == {"date"}
+
+
+async def test_an_end_that_does_not_say_offers_no_field(team: "Team") -> None:
+    await team.world.fault("status", "/settings/fields", status=503)
+    fields = await ask(team, PIPELINE_FIELDS, PipelineRequest(pipeline=contacts(team)))
+    assert fields.zoho == ()
+    assert fields.ameise != ()
 
 
 async def test_a_changed_definition_judges_everything_anew(team: "Team") -> None:

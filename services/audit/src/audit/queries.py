@@ -1,12 +1,12 @@
 """From a request for the Aktivitätslog to the body of a search. Pure.
 
-Every query begins with the tenant: what belongs to `_system` or to another one is never found.
+Every query begins with the tenant: what belongs to another one, or to none (`_system`), is never found.
 """
 
 import base64
 import binascii
 import json
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,6 +16,7 @@ from contracts.names import Table
 from contracts.problems import Invalid
 from contracts.rpc.audit import CountField, LogFilter
 
+OneTenant = TenantId | Literal["_system"]
 MOST_COUNTS = 200
 """Different values of one field in a count; every field that can be counted has fewer."""
 
@@ -25,7 +26,7 @@ _NEWEST_FIRST = [{"time": {"order": "desc"}}, {"id": {"order": "desc"}}]
 """The id (UUIDv7) orders the events of one millisecond, and makes the order total."""
 
 
-def page(tenant: TenantId, filter_: LogFilter, *, size: int, after: str | None) -> dict[str, Any]:
+def page(tenant: OneTenant, filter_: LogFilter, *, size: int, after: str | None) -> dict[str, Any]:
     """Up to `size` events, newest first, that come behind the page end `after`. Raises Invalid."""
     body = {
         "size": size,
@@ -75,7 +76,7 @@ def counted(answer: dict[str, Any], by: CountField) -> dict[str, int]:
     return {bucket["key"]: bucket["doc_count"] for bucket in found["by"]["buckets"]}
 
 
-def _query(tenant: TenantId, filter_: LogFilter) -> dict[str, Any]:
+def _query(tenant: OneTenant, filter_: LogFilter) -> dict[str, Any]:
     must: list[dict[str, Any]] = [{"term": {"tenant": str(tenant)}}]
     period = {"gte": filter_.since, "lt": filter_.until}
     if limits := {name: time.isoformat() for name, time in period.items() if time is not None}:

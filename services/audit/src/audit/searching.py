@@ -25,7 +25,7 @@ class Searching:
         self._refill = refill
         self._page_bytes = page_bytes
 
-    async def page(self, request: SearchLog, tenant: TenantId) -> LogPage:
+    async def page(self, request: SearchLog, tenant: queries.OneTenant) -> LogPage:
         """One page, newest first. It is shorter than asked for where its events would not fit into a
         reply. Raises Invalid, Unavailable."""
         # One more than asked for says whether there is a next page.

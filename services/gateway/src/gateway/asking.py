@@ -1,5 +1,6 @@
 """The admin's questions to other services: one actor, one tenant, one correlation id per request."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
 
@@ -28,7 +29,8 @@ class Asking:
     name: str
     correlationid: Uuid
     open_conflicts: int = 0
-    """Shown in the navigation of pages; counted up to `conflict_counts.MOST`."""
+    parked: int = 0
+    """Both are shown in the navigation of pages; see `waiting_counts`."""
 
     @property
     def actor(self) -> Actor:
@@ -69,7 +71,8 @@ async def _of_a_page(request: Request, tenant: TenantId, parts: PartsOf) -> Aski
     asking = await _asking(request, tenant, parts)
     if request.method != "GET":
         return asking
-    return replace(asking, open_conflicts=await parts.conflict_counts.of(asking))
+    conflicts, parked = await asyncio.gather(parts.conflict_counts.of(asking), parts.parked_counts.of(asking))
+    return replace(asking, open_conflicts=conflicts, parked=parked)
 
 
 ApiAsking = Annotated[Asking, Depends(_of_the_api)]

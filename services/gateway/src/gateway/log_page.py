@@ -1,7 +1,7 @@
 """The page of the Aktivitätslog: from its form to a filter, and from events to lines. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -15,7 +15,7 @@ from contracts.events import Event, ObjectAction, RequestsRefused, SignedIn
 from contracts.names import Direction, Outcome, System, Table
 from contracts.rpc.audit import LogFilter
 from gateway.rendering import BERLIN
-from gateway.wording import event_label, label, reason_words
+from gateway.wording import event_label, label, reason_words, refusal_words
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -123,7 +123,11 @@ def line_of(
         object=_object_words(changed),
         key=changed.get("key") or data.get("kunde"),
         zoho_id=data.get("zoho_id") or changed.get("zoho_id"),
-        details="; ".join(_details(data, changed, pipelines or {})),
+        details="; ".join(
+            _refused(mapping_of(data.get("counts")))
+            if event.type == RequestsRefused.event_name
+            else _details(data, changed, pipelines or {})
+        ),
         correlationid=event.correlationid,
     )
 
@@ -157,6 +161,23 @@ def _details(data: dict[str, Any], changed: dict[str, Any], pipelines: Mapping[s
     if pipeline := data.get("pipeline"):
         words.append(f"Pipeline „{pipelines[pipeline]}“" if pipeline in pipelines else f"Pipeline {pipeline}")
     return words
+
+
+def _refused(counts: dict[str, Any]) -> list[str]:
+    """By reason how often, and from where: `Anmeldung oder Token falsch: 3 (192.0.2.0/24)`."""
+    words: list[str] = []
+    for reason, of_blocks in counts.items():
+        blocks = dict(_flat(of_blocks))
+        words.append(f"{refusal_words(reason)}: {sum(blocks.values())} ({', '.join(blocks)})")
+    return words
+
+
+def _flat(counts: object, name: str = "") -> Iterator[tuple[str, int]]:
+    """A number by its dotted name: the store that is embedded takes a name with dots for a path."""
+    if isinstance(counts, int):
+        yield name, counts
+    for step, inner in mapping_of(counts).items():
+        yield from _flat(inner, f"{name}.{step}" if name else step)
 
 
 _COUNTED = {

@@ -10,11 +10,11 @@ from chassis.process import Foundation
 from contracts.ids import TenantId
 from contracts.problems import Unavailable
 from gateway.attempts import Attempts
-from gateway.conflict_counts import ConflictCounts
 from gateway.endpoints import Endpoints
 from gateway.rate_limit import RateLimit
 from gateway.refusals import Refusals
 from gateway.settings import Settings
+from gateway.waiting_counts import Counts, conflicts, parked
 from gateway.webhook_store import MOST_AT_ONCE, Webhook, store
 
 
@@ -30,7 +30,8 @@ class Parts:
     endpoints: Endpoints
     foundation: Foundation | None = None
     webhooks: Batcher[TenantId, Webhook] = field(init=False)
-    conflict_counts: ConflictCounts = field(default_factory=ConflictCounts)
+    conflict_counts: Counts = field(default_factory=lambda: Counts(conflicts))
+    parked_counts: Counts = field(default_factory=lambda: Counts(parked))
 
     def __post_init__(self) -> None:
         self.webhooks = Batcher(self._store_webhooks, size=MOST_AT_ONCE)

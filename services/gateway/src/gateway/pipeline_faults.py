@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from contracts.rpc.pipeline_definition import AllOf, AnyOf, Compare, Not, PipelineDefinition, Rule
-from gateway.pipeline_form import Faults
+from gateway.pipeline_form import RULES, Faults
+from gateway.rule_form import Values, rows_of
 
 _BETWEEN = re.compile(r"; (?!höchstens )")
 _OF_A_COMPARISON = (
@@ -30,6 +31,7 @@ _PLACES = (
     (re.compile(r"kunde_id lesen|Zoho-Felder; höchstens"), "fields"),
 )
 _TWICE = re.compile(r"^zweimal zugeordnet \((Ameise|Zoho)\): (.+)$")
+_OF_A_RULE = re.compile(r"^(?:Regel für [^:]+: (?P<words>ein Feld (?P<unknown>\S+) .*)|(?P<field>\w+): .*)$")
 _MANY = re.compile(r"^(\d+) Vergleiche; höchstens")
 
 
@@ -41,6 +43,20 @@ def placed(refusal: str, definition: PipelineDefinition, rows: Sequence[int]) ->
             if words not in faults.setdefault(place, []):
                 faults[place].append(words)
     return faults
+
+
+def at_rows(faults: Faults, values: Values) -> Faults:
+    """What is wrong with a rule at the rows of the form that name its field, if there are any."""
+    placed: Faults = {}
+    for place, several in faults.items():
+        for words in several:
+            found = _OF_A_RULE.match(words) if place in RULES else None
+            name = found and (found["unknown"] or found["field"])
+            rows = [row for row, field in rows_of(values, place) if field == name] if found else []
+            shown = (found["words"] or words.partition(": ")[2]) if found and rows else words
+            for row in rows or [place]:
+                placed.setdefault(row, []).append(shown)
+    return placed
 
 
 def _places(part: str, definition: PipelineDefinition, rows: Sequence[int]) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,9 @@
 """The form that edits a pipeline: from a definition to its fields, and back. Pure.
 
 Names of the form's fields are the places at which faults are shown: `unique_field`, `matching.sure`,
-`f3.zoho` (the third row of the mapping), `f3` (the row as a whole), and `""` for all of it.
+`f3.zoho` (the third row of the mapping), `f3` (the row as a whole), `zoho_rule.2` (a row of a rule), and `""`
+for all of it. A rule stands in the form either as rows (`zoho_rule.kind` and what is below it, see
+`rule_form`), or as JSON in the one field `zoho_rule`.
 """
 
 import re
@@ -15,15 +17,19 @@ from contracts.rpc.pipeline_definition import (
     Converter,
     FieldMapping,
     PipelineDefinition,
+    Rule,
+    ValueType,
     Way,
 )
 from contracts.rpc.pipeline_switches import MatchWeights, SimplrMessages
-from gateway import pairs_text, rule_text
+from contracts.rpc.sync_pipelines import KnownField, PipelineFields
+from gateway import pairs_text, rule_form, rule_text
 from gateway.faults import fault_words
 
 Values = Mapping[str, str]
 Faults = dict[str, list[str]]
 
+RULES = ("ameise_rule", "zoho_rule")
 _ROW = re.compile(r"f([0-9]{1,3})\.")
 _SWITCHES = {"": None, "ja": True, "nein": False}
 _SIMPLR = tuple(SimplrMessages.model_fields)
@@ -42,8 +48,8 @@ class FormError(ValueError):
         self.faults = faults
 
 
-def values_of(definition: PipelineDefinition) -> dict[str, str]:
-    """What stands in the form's fields."""
+def values_of(definition: PipelineDefinition, there: PipelineFields) -> dict[str, str]:
+    """What stands in the form's fields; `there`: the fields that rules can name."""
     values = {
         "unique_field": definition.unique_field,
         "direction": definition.direction.value,
@@ -51,8 +57,6 @@ def values_of(definition: PipelineDefinition) -> dict[str, str]:
         "layout": definition.layout or "",
         "policy": definition.policy.value,
         "recreate": "ja" if definition.recreate else "",
-        "ameise_rule": rule_text.as_text(definition.ameise_rule),
-        "zoho_rule": rule_text.as_text(definition.zoho_rule),
         "new_kunde": pairs_text.as_text(definition.new_kunde),
         "new_vertrag": pairs_text.as_text(definition.new_vertrag),
     }
@@ -62,6 +66,9 @@ def values_of(definition: PipelineDefinition) -> dict[str, str]:
         values["deletion.after_days"] = str(definition.deletion.after_days)
     values |= {f"simplr.{k}": _switch(v) for k, v in definition.simplr.model_dump().items()}
     values |= {f"matching.{k}": str(v) for k, v in definition.matching.model_dump().items()}
+    for name, rule in (("ameise_rule", definition.ameise_rule), ("zoho_rule", definition.zoho_rule)):
+        shown = rule_form.values_of(rule, name, types_of(there, name))
+        values |= {name: rule_text.as_text(rule)} if shown is None else shown
     for number, mapping in enumerate(definition.fields, 1):
         values |= {f"f{number}.{k}": v for k, v in _row_of(number, mapping).items()}
     return values
@@ -91,6 +98,51 @@ def _row_of(number: int, mapping: FieldMapping) -> dict[str, str]:
     }
 
 
+def types_of(there: PipelineFields, rule: str) -> dict[str, ValueType]:
+    """Of the fields that one of the rules can name."""
+    return {field.name: field.type for field in fields_for(there, rule)}
+
+
+def fields_for(there: PipelineFields, rule: str) -> tuple[KnownField, ...]:
+    return there.ameise if rule == "ameise_rule" else there.zoho
+
+
+def turned(values: Values, wanted: str, there: PipelineFields) -> tuple[dict[str, str], Faults]:
+    """The form after a button beside a rule was pressed: `row`, `group`, `remove`, `json` or `form`, a colon,
+    and the place. What cannot be turned stays, with why."""
+    what, _, place = wanted.partition(":")
+    name = place.partition(".")[0]
+    if name not in RULES:
+        return dict(values), {}
+    types = types_of(there, name)
+    match what:
+        case "row":
+            return rule_form.with_row(values, place, types), {}
+        case "group":
+            return rule_form.with_group(values, place, types), {}
+        case "remove":
+            return rule_form.without(values, place), {}
+        case "json":
+            rule, faults = rule_form.read(values, name, types)
+            if faults:
+                return dict(values), faults
+            return {**rule_form.without(values, name), name: rule_text.as_text(rule)}, {}
+        case "form":
+            return _as_form(values, name, types)
+        case _:
+            return dict(values), {}
+
+
+def _as_form(values: Values, name: str, types: Mapping[str, ValueType]) -> tuple[dict[str, str], Faults]:
+    try:
+        shown = rule_form.values_of(rule_text.from_text(values.get(name, "")), name, types)
+    except ValueError as error:
+        return dict(values), {name: [str(error)]}
+    if shown is None:
+        return dict(values), {name: ["diese Regel kann das Formular nicht zeigen: sie bleibt JSON"]}
+    return {key: value for key, value in values.items() if key != name} | shown, {}
+
+
 def with_new_row(values: Values) -> dict[str, str]:
     """The form with one more, empty row."""
     number = max(rows_of(values), default=0) + 1
@@ -107,9 +159,20 @@ def wanted_rows(values: Values) -> list[int]:
     return [number for number in rows_of(values) if _is_wanted(values, number)]
 
 
-def definition_of(values: Values, stored: PipelineDefinition) -> PipelineDefinition:
+def definition_of(values: Values, stored: PipelineDefinition, there: PipelineFields) -> PipelineDefinition:
     """What was typed. What the form does not show stays as it is `stored`. Raises FormError."""
     faults: Faults = {}
+
+    def rule(name: str, was: Rule | None) -> Any:
+        """What means the same stays as it is stored, else all objects would be judged anew."""
+        if name in values:
+            typed: Rule | None = read(name, rule_text.from_text)
+        elif f"{name}.kind" in values:
+            typed, wrong = rule_form.read(values, name, types_of(there, name))
+            faults.update(wrong)
+        else:
+            return was
+        return was if was and typed and rule_form.as_group(typed) == rule_form.as_group(was) else typed
 
     def read(place: str, reader: Callable[[str], Any]) -> Any:
         try:
@@ -126,8 +189,8 @@ def definition_of(values: Values, stored: PipelineDefinition) -> PipelineDefinit
         "layout": _typed(values, "layout") or None,
         "policy": _typed(values, "policy"),
         "recreate": bool(values.get("recreate")),
-        "ameise_rule": read("ameise_rule", rule_text.from_text),
-        "zoho_rule": read("zoho_rule", rule_text.from_text),
+        "ameise_rule": rule("ameise_rule", stored.ameise_rule),
+        "zoho_rule": rule("zoho_rule", stored.zoho_rule),
         "new_kunde": read("new_kunde", pairs_text.from_text),
         "new_vertrag": read("new_vertrag", pairs_text.from_text),
         "vanished": _vanished(values, stored),

@@ -3,13 +3,16 @@
 import asyncio
 from typing import Any
 
+from contracts.actor import Actor
 from contracts.ids import TenantId
 from contracts.names import Service
 from contracts.problems import Problem, Unavailable
 from contracts.rpc import Empty, Rpc, RpcModel, audit, auth, ingest, sync_parked
 from gateway import tenants
 from gateway.asking import admin_of
+from gateway.log_page import LogLine, line_of
 from gateway.models import ServiceState, Status
+from gateway.overview import Part, part_of
 from gateway.parts import Parts
 
 PROBE_SECONDS = 2.0
@@ -33,6 +36,16 @@ async def status(parts: Parts) -> Status:
     own = await parts.base.health.problems()
     states.append(ServiceState(service=Service.GATEWAY, answers=not own, detail=", ".join(own) or None))
     return Status(all_answer=all(state.answers for state in states), services=tuple(states))
+
+
+async def installation_log(parts: Parts) -> Part[tuple[LogLine, ...]]:
+    """Who signed in lately, and what was refused at the door: in no team's log."""
+    asked = parts.base.rpc.call(
+        audit.INSTALLATION_LOG, audit.InstallationLog(), actor=Actor.of_service(Service.GATEWAY, _NO_TENANT)
+    )
+    page = await part_of(Service.AUDIT, asked)
+    lines = tuple(map(line_of, page.value.events)) if page.value else ()
+    return Part(lines, page.problem)
 
 
 async def _probe(parts: Parts, service: Service, tenant: TenantId) -> ServiceState:

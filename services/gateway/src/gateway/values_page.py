@@ -4,7 +4,7 @@ The form has one choice per entry of Ameise's list, `value.<entry>`; an empty on
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.rpc.pipeline_definition import FieldMapping, PipelineDefinition
 from contracts.rpc.sync_values import SuggestedValues
@@ -27,8 +27,18 @@ def mapping_of(definition: PipelineDefinition, field: str) -> FieldMapping | Non
     return next((m for m in definition.fields if m.ameise == field), None)
 
 
-def lines_of(mapping: FieldMapping, suggested: SuggestedValues) -> tuple[Line, ...]:
-    """First what waits for a person, then what is suggested, then what is mapped already."""
+def lines_of(
+    mapping: FieldMapping, suggested: SuggestedValues, typed: Mapping[str, str] | None = None
+) -> tuple[Line, ...]:
+    """First what waits for a person, then what is suggested, then what is mapped already; with what was
+    chosen, if a form came that was not stored."""
+    lines = _suggested_lines(mapping, suggested)
+    if typed is None:
+        return lines
+    return tuple(replace(line, chosen=typed.get(PREFIX + line.entry, line.chosen)) for line in lines)
+
+
+def _suggested_lines(mapping: FieldMapping, suggested: SuggestedValues) -> tuple[Line, ...]:
     waiting = [Line(one.value, one.text, "", is_new=False) for one in suggested.unmatched]
     found = [
         Line(entry, suggested.texts.get(entry, ""), value, is_new=mapping.values.get(entry) != value)

@@ -269,6 +269,13 @@ _LABELS: dict[type[StrEnum], dict[str, str]] = {
     },
 }
 
+_REFUSALS = {
+    "invalid": "fehlerhaft", "unauthorized": "Anmeldung oder Token falsch", "forbidden": "nicht erlaubt",
+    "not_found": "gibt es nicht", "method_not_allowed": "so nicht vorgesehen", "conflict": "geht so nicht",
+    "not_connected": "nicht verbunden", "too_large": "zu groß", "rate_limited": "zu viele auf einmal",
+    "other": "anderes",
+}  # fmt: skip
+
 _REASONS = {
     "access_denied": "Zustimmung abgelehnt (access_denied)",
     "invalid_code": "Anmeldung gilt nicht mehr (invalid_code)",
@@ -380,6 +387,11 @@ def label(value: StrEnum) -> str:
 def event_label(name: str) -> str:
     """What an event is called; one of a newer release keeps its own name."""
     return EVENTS.get(name, name)
+
+
+def refusal_words(reason: str) -> str:
+    """Why requests were refused at the door; a reason of a newer release keeps its name."""
+    return _REFUSALS.get(reason, reason)
 
 
 def reason_words(reason: str | None) -> str:

@@ -36,6 +36,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 AFTER_FAILURE = timedelta(minutes=5)
 A_PERSON_WAITS = timedelta(seconds=4)
+A_PERSON_LOOKS = timedelta(minutes=5)
+"""How old metadata may be that a person chooses from."""
 
 looks_total = Counter("sync_drift_looks_total", "Looks at Zoho's metadata by how they ended", ["result"])
 
@@ -125,9 +127,17 @@ class DriftWatch:
     async def metadata_now(self, place: Place) -> ModuleMetadata | None:
         """For a person who waits: asked anew, since he may just have made a field. None if Zoho does not say
         in time."""
+        return await self._metadata_since(datetime.now(UTC), place)
+
+    async def metadata_lately(self, place: Place) -> ModuleMetadata | None:
+        """For a person who looks and looks again: not older than some minutes. None if Zoho does not say in
+        time."""
+        return await self._metadata_since(datetime.now(UTC) - A_PERSON_LOOKS, place)
+
+    async def _metadata_since(self, moment: datetime, place: Place) -> ModuleMetadata | None:
         try:
             async with asyncio.timeout(A_PERSON_WAITS.total_seconds()):
-                return (await self._module(place, datetime.now(UTC), urgent=True)).what
+                return (await self._module(place, moment, urgent=True)).what
         except TimeoutError:
             return None
 

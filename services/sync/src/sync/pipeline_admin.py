@@ -1,5 +1,6 @@
 """What an admin can ask of sync about the pipelines themselves."""
 
+import asyncio
 from dataclasses import dataclass
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,12 +20,13 @@ from contracts.names import Table
 from contracts.problems import Conflict, NotFound, Unavailable
 from contracts.rpc import Empty
 from contracts.rpc.ingest import SEND_AGAIN, SendAgainRequest
-from contracts.rpc.ingest_format import GET_FORMAT
+from contracts.rpc.ingest_format import GET_FORMAT, TableView
 from contracts.rpc.sync_pipelines import (
     CreatePipeline,
     DeletePipeline,
     PicklistTemplate,
     PipelineDetail,
+    PipelineFields,
     PipelineGone,
     PipelineRequest,
     PipelineTemplate,
@@ -32,7 +34,7 @@ from contracts.rpc.sync_pipelines import (
     SwitchPipeline,
     UpdatePipeline,
 )
-from sync import parked_store, pipeline_store
+from sync import known_fields, parked_store, pipeline_store
 from sync.admin import summary
 from sync.connections import check_connections
 from sync.definition_check import check_definition
@@ -94,6 +96,19 @@ class PipelineAdmin:
 
     async def get(self, request: PipelineRequest, caller: Caller) -> PipelineDetail:
         return await self._detail(request.pipeline, caller)
+
+    async def fields(self, request: PipelineRequest, caller: Caller) -> PipelineFields:
+        """What a person chooses from; none of an end that does not say."""
+        async with self.database.tenant(caller.tenant) as session:
+            pipeline = await _loaded(session, request.pipeline)
+        place = Place(pipeline.tenant, pipeline.zoho_connection, pipeline.module)
+        view, zoho = await asyncio.gather(
+            self._table_view(pipeline.table, caller), self.drift.metadata_lately(place)
+        )
+        return PipelineFields(
+            ameise=known_fields.in_ameise(view) if view else (),
+            zoho=known_fields.in_zoho(zoho.fields or {}) if zoho else (),
+        )
 
     async def update(self, request: UpdatePipeline, caller: Caller) -> PipelineDetail:
         """Raises Invalid, and Conflict if somebody changed the definition meanwhile. Neither ingest nor Zoho
@@ -201,13 +216,18 @@ class PipelineAdmin:
 
     async def _fields_of(self, table: Table, caller: Caller) -> frozenset[str] | None:
         """Of Ameise's objects; None if ingest does not answer, or is too old to know."""
+        view = await self._table_view(table, caller)
+        return frozenset(view.fields) or None if view else None
+
+    async def _table_view(self, table: Table, caller: Caller) -> TableView | None:
+        """None if ingest does not answer."""
         try:
             form = await self.rpc.call(
                 GET_FORMAT, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
             )
         except Unavailable:
             return None
-        return frozenset(name for view in form.tables if view.table is table for name in view.fields) or None
+        return next((view for view in form.tables if view.table is table), None)
 
     async def _detail(
         self, number: PipelineId, caller: Caller, *, there: FieldsThere | None = None

@@ -25,6 +25,7 @@ from contracts.rpc.sync_pipelines import (
     GET_PIPELINE,
     LIST_CONFLICTS,
     LIST_TEMPLATES,
+    PIPELINE_FIELDS,
     SWITCH_PIPELINE,
     UPDATE_PIPELINE,
 )
@@ -83,6 +84,7 @@ def register(
     serve(broker, LIST_PIPELINES, admin.list_pipelines)
     serve(broker, CREATE_PIPELINE, pipelines.create)
     serve(broker, GET_PIPELINE, pipelines.get)
+    serve(broker, PIPELINE_FIELDS, pipelines.fields)
     serve(broker, UPDATE_PIPELINE, pipelines.update)
     serve(broker, DELETE_PIPELINE, pipelines.delete)
     serve(broker, SWITCH_PIPELINE, pipelines.switch)

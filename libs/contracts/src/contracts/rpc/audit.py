@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from contracts.actor import Role
 from contracts.events import Event
 from contracts.ids import AmeiseKey, PipelineId, Uuid, ZohoId
 from contracts.names import Direction, Outcome, Service, Table
@@ -44,6 +45,12 @@ class LogPage(RpcModel):
     oldest_kept: datetime | None = Field(default=None, description="older events are not in this store")
 
 
+class InstallationLog(RpcModel):
+    """The newest events of no team: who signed in, and what was refused at the door."""
+
+    limit: int = Field(default=20, ge=1, le=200)
+
+
 CountField = Literal["type", "outcome", "source", "action", "direction"]
 
 
@@ -66,4 +73,8 @@ COUNT = Rpc(
     Service.AUDIT, "count", CountLog, LogCounts,
     callers=frozenset({Service.GATEWAY}), silent_because="only looks",
 )  # fmt: skip
-RPCS = (SEARCH, COUNT)
+INSTALLATION_LOG = Rpc(
+    Service.AUDIT, "installation_log", InstallationLog, LogPage,
+    callers=frozenset({Service.GATEWAY}), role=Role.SYSTEM, silent_because="only looks",
+)  # fmt: skip
+RPCS = (SEARCH, COUNT, INSTALLATION_LOG)

@@ -17,7 +17,13 @@ from contracts.events import (
 from contracts.ids import PipelineId, Uuid, ZohoId
 from contracts.names import Service, System, Table
 from contracts.rpc import Empty, Rpc, RpcModel
-from contracts.rpc.pipeline_definition import MOST_FIELDS, AmeiseName, PipelineDefinition, ZohoName
+from contracts.rpc.pipeline_definition import (
+    MOST_FIELDS,
+    AmeiseName,
+    PipelineDefinition,
+    ValueType,
+    ZohoName,
+)
 from contracts.rpc.sync import Pipeline
 from contracts.rpc.sync_drift import DriftState
 
@@ -71,6 +77,22 @@ class PipelineDetail(RpcModel):
     definition: PipelineDefinition
     drift: DriftState = DriftState()
     unchecked: tuple[System, ...] = ()
+
+
+class KnownField(RpcModel):
+    """A field that rules and mappings can name. `label`: how users of Zoho know it. `type`: as what its
+    values are compared."""
+
+    name: str
+    label: str | None = None
+    type: ValueType = ValueType.TEXT
+
+
+class PipelineFields(RpcModel):
+    """The fields that there are at both ends of a pipeline; none of an end that does not say."""
+
+    ameise: tuple[KnownField, ...] = ()
+    zoho: tuple[KnownField, ...] = ()
 
 
 class PipelineGone(RpcModel):
@@ -159,6 +181,10 @@ GET_PIPELINE = Rpc(
     Service.SYNC, "get_pipeline", PipelineRequest, PipelineDetail,
     callers=_GATEWAY, silent_because="only looks",
 )  # fmt: skip
+PIPELINE_FIELDS = Rpc(
+    Service.SYNC, "pipeline_fields", PipelineRequest, PipelineFields,
+    callers=_GATEWAY, role=Role.ADMIN, silent_because="only looks", timeout=timedelta(seconds=10),
+)  # fmt: skip
 UPDATE_PIPELINE = Rpc(
     Service.SYNC, "update_pipeline", UpdatePipeline, PipelineDetail,
     callers=_GATEWAY, role=Role.ADMIN, events=(PipelineUpdated,), timeout=_ASKS_AROUND,
@@ -187,6 +213,7 @@ DECIDE_CONFLICT = Rpc(
 RPCS = (
     CREATE_PIPELINE,
     GET_PIPELINE,
+    PIPELINE_FIELDS,
     UPDATE_PIPELINE,
     DELETE_PIPELINE,
     SWITCH_PIPELINE,

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from contracts.events import SignedIn, TenantCreated, WebhookEndpointCreated
 from contracts.ids import PipelineId, Uuid
-from contracts.problems import Conflict, Invalid
+from contracts.problems import Conflict, Invalid, Unavailable
 from contracts.rpc.auth import START_CONNECTION, StartConnection
 from contracts.rpc.ingest import REJECT_DELIVERY, RELEASE_DELIVERY, SET_UP_FTP, DeliveryRequest, SetUpFtp
 from contracts.rpc.sync import CREATE_DEFAULT_PIPELINES, CreateDefaultPipelines
@@ -111,9 +111,15 @@ async def create_default_pipelines(request: Request, asking: PageAsking) -> Resp
 @router.post("/teams/{tenant}/pipelines/{pipeline}/switch", openapi_extra=tells(SWITCH_PIPELINE))
 async def switch_pipeline(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
     enabled = (await _typed(request)).get("enabled") == "true"
-    detail = await asking.call(SWITCH_PIPELINE, SwitchPipeline(pipeline=pipeline, enabled=enabled))
-    state = "eingeschaltet" if detail.pipeline.enabled else "ausgeschaltet"
-    leave_note(request, f"Die Pipeline „{detail.pipeline.name}“ ist {state}.")
+    try:
+        detail = await asking.call(SWITCH_PIPELINE, SwitchPipeline(pipeline=pipeline, enabled=enabled))
+    except Unavailable as problem:
+        # sync switches first, and has what is stored sent again afterwards.
+        again = "Ob sie umgeschaltet ist, steht bei der Pipeline; noch einmal einschalten holt alles nach."
+        leave_note(request, f"{problem.detail} {again}")
+    else:
+        state = "eingeschaltet" if detail.pipeline.enabled else "ausgeschaltet"
+        leave_note(request, f"Die Pipeline „{detail.pipeline.name}“ ist {state}.")
     return RedirectResponse(f"/teams/{asking.tenant}/pipelines", status_code=303)
 
 

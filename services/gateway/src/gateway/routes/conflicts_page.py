@@ -13,6 +13,7 @@ from gateway.asking import PageAsking
 from gateway.routes import tells
 from gateway.session import leave_note
 from gateway.signing_in import require_csrf
+from gateway.waiting_counts import MOST_CONFLICTS
 from gateway.wording import label
 
 router = APIRouter(include_in_schema=False)
@@ -28,7 +29,7 @@ async def conflicts(request: Request, asking: PageAsking) -> Response:
         after = None
         view = await conflicts_page.gather(asking, wanted, after)
     if wanted is None and after is None and view.records.problem is None:
-        count = asking.parts.conflict_counts.note(asking.tenant, view.count)
+        count = asking.parts.conflict_counts.note(asking.tenant, min(view.count, MOST_CONFLICTS))
         asking = replace(asking, open_conflicts=count)
     return rendering.page(
         request, "conflicts.html", team=asking, tab="conflicts", wanted=wanted, view=view,

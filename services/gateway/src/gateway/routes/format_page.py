@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
-from contracts.problems import Conflict, Invalid
+from contracts.problems import Conflict, Invalid, Unavailable
 from contracts.rpc import Empty
 from contracts.rpc.ingest_format import (
     DRY_RUN,
@@ -15,6 +15,7 @@ from contracts.rpc.ingest_format import (
     SET_FORMAT,
     DryRun,
     FormatChanges,
+    FormatView,
     SampleRead,
     SetFormat,
 )
@@ -40,7 +41,7 @@ async def save(request: Request, asking: PageAsking) -> Response:
     typed, _ = await _typed(request)
     try:
         await asking.call(SET_FORMAT, SetFormat(changes=from_text(typed)))
-    except (Invalid, Conflict) as problem:
+    except (Invalid, Conflict, Unavailable) as problem:
         return await _page(request, asking, typed=typed, wrong=problem.detail)
     leave_note(request, "Die Abweichungen sind gespeichert und gelten ab der nächsten Lieferung.")
     return RedirectResponse(f"/teams/{asking.tenant}/format", status_code=303)
@@ -56,7 +57,7 @@ async def try_sample(request: Request, asking: PageAsking) -> Response:
     try:
         sample, cut = await _sample(file, from_text(typed))
         read = await asking.call(DRY_RUN, sample)
-    except (Invalid, Conflict) as problem:
+    except (Invalid, Conflict, Unavailable) as problem:
         return await _page(request, asking, typed=typed, wrong=problem.detail)
     return await _page(request, asking, typed=typed, sample=read, file=sample.file, cut=cut)
 
@@ -93,7 +94,13 @@ async def _page(
     file: str = "",
     cut: bool = False,
 ) -> Response:
-    view = await asking.call(GET_FORMAT, Empty())
+    """What was typed is shown also while ingest does not say what applies."""
+    view: FormatView | None = None
+    try:
+        view = await asking.call(GET_FORMAT, Empty())
+    except Unavailable:
+        if typed is None:
+            raise
     return rendering.page(
         request,
         "format.html",
@@ -101,7 +108,7 @@ async def _page(
         team=asking,
         tab="format",
         view=view,
-        typed=as_text(view.changes) if typed is None else typed,
+        typed=as_text(view.changes) if view and typed is None else typed,
         wrong=wrong,
         sample=sample,
         file=file,

@@ -45,7 +45,8 @@ async def teams(request: Request, parts: PartsOf) -> Response:
 
 @router.get("/status", dependencies=[Depends(require_session)])
 async def status(request: Request, parts: PartsOf) -> Response:
-    return rendering.page(request, "status.html", status=await services.status(parts))
+    status, installation = await asyncio.gather(services.status(parts), services.installation_log(parts))
+    return rendering.page(request, "status.html", status=status, installation=installation)
 
 
 @router.get("/teams/{tenant}")

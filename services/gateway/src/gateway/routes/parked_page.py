@@ -1,5 +1,6 @@
 """The page of parked work and its forms."""
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -42,6 +43,10 @@ async def parked(request: Request, asking: PageAsking) -> Response:
     except ValueError as error:
         wrong, wanted = str(error), ParkedFilter()
     after = _number(request.query_params.get("after")) or 0
+    view = await parked_page.gather(asking, wanted, after=after)
+    if wanted.pipeline is None and view.groups.value is not None:
+        count = sum(group.count for group in view.groups.value.groups)
+        asking = replace(asking, parked=asking.parts.parked_counts.note(asking.tenant, count))
     return rendering.page(
         request,
         "parked.html",
@@ -49,7 +54,7 @@ async def parked(request: Request, asking: PageAsking) -> Response:
         tab="parked",
         form=form,
         wrong=wrong,
-        view=await parked_page.gather(asking, wanted, after=after),
+        view=view,
         is_first=after == 0,
         directions=[Direction.TO_AMEISE, Direction.TO_ZOHO],
         causes=list(ParkedCause),
@@ -129,7 +134,8 @@ def _number(typed: str | None) -> int | None:
 
 
 def _back(request: Request, asking: Asking, note: str) -> Response:
-    """To the page as it was filtered."""
+    """To the page as it was filtered; what is parked may have become less."""
+    asking.parts.parked_counts.forget(asking.tenant)
     leave_note(request, note)
     query = parked_page.ParkedForm.of(request.query_params).query()
     return RedirectResponse(f"/teams/{asking.tenant}/parked{'?' + query if query else ''}", status_code=303)

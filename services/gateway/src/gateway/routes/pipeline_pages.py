@@ -1,5 +1,7 @@
 """The pages on which a pipeline is made, changed and deleted."""
 
+import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -8,26 +10,28 @@ from starlette.responses import RedirectResponse, Response
 
 from contracts.ids import PipelineId
 from contracts.names import System, Table
-from contracts.problems import Conflict, Invalid, NotConnected, NotFound, Problem
+from contracts.problems import Conflict, Invalid, NotConnected, NotFound, Problem, Unavailable
 from contracts.rpc import Empty
 from contracts.rpc.auth import LIST_CONNECTIONS, ConnectionState
-from contracts.rpc.pipeline_definition import Blank, Converter, Person, Policy, Way
+from contracts.rpc.pipeline_definition import Blank, Converter, Person, Policy, ValueType, Way
 from contracts.rpc.sync_pipelines import (
     CREATE_PIPELINE,
     DELETE_PIPELINE,
     GET_PIPELINE,
     LIST_TEMPLATES,
+    PIPELINE_FIELDS,
     PIPELINE_NAME_LENGTH,
     UPDATE_PIPELINE,
     DeletePipeline,
     PipelineDetail,
+    PipelineFields,
     PipelineRequest,
     UpdatePipeline,
 )
-from gateway import new_pipeline, pipeline_form, rendering, rule_text
+from gateway import new_pipeline, pipeline_form, rendering, rule_form, rule_text
 from gateway.asking import Asking, PageAsking
 from gateway.faults import fault_words
-from gateway.pipeline_faults import placed
+from gateway.pipeline_faults import at_rows, placed
 from gateway.pipeline_form import Faults, FormError, Values
 from gateway.rendering import number
 from gateway.routes import tells
@@ -46,11 +50,13 @@ async def new(request: Request, asking: PageAsking) -> Response:
 @router.post("/teams/{tenant}/pipelines/new", dependencies=_csrf, openapi_extra=tells(CREATE_PIPELINE))
 async def create(request: Request, asking: PageAsking) -> Response:
     values = await _typed(request)
-    templates = (await asking.call(LIST_TEMPLATES, Empty())).pipelines
     try:
+        templates = (await asking.call(LIST_TEMPLATES, Empty())).pipelines
         made = await asking.call(CREATE_PIPELINE, new_pipeline.request_of(values, templates))
     except FormError as error:
         return await _new_page(request, asking, values, error.faults)
+    except Unavailable as problem:
+        return await _new_page(request, asking, values, {"": [_words(problem)]}, status=503)
     except (Invalid, Conflict, NotFound, NotConnected) as problem:
         return await _new_page(request, asking, values, {new_pipeline.place_of(problem): [_words(problem)]})
     leave_note(
@@ -61,43 +67,56 @@ async def create(request: Request, asking: PageAsking) -> Response:
     return RedirectResponse(f"/teams/{asking.tenant}/pipelines/{made.pipeline.id}/edit", status_code=303)
 
 
+@dataclass(frozen=True, slots=True)
+class _Edited:
+    """What the page of a pipeline is about: `stored` is None while sync does not say. `there`: what a person
+    chooses from."""
+
+    asking: Asking
+    pipeline: PipelineId
+    stored: PipelineDetail | None
+    there: PipelineFields
+
+
 @router.get("/teams/{tenant}/pipelines/{pipeline}/edit")
 async def edit(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
-    detail = await asking.call(GET_PIPELINE, PipelineRequest(pipeline=pipeline))
-    values = {"name": detail.pipeline.name, "version": detail.version}
-    return _edit_page(request, asking, detail, values | pipeline_form.values_of(detail.definition), {})
+    detail, there = await asyncio.gather(_detail(asking, pipeline), _fields(asking, pipeline))
+    edited = _Edited(asking, pipeline, detail, there)
+    return _edit_page(request, edited, _values_of(detail, there), {})
 
 
 @router.post(
     "/teams/{tenant}/pipelines/{pipeline}/edit", dependencies=_csrf, openapi_extra=tells(UPDATE_PIPELINE)
 )
 async def save(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
-    """`more`: nothing is stored yet, one more row of the mapping is wanted."""
+    """`more`: nothing is stored yet, one more row of the mapping is wanted; `rule`: a rule's rows change."""
     values = await _typed(request)
-    detail = await asking.call(GET_PIPELINE, PipelineRequest(pipeline=pipeline))
+    there = await _fields(asking, pipeline)
+    try:
+        edited = _Edited(asking, pipeline, await _detail(asking, pipeline), there)
+    except Unavailable as problem:
+        edited = _Edited(asking, pipeline, None, there)
+        if "more" not in values and "rule" not in values:
+            return _edit_page(request, edited, values, {"": [_words(problem)]}, status=503)
     if "more" in values:
-        return _edit_page(request, asking, detail, pipeline_form.with_new_row(values), {})
+        return _edit_page(request, edited, pipeline_form.with_new_row(values), {})
+    if "rule" in values:
+        values, faults = pipeline_form.turned(values, values["rule"], there)
+        return _edit_page(request, edited, values, faults)
+    assert edited.stored is not None
     try:
-        definition = pipeline_form.definition_of(values, detail.definition)
+        wanted = _update_of(values, edited.stored, there)
     except FormError as error:
-        return _edit_page(request, asking, detail, values, error.faults)
-    try:
-        wanted = UpdatePipeline(
-            pipeline=pipeline,
-            name=values.get("name", "").strip(),
-            version=values.get("version", ""),
-            definition=definition,
-        )
-    except ValidationError as error:
-        faults = {str(fault["loc"][0]): [fault_words(fault)] for fault in error.errors()}
-        return _edit_page(request, asking, detail, values, faults)
+        return _edit_page(request, edited, values, error.faults)
     try:
         saved = await asking.call(UPDATE_PIPELINE, wanted)
     except Invalid as problem:
-        faults = placed(problem.detail, definition, pipeline_form.wanted_rows(values))
-        return _edit_page(request, asking, detail, values, faults)
+        faults = placed(problem.detail, wanted.definition, pipeline_form.wanted_rows(values))
+        return _edit_page(request, edited, values, at_rows(faults, values))
     except Conflict as problem:
-        return _edit_page(request, asking, detail, values, {"": [_words(problem)]})
+        return _edit_page(request, edited, values, {"": [_words(problem)]})
+    except Unavailable as problem:
+        return await _perhaps_saved(request, edited, values, wanted, problem)
     leave_note(
         request,
         f"Die Pipeline „{wanted.name}“ ist geändert; alle Objekte werden neu beurteilt.{_unchecked(saved)}",
@@ -105,9 +124,42 @@ async def save(request: Request, asking: PageAsking, pipeline: PipelineId) -> Re
     return RedirectResponse(f"/teams/{asking.tenant}/pipelines", status_code=303)
 
 
+def _update_of(values: Values, stored: PipelineDetail, there: PipelineFields) -> UpdatePipeline:
+    """Raises FormError."""
+    definition = pipeline_form.definition_of(values, stored.definition, there)
+    try:
+        return UpdatePipeline(
+            pipeline=stored.pipeline.id,
+            name=values.get("name", "").strip(),
+            version=values.get("version", ""),
+            definition=definition,
+        )
+    except ValidationError as error:
+        raise FormError({str(fault["loc"][0]): [fault_words(fault)] for fault in error.errors()}) from error
+
+
+async def _perhaps_saved(
+    request: Request, edited: _Edited, values: dict[str, str], wanted: UpdatePipeline, problem: Unavailable
+) -> Response:
+    """sync stores a definition before it has what is stored judged anew: whether it came so far is asked."""
+    try:
+        now = await _detail(edited.asking, edited.pipeline)
+    except Unavailable:
+        unknown = f"{_words(problem)}. Ob gespeichert wurde, ist nicht zu erfahren: bitte gleich noch einmal."
+        return _edit_page(request, edited, values, {"": [unknown]}, status=503)
+    if now.definition != wanted.definition or now.version == wanted.version:
+        return _edit_page(request, edited, values, {"": [_words(problem)]}, status=503)
+    edited = _Edited(edited.asking, edited.pipeline, now, edited.there)
+    half = (
+        "Gespeichert, aber die Objekte werden noch nicht neu beurteilt: "
+        f"{_words(problem)}. Noch einmal speichern holt es nach."
+    )
+    return _edit_page(request, edited, _values_of(now, edited.there), {}, half=half)
+
+
 @router.get("/teams/{tenant}/pipelines/{pipeline}/delete")
 async def ask_to_delete(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
-    detail = await asking.call(GET_PIPELINE, PipelineRequest(pipeline=pipeline))
+    detail = await _detail(asking, pipeline)
     return _delete_page(request, asking, detail, None)
 
 
@@ -117,7 +169,7 @@ async def ask_to_delete(request: Request, asking: PageAsking, pipeline: Pipeline
 async def delete(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
     """Only if its name was typed once more: there is no way back."""
     values = await _typed(request)
-    detail = await asking.call(GET_PIPELINE, PipelineRequest(pipeline=pipeline))
+    detail = await _detail(asking, pipeline)
     if values.get("confirmed", "").strip() != detail.pipeline.name:
         wrong = "Zum Löschen bitte den Namen der Pipeline genau so noch einmal eingeben."
         return _delete_page(request, asking, detail, wrong)
@@ -134,32 +186,86 @@ async def delete(request: Request, asking: PageAsking, pipeline: PipelineId) -> 
     return RedirectResponse(f"/teams/{asking.tenant}/pipelines", status_code=303)
 
 
-async def _new_page(request: Request, asking: Asking, values: Values, faults: Faults) -> Response:
-    templates = await asking.call(LIST_TEMPLATES, Empty())
-    reply = await asking.call(LIST_CONNECTIONS, Empty())
-    active = [c for c in reply.connections if c.state is ConnectionState.ACTIVE]
+async def _new_page(
+    request: Request, asking: Asking, values: Values, faults: Faults, *, status: int = 200
+) -> Response:
+    """What was typed is shown also while nobody says what there is to choose from."""
+    try:
+        templates = (await asking.call(LIST_TEMPLATES, Empty())).pipelines
+    except Unavailable:
+        if not values:
+            raise
+        templates = ()
+    try:
+        connections = (await asking.call(LIST_CONNECTIONS, Empty())).connections
+    except Unavailable:
+        if not values:
+            raise
+        connections = None
+    active = [c for c in connections or () if c.state is ConnectionState.ACTIVE]
+    ameise = [c for c in active if c.system is System.AMEISE]
+    zoho = [c for c in active if c.system is System.ZOHO]
     return rendering.page(
-        request, "pipeline_new.html", status_code=422 if faults else 200, team=asking, tab="pipelines",
-        values=values, faults=faults, templates=templates.pipelines, lists=new_pipeline.LISTS,
-        ameise=[c for c in active if c.system is System.AMEISE],
-        zoho=[c for c in active if c.system is System.ZOHO], name_length=PIPELINE_NAME_LENGTH,
+        request, "pipeline_new.html", status_code=422 if faults and status == 200 else status, team=asking,
+        tab="pipelines", values=values, faults=faults, templates=templates, lists=new_pipeline.LISTS,
+        ameise=ameise, zoho=zoho, may_choose=connections is None or bool(ameise and zoho),
+        name_length=PIPELINE_NAME_LENGTH,
     )  # fmt: skip
 
 
 def _edit_page(
-    request: Request, asking: Asking, detail: PipelineDetail, values: Values, faults: Faults
-) -> Response:
+    request: Request, edited: _Edited, values: Values, faults: Faults, *,
+    status: int = 200, half: str | None = None,
+) -> Response:  # fmt: skip
+    """`half`: what of the saving is not done yet."""
     rows = pipeline_form.rows_of(values)
+    table = edited.stored.pipeline.table if edited.stored else _table_typed(values)
+    there = edited.there
     return rendering.page(
-        request, "pipeline_edit.html", status_code=422 if faults else 200, team=asking, tab="pipelines",
-        detail=detail, values=values, faults=faults, rows=rows,
+        request, "pipeline_edit.html", status_code=422 if faults and status == 200 else status,
+        team=edited.asking, tab="pipelines", pipeline=edited.pipeline, table=table,
+        module=edited.stored.pipeline.module if edited.stored else values.get("module", ""),
+        shown_name=edited.stored.pipeline.name if edited.stored else values.get("name", ""),
+        values=values, faults=faults, half=half, rows=rows, there=there,
         wrong_rows=[n for n in rows if any(place.split(".")[0] == f"f{n}" for place in faults)],
-        trees={name: _tree(values.get(name, "")) for name in ("ameise_rule", "zoho_rule")},
-        is_kunde=detail.pipeline.table is Table.KUNDE, is_vertrag=detail.pipeline.table is Table.VERTRAG,
+        rules=[
+            (
+                name, pipeline_form.fields_for(there, name), _tree(values.get(name, "")),
+                rule_form.tree_of(values, name, pipeline_form.types_of(there, name)),
+            )
+            for name in pipeline_form.RULES
+        ],
+        comparisons=rule_form.COMPARISONS, unusual=rule_form.UNUSUAL, kinds=rule_form.KINDS,
+        types=list(ValueType), is_kunde=table is Table.KUNDE, is_vertrag=table is Table.VERTRAG,
         ways=list(Way), policies=list(Policy),
         blanks=list(Blank), converters=list(Converter), people=list(Person), tables=list(Table),
         name_length=PIPELINE_NAME_LENGTH,
     )  # fmt: skip
+
+
+def _values_of(detail: PipelineDetail, there: PipelineFields) -> dict[str, str]:
+    named = {"name": detail.pipeline.name, "version": detail.version}
+    return named | pipeline_form.values_of(detail.definition, there)
+
+
+def _table_typed(values: Values) -> Table:
+    """The form brings along what its page says, for when nobody else does."""
+    try:
+        return Table(values.get("table", ""))
+    except ValueError as error:
+        raise Unavailable("Der Abgleich antwortet nicht.", remedy="Gleich noch einmal versuchen.") from error
+
+
+async def _detail(asking: Asking, pipeline: PipelineId) -> PipelineDetail:
+    return await asking.call(GET_PIPELINE, PipelineRequest(pipeline=pipeline))
+
+
+async def _fields(asking: Asking, pipeline: PipelineId) -> PipelineFields:
+    """None at all if nobody says: names are typed then."""
+    try:
+        return await asking.call(PIPELINE_FIELDS, PipelineRequest(pipeline=pipeline))
+    except Problem:
+        return PipelineFields()
 
 
 def _tree(text: str) -> rule_text.Branch | None:

@@ -24,7 +24,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/teams/{tenant}/pipelines/{pipeline}/values/{field}")
 async def values(request: Request, asking: PageAsking, pipeline: PipelineId, field: str) -> Response:
-    return await _page(request, asking, await _detail(asking, pipeline), field, None)
+    return await _page(request, asking, await _detail(asking, pipeline), field)
 
 
 @router.post(
@@ -45,8 +45,8 @@ async def save(request: Request, asking: PageAsking, pipeline: PipelineId, field
     )
     try:
         await asking.call(UPDATE_PIPELINE, wanted)
-    except (Invalid, Conflict) as problem:
-        return await _page(request, asking, detail, field, _words(problem))
+    except (Invalid, Conflict, Unavailable) as problem:
+        return await _page(request, asking, detail, field, _words(problem), typed)
     leave_note(request, f"Die Werte von {field} sind gespeichert; alle Objekte werden neu beurteilt.")
     return RedirectResponse(f"/teams/{asking.tenant}/pipelines/{pipeline}/edit", status_code=303)
 
@@ -56,7 +56,12 @@ async def _detail(asking: Asking, pipeline: PipelineId) -> PipelineDetail:
 
 
 async def _page(
-    request: Request, asking: Asking, detail: PipelineDetail, field: str, wrong: str | None
+    request: Request,
+    asking: Asking,
+    detail: PipelineDetail,
+    field: str,
+    wrong: str | None = None,
+    typed: dict[str, str] | None = None,
 ) -> Response:
     mapping = values_page.mapping_of(detail.definition, field)
     if mapping is None:
@@ -70,7 +75,7 @@ async def _page(
     return rendering.page(
         request, "values.html", status_code=422 if wrong else 200, team=asking, tab="pipelines",
         detail=detail, mapping=mapping, wrong=wrong, suggested=suggested, prefix=values_page.PREFIX,
-        lines=values_page.lines_of(mapping, suggested) if suggested else (),
+        lines=values_page.lines_of(mapping, suggested, typed) if suggested else (),
         options=values_page.options_of(suggested) if suggested else (),
         lost=values_page.lost_of(mapping, suggested) if suggested else {},
     )  # fmt: skip
