@@ -1,7 +1,7 @@
 """The end of an example: both sides come to rest, and every edit is accounted for."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -222,6 +222,9 @@ class Ending:
             name = sides.field_in_zoho(edit.field, module)
             theirs = [*removed, *([place[1]] if place else [])]
             ids = dict.fromkeys([zoho_id, *theirs] if zoho_id in theirs else [zoho_id])
+            if sides.key is not None and edit.place != AMEISE:
+                # Of a form submitted twice, what is told of one record says nothing of the other.
+                known["conflicts"] = self._conflicts_told(sides.key, edit.field, records=ids)
             in_zoho = [v for id_ in ids for v in books.versions(books.zoho, module, id_)]
             values = [(at, record.get(name)) for at, record in sorted(in_zoho, key=lambda v: v[0])]
             known["zoho"] = seen_values(values)
@@ -263,13 +266,15 @@ class Ending:
         excluded = [event for event in self.events if event["type"] == "excluded"]
         return any(_key(event) == sides.key for event in excluded)
 
-    def _conflicts_told(self, key: str, name: str) -> list[float]:
+    def _conflicts_told(self, key: str, name: str, *, records: Collection[str] = ()) -> list[float]:
+        """When; only of some records, if any are named."""
         return [
             datetime.fromisoformat(event["time"]).timestamp()
             for event in self.events
             if event["type"] == "conflict_found"
             and _key(event) == key
             and name in event["data"]["object"]["fields"]
+            and (not records or event["data"]["zoho_id"] in records)
         ]
 
     def _blind_in_ameise(self, sides: Sides) -> list[Blind]:

@@ -155,6 +155,7 @@ def judge(edits: Sequence[Edit], stories: Mapping[About, FieldStory]) -> Judgeme
     """Judge all edits; `stories` by what they are about."""
     result = Judgement()
     excused: set[About] = set()
+    explained: set[tuple[str, str, tuple[int, int]]] = set()
     for edit in edits:
         fate = fate_of(edit, stories[edit.about])
         result.fates[fate] += 1
@@ -162,11 +163,13 @@ def judge(edits: Sequence[Edit], stories: Mapping[About, FieldStory]) -> Judgeme
             result.wrong.append(f"{edit} is lost: {stories[edit.about]}")
         if fate in EXCUSED:
             excused.add(edit.about)
+            explained.add((edit.whose, edit.field, stories[edit.about].shown()))
     for about, story in stories.items():
         whose, name, _ = about
         in_ameise, in_zoho = story.shown()
-        # Ameise's side is that of all its records; what differs may be the edit that was made there.
-        if in_ameise != in_zoho and excused.isdisjoint({about, (whose, name, AMEISE)}):
+        # Ameise's side is that of all its records; what differs may be the edit that was made on the other side.
+        is_excused = not excused.isdisjoint({about, (whose, name, AMEISE)})
+        if in_ameise != in_zoho and not is_excused and (whose, name, story.shown()) not in explained:
             result.wrong.append(f"{whose}, {name}: {in_ameise} in Ameise, {in_zoho} in Zoho")
         for older in _wrongly_taken_back(story):
             result.wrong.append(f"{whose}, {name} went back to {older}: {story}")

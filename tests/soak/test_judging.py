@@ -94,6 +94,15 @@ def test_an_excused_edit_in_ameise_excuses_the_difference_for_earlier_edits_in_z
     assert judge([edits[0], edits[2]], superseded).wrong == []
 
 
+def test_an_excused_edit_in_zoho_explains_the_difference_for_a_decided_one_in_ameise() -> None:
+    edits = [Edit(2, "person 1", "ort", AMEISE), Edit(3, "person 1", "ort", "77")]
+    left_out = story([1, 2], [1, 3], policy=ASK, decided=[Overruling(AMEISE, 2)], record_left_out=True)
+    assert judge(edits, {edit.about: left_out for edit in edits}).wrong == []
+    of_another_record = story([1, 2], [1], policy=ASK, decided=[Overruling(AMEISE, 2)])
+    stories = {edits[0].about: of_another_record, edits[1].about: left_out}
+    assert judge(edits, stories).wrong == ["person 1, ort: 2 in Ameise, 1 in Zoho"]
+
+
 def test_on_the_side_that_wins_no_older_value_comes_back_whatever_is_told() -> None:
     edits = [Edit(number, "person 1", "titel", "77") for number in (1, 2)]
     decided = story([1], [1, 2, 1], policy=ASK, decided=[Overruling(ZOHO, 2)])
