@@ -51,6 +51,9 @@ def story(ameise: list[int], zoho: list[int], **more: object) -> FieldStory:
         (IN_ZOHO, story([1], [1, 2], deleted=True), Fate.DELETED),
         (IN_ZOHO, story([1, 2], [1, 2, 0], removed=True), Fate.REMOVED),
         (IN_ZOHO, story([1], [1, 2], removed=True), Fate.LOST),
+        # Made between our look and the end of our deleting, or when it was long over.
+        (IN_ZOHO, story([1], [1, 2], removed=True, deletions=[2.2]), Fate.REMOVED),
+        (IN_ZOHO, story([1], [1, 2], removed=True, deletions=[1.9, 3.2]), Fate.LOST),
         (IN_ZOHO, story([1], [1, 2, 1], blind_in_zoho=[Blind(1.5, 2.5, 2.9, 3.1)]), Fate.OVERLAPPED),
         # Made after the time that the condition does not see; and the blindness of another write.
         (IN_ZOHO, story([1], [1, 2, 1], blind_in_zoho=[Blind(1.5, 1.9, 2.9, 3.1)]), Fate.LOST),

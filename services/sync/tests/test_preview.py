@@ -149,7 +149,7 @@ async def test_what_a_person_decided_is_shown_also_if_the_delivery_is_older(
     asked["since"] = datetime.now(UTC).isoformat()
     # Decided, and the work that comes of it is not done yet.
     team.rows.change(
-        f"UPDATE link SET written = '{{\"beruf\": \"{asked['since']}\"}}', "
+        f'UPDATE link SET written = \'{{"beruf": "{asked["since"]}"}}\', '
         f"asked = '{json.dumps({'beruf': asked})}'"
     )
     await an_older_delivery(team, number, began)
