@@ -24,7 +24,7 @@ NUMBER_IN_ZOHO = "abgelehnt: ein anderer Datensatz in Zoho hat schon denselben W
 """Of a form submitted twice, the other record was linked after a restored backup forgot which one became the
 Kunde."""
 TAKEN = "gehört schon zu Datensatz"
-"""His Kunde has another record."""
+"""His Kunde has another record: a delivery made one, after a restored backup forgot whom his record became."""
 NOBODYS = "unvollständig: der Datensatz in"
 """A Vertrag whose Kunde's record was deleted, merged, or is not linked."""
 
@@ -116,12 +116,14 @@ class Ending:
                 unsure |= {person.twin, person.zoho_id, self.people.kundennummer(person)}
             if person.renumbered and person.record:
                 unsure |= {person.record[1], self.people.kundennummer(person)}
+        forms = {person.zoho_id for person in self.people} if self.stage.was_set_back else set[str | None]()
         nobodys = {v.zoho_id for v in self.people.vertraege if not self._has_a_linked_record(v.owner)}
         return [
             f"parked: {row}"
             for row in self.parked
             if not row.reason.startswith(ALWAYS_OK)
             and not (row.object in unsure and row.reason.startswith((UNSURE, NUMBER_IN_ZOHO)))
+            and not (row.object in forms and TAKEN in row.reason)
             and not (row.direction == "deletion" and row.reason.startswith(EDITED))
             and not (row.object in nobodys and row.reason.startswith(NOBODYS))
         ]

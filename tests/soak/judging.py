@@ -123,8 +123,8 @@ class Overruling:
 class FieldStory:
     """All that is known of one field of one person, or Vertrag, at the end. `conflicts`: when they were told.
     `policy`: who wins one, AMEISE, ZOHO or ASK; `asked`: a person is, and has not answered; `decided`: what
-    he answered. `left_out`: the Kunde by the pipeline's rule, `record_left_out`: his record by its rule. `deletions`: when we had
-    deleted records of the module."""
+    he answered. `left_out`: the Kunde by the pipeline's rule, `record_left_out`: his record by its rule.
+    `deletions`: when we had deleted records of the module."""
 
     ameise: Sequence[Seen] = ()
     zoho: Sequence[Seen] = ()
@@ -173,7 +173,7 @@ def judge(edits: Sequence[Edit], stories: Mapping[About, FieldStory]) -> Judgeme
     for about, story in stories.items():
         whose, name, _ = about
         in_ameise, in_zoho = story.shown()
-        # Ameise's side is that of all its records; what differs may be the edit that was made on the other side.
+        # Ameise's side is that of all its records; what differs may be the edit made on the other side.
         is_excused = not excused.isdisjoint({about, (whose, name, AMEISE)})
         if in_ameise != in_zoho and not is_excused and (whose, name, story.shown()) not in explained:
             result.wrong.append(f"{whose}, {name}: {in_ameise} in Ameise, {in_zoho} in Zoho")

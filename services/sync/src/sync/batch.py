@@ -40,8 +40,8 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class Merging:
     """An item with its link, and what the merge of its two sides found; `changed`: when its record was
-    changed last; `late`: Ameise's names of the fields of which the delivery may show an older value than Ameise
-    has; `left_out`: the rule lets nothing of the record travel to Ameise."""
+    changed last; `late`: Ameise's names of the fields of which the delivery may show an older value than
+    Ameise has; `left_out`: the rule lets nothing of the record travel to Ameise."""
 
     item: Item
     link: Link
