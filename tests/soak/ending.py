@@ -24,7 +24,7 @@ NUMBER_IN_ZOHO = "abgelehnt: ein anderer Datensatz in Zoho hat schon denselben W
 """Of a form submitted twice, the other record was linked after a restored backup forgot which one became the
 Kunde."""
 TAKEN = "gehört schon zu Datensatz"
-"""His Kunde has another record: a delivery made one, after a restored backup forgot whom his record became."""
+"""His Kunde has another record: a delivery made one, after a restored backup forgot whom the first became."""
 NOBODYS = "unvollständig: der Datensatz in"
 """A Vertrag whose Kunde's record was deleted, merged, or is not linked."""
 
