@@ -316,15 +316,18 @@ class Ending:
         ]
 
     def _read_and_written(self, vendor: str, path: str) -> list[tuple[float, float, float]]:
-        """(when it was read last, when the writing began, when it ended), by the vendor's clock."""
+        """(when it was read last, when the writing began, when it ended), by the vendor's clock. Ameise gives
+        the parts of a Kunde by calls of their own, one after the other."""
         found: list[tuple[float, float, float]] = []
-        read = None
+        reads: dict[str, float] = {}
         for call in self.calls:
             if call["vendor"] != vendor or path not in call["path"]:
                 continue
             if call["method"] == "GET":
-                read = call["at"]
-            elif read is not None:
+                reads[call["path"]] = call["at"]
+            elif reads:
+                of_part = [read for read in reads if vendor == "ameise" and call["path"].startswith(read)]
+                read = reads[max(of_part, key=len)] if of_part else max(reads.values())
                 found.append((read, call["at"], call["at"] + call["ms"] / 1000))
         return found
 
