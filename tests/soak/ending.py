@@ -1,7 +1,7 @@
 """The end of an example: both sides come to rest, and every edit is accounted for."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ NUMBER_IN_ZOHO = "abgelehnt: ein anderer Datensatz in Zoho hat schon denselben W
 """Of a form submitted twice, the other record was linked after a restored backup forgot which one became the
 Kunde."""
 TAKEN = "gehört schon zu Datensatz"
-"""His Kunde has another record."""
+"""His Kunde has another record: a delivery made one, after a restored backup forgot whom the first became."""
 NOBODYS = "unvollständig: der Datensatz in"
 """A Vertrag whose Kunde's record was deleted, merged, or is not linked."""
 
@@ -116,12 +116,14 @@ class Ending:
                 unsure |= {person.twin, person.zoho_id, self.people.kundennummer(person)}
             if person.renumbered and person.record:
                 unsure |= {person.record[1], self.people.kundennummer(person)}
+        forms = {person.zoho_id for person in self.people} if self.stage.was_set_back else set[str | None]()
         nobodys = {v.zoho_id for v in self.people.vertraege if not self._has_a_linked_record(v.owner)}
         return [
             f"parked: {row}"
             for row in self.parked
             if not row.reason.startswith(ALWAYS_OK)
             and not (row.object in unsure and row.reason.startswith((UNSURE, NUMBER_IN_ZOHO)))
+            and not (row.object in forms and TAKEN in row.reason)
             and not (row.direction == "deletion" and row.reason.startswith(EDITED))
             and not (row.object in nobodys and row.reason.startswith(NOBODYS))
         ]
@@ -222,10 +224,14 @@ class Ending:
             name = sides.field_in_zoho(edit.field, module)
             theirs = [*removed, *([place[1]] if place else [])]
             ids = dict.fromkeys([zoho_id, *theirs] if zoho_id in theirs else [zoho_id])
+            if sides.key is not None and edit.place != AMEISE:
+                # Of a form submitted twice, what is told of one record says nothing of the other.
+                known["conflicts"] = self._conflicts_told(sides.key, edit.field, records=ids)
             in_zoho = [v for id_ in ids for v in books.versions(books.zoho, module, id_)]
             values = [(at, record.get(name)) for at, record in sorted(in_zoho, key=lambda v: v[0])]
             known["zoho"] = seen_values(values)
             known["blind_in_zoho"] = self._blind_in_zoho(module)
+            known["deletions"] = self._deletions(module)
         return FieldStory(**known, **excuses)
 
     def _has_another_record(self, person: Person) -> bool:
@@ -263,13 +269,15 @@ class Ending:
         excluded = [event for event in self.events if event["type"] == "excluded"]
         return any(_key(event) == sides.key for event in excluded)
 
-    def _conflicts_told(self, key: str, name: str) -> list[float]:
+    def _conflicts_told(self, key: str, name: str, *, records: Collection[str] = ()) -> list[float]:
+        """When; only of some records, if any are named."""
         return [
             datetime.fromisoformat(event["time"]).timestamp()
             for event in self.events
             if event["type"] == "conflict_found"
             and _key(event) == key
             and name in event["data"]["object"]["fields"]
+            and (not records or event["data"]["zoho_id"] in records)
         ]
 
     def _blind_in_ameise(self, sides: Sides) -> list[Blind]:
@@ -299,16 +307,27 @@ class Ending:
         ]
         return [*ordinary, *in_bulk]
 
+    def _deletions(self, module: str) -> list[float]:
+        """When calls ended that delete records."""
+        return [
+            call["at"] + call["ms"] / 1000
+            for call in self.calls
+            if call["method"] == "DELETE" and f"/crm/v8/{module}" in call["path"]
+        ]
+
     def _read_and_written(self, vendor: str, path: str) -> list[tuple[float, float, float]]:
-        """(when it was read last, when the writing began, when it ended), by the vendor's clock."""
+        """(when it was read last, when the writing began, when it ended), by the vendor's clock. Ameise gives
+        the parts of a Kunde by calls of their own, one after the other."""
         found: list[tuple[float, float, float]] = []
-        read = None
+        reads: dict[str, float] = {}
         for call in self.calls:
             if call["vendor"] != vendor or path not in call["path"]:
                 continue
             if call["method"] == "GET":
-                read = call["at"]
-            elif read is not None:
+                reads[call["path"]] = call["at"]
+            elif reads:
+                of_part = [read for read in reads if vendor == "ameise" and call["path"].startswith(read)]
+                read = reads[max(of_part, key=len)] if of_part else max(reads.values())
                 found.append((read, call["at"], call["at"] + call["ms"] / 1000))
         return found
 

@@ -56,7 +56,8 @@ class Fate(StrEnum):
     docs/architecture.md names."""
     REMOVED = "removed"
     """We deleted its record in Zoho, as told, since the deliveries stopped showing its Kunde; what was edited
-    in Zoho had got to Ameise by then."""
+    in Zoho had got to Ameise by then, or was edited between our look at the record and our deleting it, which
+    knows no condition."""
     DECIDED = "decided"
     """A person who was shown it, or a later one of its side, decided for the other side."""
     EXCLUDED = "excluded"
@@ -65,6 +66,9 @@ class Fate(StrEnum):
     """Both sides differ, both stay, and a person is asked about the field."""
     LOST = "lost"
 
+
+DELETING_LASTS = 1.0
+"""Seconds from our look at a record to the end of its deletion, on a machine that has much else to do."""
 
 EXCUSED = frozenset({
     Fate.PARKED, Fate.DELETED, Fate.VANISHED, Fate.RENUMBERED, Fate.REMOVED, Fate.ASKED, Fate.EXCLUDED,
@@ -119,7 +123,8 @@ class Overruling:
 class FieldStory:
     """All that is known of one field of one person, or Vertrag, at the end. `conflicts`: when they were told.
     `policy`: who wins one, AMEISE, ZOHO or ASK; `asked`: a person is, and has not answered; `decided`: what
-    he answered. `left_out`: the Kunde by the pipeline's rule, `record_left_out`: his record by its rule."""
+    he answered. `left_out`: the Kunde by the pipeline's rule, `record_left_out`: his record by its rule.
+    `deletions`: when we had deleted records of the module."""
 
     ameise: Sequence[Seen] = ()
     zoho: Sequence[Seen] = ()
@@ -134,6 +139,7 @@ class FieldStory:
     deleted: bool = False
     vanished: bool = False
     removed: bool = False
+    deletions: Sequence[float] = ()
     renumbered: bool = False
     blind_in_ameise: Sequence[Blind] = ()
     blind_in_zoho: Sequence[Blind] = ()
@@ -155,6 +161,7 @@ def judge(edits: Sequence[Edit], stories: Mapping[About, FieldStory]) -> Judgeme
     """Judge all edits; `stories` by what they are about."""
     result = Judgement()
     excused: set[About] = set()
+    explained: set[tuple[str, str, tuple[int, int]]] = set()
     for edit in edits:
         fate = fate_of(edit, stories[edit.about])
         result.fates[fate] += 1
@@ -162,11 +169,13 @@ def judge(edits: Sequence[Edit], stories: Mapping[About, FieldStory]) -> Judgeme
             result.wrong.append(f"{edit} is lost: {stories[edit.about]}")
         if fate in EXCUSED:
             excused.add(edit.about)
+            explained.add((edit.whose, edit.field, stories[edit.about].shown()))
     for about, story in stories.items():
         whose, name, _ = about
         in_ameise, in_zoho = story.shown()
-        # Ameise's side is that of all its records; what differs may be the edit that was made there.
-        if in_ameise != in_zoho and excused.isdisjoint({about, (whose, name, AMEISE)}):
+        # Ameise's side is that of all its records; what differs may be the edit made on the other side.
+        is_excused = not excused.isdisjoint({about, (whose, name, AMEISE)})
+        if in_ameise != in_zoho and not is_excused and (whose, name, story.shown()) not in explained:
             result.wrong.append(f"{whose}, {name}: {in_ameise} in Ameise, {in_zoho} in Zoho")
         for older in _wrongly_taken_back(story):
             result.wrong.append(f"{whose}, {name} went back to {older}: {story}")
@@ -187,7 +196,7 @@ def fate_of(edit: Edit, story: FieldStory) -> Fate:
         Fate.RENUMBERED: story.renumbered,
         Fate.DELETED: story.deleted,
         Fate.VANISHED: story.vanished and got_to_ameise,
-        Fate.REMOVED: story.removed and in_ameise >= edit.number,
+        Fate.REMOVED: story.removed and (in_ameise >= edit.number or _unseen_by_deletion(edit, story)),
         Fate.DECIDED: _is_decided(edit.number, AMEISE if by_ameise else ZOHO, story),
         Fate.EXCLUDED: (
             (story.left_out and in_ameise >= edit.number)
@@ -207,6 +216,11 @@ def fate_of(edit: Edit, story: FieldStory) -> Fate:
 
 def _is_decided(number: int, side: str, story: FieldStory) -> bool:
     return any(one.side == side and one.number >= number for one in story.decided)
+
+
+def _unseen_by_deletion(edit: Edit, story: FieldStory) -> bool:
+    made = [seen.at for seen in story.zoho if seen.number == edit.number]
+    return any(end - DELETING_LASTS <= at <= end for at in made for end in story.deletions)
 
 
 def _told_since(edit: Edit, story: FieldStory) -> bool:

@@ -51,6 +51,9 @@ def story(ameise: list[int], zoho: list[int], **more: object) -> FieldStory:
         (IN_ZOHO, story([1], [1, 2], deleted=True), Fate.DELETED),
         (IN_ZOHO, story([1, 2], [1, 2, 0], removed=True), Fate.REMOVED),
         (IN_ZOHO, story([1], [1, 2], removed=True), Fate.LOST),
+        # Made between our look and the end of our deleting, or when it was long over.
+        (IN_ZOHO, story([1], [1, 2], removed=True, deletions=[2.2]), Fate.REMOVED),
+        (IN_ZOHO, story([1], [1, 2], removed=True, deletions=[1.9, 3.2]), Fate.LOST),
         (IN_ZOHO, story([1], [1, 2, 1], blind_in_zoho=[Blind(1.5, 2.5, 2.9, 3.1)]), Fate.OVERLAPPED),
         # Made after the time that the condition does not see; and the blindness of another write.
         (IN_ZOHO, story([1], [1, 2, 1], blind_in_zoho=[Blind(1.5, 1.9, 2.9, 3.1)]), Fate.LOST),
@@ -92,6 +95,15 @@ def test_an_excused_edit_in_ameise_excuses_the_difference_for_earlier_edits_in_z
     assert judge(edits, stories).wrong == []
     superseded = {edit.about: story([1, 4], [1, 2, 3], parked_to_zoho=True) for edit in (edits[0], edits[2])}
     assert judge([edits[0], edits[2]], superseded).wrong == []
+
+
+def test_an_excused_edit_in_zoho_explains_the_difference_for_a_decided_one_in_ameise() -> None:
+    edits = [Edit(2, "person 1", "ort", AMEISE), Edit(3, "person 1", "ort", "77")]
+    left_out = story([1, 2], [1, 3], policy=ASK, decided=[Overruling(AMEISE, 2)], record_left_out=True)
+    assert judge(edits, {edit.about: left_out for edit in edits}).wrong == []
+    of_another_record = story([1, 2], [1], policy=ASK, decided=[Overruling(AMEISE, 2)])
+    stories = {edits[0].about: of_another_record, edits[1].about: left_out}
+    assert judge(edits, stories).wrong == ["person 1, ort: 2 in Ameise, 1 in Zoho"]
 
 
 def test_on_the_side_that_wins_no_older_value_comes_back_whatever_is_told() -> None:

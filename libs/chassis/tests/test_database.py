@@ -278,6 +278,72 @@ async def test_what_fails_at_once_leaves_nothing_and_no_tenant_behind(
         assert await seen(session) == [HAMBURG]
 
 
+def at_work(urls: DatabaseUrls) -> list[str]:
+    """What PostgreSQL is doing, or has left in the middle of, for the runtime role."""
+    with psycopg.connect(urls.superuser, autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT query FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND state <> 'idle'"
+        ).fetchall()
+    return [query for (query,) in rows]
+
+
+async def test_what_is_cancelled_at_once_leaves_nothing_half_done(
+    one_connection: Database, all_tenants: Database, urls: DatabaseUrls
+) -> None:
+    slow = f"{LOOK}; SELECT pg_sleep(60)"
+    for _ in range(3):
+        asking = asyncio.create_task(
+            run_sql(one_connection.each_alone(BERLIN), slow, tenant=BERLIN, zoho_id="1")
+        )
+        async with asyncio.timeout(10):
+            while not at_work(urls):
+                await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(
+            run_sql(one_connection.each_alone(BERLIN), LOOK, tenant=BERLIN, zoho_id="2")
+        )
+        await asyncio.sleep(0.01)  # for the one connection
+        waiting.cancel()
+        asking.cancel()
+        async with asyncio.timeout(10):
+            await asyncio.wait([asking, waiting])
+        assert (asking.cancelled(), waiting.cancelled()) == (True, True)
+        assert at_work(urls) == []
+    await run_sql(one_connection.each_alone(HAMBURG), LOOK, tenant=HAMBURG, zoho_id="1")
+    async with all_tenants.unbound() as session:
+        assert await seen(session) == [HAMBURG]
+
+
+async def test_whenever_it_is_cancelled_a_statement_is_done_or_not_and_the_next_one_has_its_own_tenant(
+    one_connection: Database, all_tenants: Database, urls: DatabaseUrls
+) -> None:
+    await one_connection.ping()
+    told: list[str] = []
+    for tenth_of_a_millisecond in range(40):
+        zoho_id = str(tenth_of_a_millisecond)
+        asking = asyncio.create_task(
+            run_sql(one_connection.each_alone(BERLIN), LOOK, tenant=BERLIN, zoho_id=zoho_id)
+        )
+        await asyncio.sleep(tenth_of_a_millisecond / 10_000)
+        asking.cancel()
+        await asyncio.wait([asking])
+        if not asking.cancelled():
+            assert asking.result() == 1
+            told.append(zoho_id)
+        with pytest.raises(DBAPIError, match="row-level security"):
+            await run_sql(one_connection.each_alone(HAMBURG), LOOK, tenant=BERLIN, zoho_id=zoho_id)
+        await run_sql(one_connection.each_alone(HAMBURG), LOOK, tenant=HAMBURG, zoho_id=zoho_id)
+    assert at_work(urls) == []
+    async with all_tenants.unbound() as session:
+        stored = await fetch_all(session, "SELECT tenant, zoho_id FROM looked")
+    of = {
+        tenant: [row["zoho_id"] for row in stored if row["tenant"] == tenant] for tenant in (BERLIN, HAMBURG)
+    }
+    assert len(of[HAMBURG]) == 40
+    assert set(told) <= set(of[BERLIN])
+    assert len(set(of[BERLIN])) == len(of[BERLIN])
+
+
 async def test_at_once_says_that_postgresql_is_away(urls: DatabaseUrls) -> None:
     [port] = free_ports(1)
     away = conninfo_to_dict(urls.runtime) | {"port": port}

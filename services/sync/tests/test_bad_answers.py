@@ -109,6 +109,22 @@ async def test_what_zoho_does_not_let_us_read_is_parked_with_its_words(
     assert parked["words"] == body["message"]
 
 
+async def test_what_zoho_does_not_let_us_write_is_parked_with_its_words(
+    team: "Team", linked: tuple[str, str]
+) -> None:
+    number, contact = linked
+    refusal = {"code": "NO_PERMISSION", "message": "permission denied to edit", "status": "error"}
+    await team.world.fault("status", "/crm/v8/Contacts$", method="PUT", status=403, body=refusal)
+    await team.world.edit_kunde(number, Beruf="Ärztin")
+    await team.delivery([number])
+    [parked] = await team.idle()
+    assert (parked["cause"], parked["words"]) == ("refused_by_zoho", refusal["message"])
+    await team.world.well_again()
+    await team.retry(parked["id"])
+    assert await team.idle() == []
+    assert (await team.world.record(contact))["Beruf"] == "Ärztin"
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -209,6 +209,31 @@ async def test_a_field_set_back_to_what_the_last_delivery_said_is_an_edit(
     assert (await team.world.record(contact))["Last_Name"] == "Lindner"
 
 
+async def test_a_value_map_with_two_keys_to_one_value_neither_travels_for_ever_nor_is_guessed_at(
+    team: "Team", linked: tuple[str, str]
+) -> None:
+    number, contact = linked
+    [row] = team.rows.select("SELECT definition FROM pipeline WHERE module = 'Contacts'")
+    values = {"Ärztin": "Heilberuf", "Pflegerin": "Heilberuf", "Köchin": "Küche"}
+    listed = {"converter": "picklist", "values": values}
+    fields = [m | (listed if m["ameise"] == "beruf" else {}) for m in row["definition"]["fields"]]
+    change_definition(team, "Contacts", fields=fields)
+    for beruf in ("Ärztin", "Pflegerin"):
+        await team.world.edit_kunde(number, Beruf=beruf)
+        await team.delivery([number])
+        await team.webhook(contact)
+        assert await team.idle() == []
+        assert (await team.world.record(contact))["Beruf"] == "Heilberuf"
+        assert (await team.world.kunde(number))["Person"]["Beruf"] == beruf
+    for zoho, ameise in (("Küche", "Köchin"), ("Heilberuf", "Köchin")):
+        await team.world.edit(contact, Beruf=zoho)
+        await team.webhook(contact)
+        parked = await team.idle()
+        assert (await team.world.kunde(number))["Person"]["Beruf"] == ameise
+    assert [row["cause"] for row in parked] == ["value_unfit"]
+    assert "steht für mehrere Werte" in parked[0]["reason"]
+
+
 async def test_phones_that_each_side_writes_its_own_way_do_not_travel_for_ever(
     team: "Team", linked: tuple[str, str]
 ) -> None:

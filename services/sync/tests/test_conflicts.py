@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from redefining import redefine
+from redefining import definition_of, redefine
 
 from chassis.rpc import RpcClient
 from contracts.actor import Role
@@ -203,6 +203,74 @@ async def test_all_fields_of_a_record_are_decided_at_once(asked: "tuple[Team, st
     assert (person["Beruf"], person["Titel"]) == ("Ärztin in Z", "Dr. Dr.")
     [told] = team.rows.events("conflict_decided")
     assert set(told["data"]["object"]["fields"]) == {"beruf", "titel"}
+
+
+HOBBY = {"ameise": "hobby", "zoho": "Beruf", "detail": {"field": "1", "name": "Hobby"}}
+
+
+@pytest.fixture
+async def not_shown(team: "Team") -> "tuple[Team, str, str]":
+    """A conflict over a field that Ameise does not show, decided for Zoho; (team, Kundennummer, Zoho id)."""
+    fields = [m.model_dump(mode="json") for m in (await definition_of(team, "Contacts")).fields]
+    await redefine(team, policy="ask", fields=[*(m for m in fields if m["ameise"] != "beruf"), HOBBY])
+    kunde = await team.world.add_kunde(Nachname="Segler")
+    await team.world.edit_detail(kunde, "1", "Segeln")
+    await team.delivery([kunde])
+    await team.idle()
+    record = await team.world.contact_of(kunde)
+    assert record is not None
+    await team.world.fault("status", "/details/1$", method="GET", status=404)
+    await team.world.edit(record["id"], Beruf="Reiten")
+    await team.world.edit_detail(kunde, "1", "Rudern")
+    await team.delivery([kunde])
+    await team.idle()
+    [conflict] = await open_conflicts(team)
+    assert conflict.readable
+    await decide(team, conflict, System.ZOHO)
+    assert await team.idle() == []
+    return team, kunde, record["id"]
+
+
+async def test_what_ameise_does_not_show_is_not_decided_for_zoho_and_that_is_said_once(
+    not_shown: "tuple[Team, str, str]",
+) -> None:
+    team, kunde, zoho_id = not_shown
+    reason = "es kann nicht Zoho gelten, da Ameise nicht zeigt, was es hat: hobby"
+    [again] = await open_conflicts(team)
+    assert not again.readable
+    with pytest.raises(Conflict, match="Ameise zeigt nicht, was es hat: hobby"):
+        await decide(team, again, System.ZOHO)
+    await team.world.edit_detail(kunde, "1", "Paddeln")
+    await team.delivery([kunde])
+    await team.webhook(zoho_id)
+    assert await team.idle() == []
+    assert [e["data"]["reason"] for e in team.rows.events("conflict_found")][1:] == [reason]
+    assert (await team.world.kunde(kunde))["Details"]["1"] == "Paddeln"
+    await team.world.well_again()
+    await team.webhook(zoho_id)
+    await team.idle()
+    [shown] = await open_conflicts(team)
+    assert shown.readable
+
+
+async def test_ameise_may_win_where_it_does_not_show_the_field(not_shown: "tuple[Team, str, str]") -> None:
+    team, kunde, zoho_id = not_shown
+    [conflict] = await open_conflicts(team)
+    await decide(team, conflict, System.AMEISE)
+    await team.idle()
+    await team.world.edit_kunde(kunde, Titel="Dr.")
+    await team.delivery([kunde])
+    assert await team.idle() == []
+    assert (await team.world.record(zoho_id))["Beruf"] == "Rudern"
+    assert await open_conflicts(team) == ()
+
+
+async def test_what_somebody_typed_in_ameise_himself_ends_it(not_shown: "tuple[Team, str, str]") -> None:
+    team, kunde, _zoho_id = not_shown
+    await team.world.edit_detail(kunde, "1", "Reiten")
+    await team.delivery([kunde])
+    assert await team.idle() == []
+    assert await open_conflicts(team) == ()
 
 
 async def test_a_conflict_is_over_when_the_values_agree(asked: "tuple[Team, str, str]") -> None:

@@ -134,6 +134,41 @@ async def test_an_edit_that_ameise_lacks_keeps_the_record_also_if_we_wrote_to_it
     assert (await team.world.record(record["id"]))["Beruf"] == "Ärztin in Z"
 
 
+async def test_what_was_typed_before_its_field_was_mapped_keeps_the_record(team: "Team") -> None:
+    """We wrote to the record since; the field is mapped only when the object is gone."""
+    mapped = (await definition_of(team, "Contacts")).fields
+    await redefine(team, deletion={}, fields=tuple(m for m in mapped if m.ameise != "ort"))
+    await deliver(team, ort="Bonn")
+    [record] = await team.world.records()
+    await asyncio.sleep(1.1)  # Zoho's moments are whole seconds
+    await team.world.edit(record["id"], Mailing_City="Bonn")
+    await deliver(team, ort="Bonn", beruf="Ärztin")
+    await deliver(team, gone=True)
+    await redefine(team, fields=mapped)
+    due(team)
+    assert [row["cause"] for row in await team.idle()] == ["edited_before_deletion"]
+    assert len(await team.world.records()) == 1
+
+
+@pytest.mark.parametrize("written_again", [False, True])
+async def test_a_value_that_was_never_compared_holds_no_record_that_is_as_we_made_it_or_that_ameise_knows(
+    team: "Team", written_again: bool
+) -> None:
+    await redefine(team, deletion={})
+    await deliver(team, ort="Bonn")
+    if written_again:
+        await asyncio.sleep(1.1)
+        await deliver(team, ort="Bonn", beruf="Ärztin")
+    await deliver(team, gone=True)
+    never_compared = "zoho_base = zoho_base - 'Mailing_City'"
+    if not written_again:
+        never_compared += ", ameise_base = ameise_base - 'ort'"
+    team.rows.change(f"UPDATE link SET unread = NULL, {never_compared}")
+    due(team)
+    assert await team.idle() == []
+    assert await team.world.records() == []
+
+
 async def test_an_object_that_is_back_keeps_its_record(team: "Team") -> None:
     record = await vanished(team)
     await deliver(team, ort="Bonn")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.deletion import DayLimit, edited_since
+from sync.deletion import DayLimit, edited_since, is_nothing_new
+from sync.mapping import FieldMapping
 
 US, OTHER = "100", "200"
 WRITTEN = datetime(2026, 11, 1, 10, 0, 0, tzinfo=UTC)
@@ -54,3 +55,26 @@ def test_a_day_has_the_smaller_limit_and_always_one(limit: DayLimit, linked: int
 
 def test_of_a_thousand_fifty_are_too_few_for_the_share_to_matter() -> None:
     assert [DayLimit(50, 10).of(linked) for linked in (5, 100, 500, 1000)] == [1, 10, 50, 50]
+
+
+SPARTE = {"ameise": "sparte_id", "zoho": "Sparte", "converter": "picklist", "values": {"050": "Hausrat"}}
+
+
+@pytest.mark.parametrize(
+    ("converter", "value", "in_ameise", "nothing_new"),
+    [
+        ({}, "Bonn", "Bonn", True),
+        ({}, "Bonn", "Ulm", False),
+        ({}, "Bonn", None, False),
+        ({"converter": "phone"}, "030 123", "+49 30 123", True),
+        ({"converter": "boolean"}, False, None, True),
+        ({"converter": "boolean"}, True, None, False),
+        (SPARTE, "Hausrat", "050", True),
+        (SPARTE, "Hausrat", "010", False),
+    ],
+)
+def test_what_ameise_has_and_a_box_that_nobody_ticked_tell_it_nothing(
+    converter: dict[str, object], value: str | bool, in_ameise: str | None, nothing_new: bool
+) -> None:
+    mapping = FieldMapping.model_validate({"ameise": "a", "zoho": "A"} | converter)
+    assert is_nothing_new(mapping, value, in_ameise) is nothing_new

@@ -240,6 +240,21 @@ async def test_metadata_are_asked_for_once_in_a_while(
         assert await team.world.calls("GET", "/users") == []
 
 
+async def test_a_look_that_failed_for_a_person_leaves_what_was_read_before(
+    sync_with: Callable[..., AbstractAsyncContextManager[Foundation]],
+    team_of: Callable[..., Any],
+) -> None:
+    async with sync_with(zoho_metadata_kept=timedelta(hours=1)):
+        team = await team_of(BERLIN)
+        await team.create_pipelines()
+        await customise(team, Titel={"gone": True})
+        await deliver(team, "5001")
+        await team.world.fault("status", "/settings/", status=503, times=1)
+        await redefine(team, policy="ask")  # whoever saves looks anew, and Zoho does not answer
+        await deliver(team, "5002", titel="Dr.")
+        assert [f.kind for f in (await drift(team)).findings] == [DriftKind.FIELD_GONE]
+
+
 async def test_users_are_asked_for_once_where_pipelines_map_them(team: "Team") -> None:
     owner = {"ameise": "betreuer", "zoho": "Owner", "converter": "user", "way": "to_zoho", "default": "77"}
     for module in ("Contacts", "Accounts"):

@@ -1,5 +1,7 @@
 """What would be written to which side, and why: as the work decides it, with nothing sent or stored."""
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from conftest import Team
 
 GROSS = {"nachname": "Groß", "vorname": "Anna", "juristische_person": False}
+AFTERWARDS = "danach wird der Zoho-Datensatz mit dem verglichen, was Ameise dann sagt"
 ANNA = {"Salutation": "Frau", "First_Name": "Anna", "Last_Name": "Groß"}
 
 
@@ -100,6 +103,60 @@ async def test_both_sides_of_a_link_are_shown_field_by_field_with_the_reason(tea
     assert field_of(shown, "nachname").finding is Finding.UNCHANGED
     assert (team.rows.links(), team.rows.work(), len(team.rows.events())) == before
     assert await team.world.calls("PUT", f"/kunden/{number}") == []
+
+
+async def an_older_delivery(team: "Team", number: str, moment: datetime) -> None:
+    shown = team.ingest.objects[Table.KUNDE, number].fields
+    team.ingest.put(Table.KUNDE, number, shown, as_of=moment - timedelta(seconds=1))
+
+
+async def test_what_a_delivery_is_too_old_to_change_is_said_to_be_looked_at(team: "Team") -> None:
+    number, record = await linked(team)
+    began = datetime.now(UTC)
+    await team.world.edit(record, Titel="Dr.")
+    await team.webhook(record)
+    assert await team.idle() == []
+    await an_older_delivery(team, number, began)
+    [shown] = await preview(team, key=number)
+    assert (shown.foreseen, shown.reason) == (Foreseen.UNCHANGED, AFTERWARDS)
+    titel = field_of(shown, "titel")
+    assert (titel.finding, titel.ameise_now.known, titel.to_zoho) == (Finding.OLDER, False, None)
+    assert field_of(shown, "nachname").finding is Finding.UNCHANGED
+    await redefine(team, zoho_rule={"field": "Titel", "compare": "not_equals", "value": "Dr."})
+    [left_out] = await preview(team, key=number)
+    assert (field_of(left_out, "titel").finding, left_out.reason) == (Finding.OLDER, None)
+
+
+@pytest.mark.parametrize(
+    ("decision", "finding"),
+    [
+        (None, Finding.STILL_ASKED),
+        ("ameise", Finding.DECIDED_TO_ZOHO),
+        ("zoho", Finding.DECIDED_TO_AMEISE),
+    ],
+)
+async def test_what_a_person_decided_is_shown_also_if_the_delivery_is_older(
+    team: "Team", decision: str | None, finding: Finding
+) -> None:
+    await redefine(team, policy="ask")
+    number, record = await linked(team, Beruf="Ärztin")
+    began = datetime.now(UTC)
+    await team.world.edit_kunde(number, Beruf="Ärztin in A")
+    await team.world.edit(record, Beruf="Ärztin in Z")
+    await team.webhook(record)
+    assert await team.idle() == []
+    asked = {"ameise": "Ärztin in A", "zoho": "Ärztin in Z", "decision": decision}
+    asked["since"] = datetime.now(UTC).isoformat()
+    # Decided, and the work that comes of it is not done yet.
+    team.rows.change(
+        f'UPDATE link SET written = \'{{"beruf": "{asked["since"]}"}}\', '
+        f"asked = '{json.dumps({'beruf': asked})}'"
+    )
+    await an_older_delivery(team, number, began)
+    [shown] = await preview(team, key=number)
+    assert (field_of(shown, "beruf").finding, shown.reason) == (finding, AFTERWARDS)
+    [of_record] = await preview(team, record=record)
+    assert field_of(of_record, "beruf").finding is not finding or decision is None
 
 
 async def test_an_erstanlage_is_foreseen_with_what_ameise_would_be_told(team: "Team") -> None:

@@ -20,6 +20,7 @@ from contracts.rpc.sync_reconcile import COMPARE, CompareRequest
 from sync import comparison_store, pipeline_store
 from sync.app import schedule_of
 from sync.comparison_schedule import Schedule
+from sync.drift_watch import DriftWatch
 from sync.gates import Gates
 from sync.limit_settings import gate_settings
 from sync.stopping import Stopping
@@ -49,7 +50,9 @@ async def schedule_with(
         made.append(gates)
         stop_list = StopList(given.stop_list_dir, given.stop_list_key)
         stopping = Stopping(stop_list, sync.database, sync.outbox)
-        return schedule_of(given, sync, Systems(given, sync.rpc, http, gates), stopping, owner)
+        systems = Systems(given, sync.rpc, http, gates)
+        drift = DriftWatch(sync.database, sync.outbox, sync.rpc, systems, kept=given.zoho_metadata_kept)
+        return schedule_of(given, sync, systems, stopping, drift, owner)
 
     yield make
     for gates in made:
@@ -180,6 +183,26 @@ async def test_what_is_parked_is_left_alone_until_somebody_edits_it(team: "Team"
     await reconcile(team, schedule)
     assert await team.idle() == []
     assert (await team.world.record(record))["Kundennummer"]
+
+
+async def test_what_an_outage_parked_is_left_alone_by_the_look_and_tried_again_by_a_delivery(
+    team: "Team", schedule: Schedule
+) -> None:
+    [(number, record)] = await linked(team, "Groß")
+    await team.world.fault("status", f"/kunden/{number}", status=503)
+    await team.world.edit(record, Titel="Dr.")
+    await team.webhook(record)
+    await team.failed(1)
+    team.rows.change("UPDATE work SET attempts = 1000, failing_since = now() - interval '2 days'")
+    assert [row["cause"] for row in await team.hurried()] == ["unreachable"]
+    await team.world.well_again()
+    await reconcile(team, schedule)
+    assert [row["cause"] for row in await team.idle()] == ["unreachable"]
+    await team.world.edit_kunde(number, Beruf="Ärztin")
+    await team.delivery([number])
+    assert await team.hurried() == []
+    person = (await team.world.kunde(number))["Person"]
+    assert (person["Titel"], person["Beruf"]) == ("Dr.", "Ärztin")
 
 
 async def test_somebody_forgotten_does_not_come_back_by_the_listing(team: "Team", schedule: Schedule) -> None:

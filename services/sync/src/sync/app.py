@@ -74,7 +74,7 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
         throughput = Throughput(base.database)
         people = People(base.database, base.outbox, stop_list)
         to_ameise = to_ameise_of(settings, base, systems, throughput)
-        drift = drift_watch_of(settings, base, systems)
+        drift = DriftWatch(base.database, base.outbox, base.rpc, systems, kept=settings.zoho_metadata_kept)
         to_zoho = ToZoho(
             database=base.database,
             store=BatchStore(base.database, base.outbox, throughput),
@@ -127,12 +127,12 @@ async def running(settings: SyncSettings) -> AsyncGenerator[Foundation]:
 
         bulk_writer = bulk_writer_of(settings, base, to_zoho, stopping, owner)
         dry_running = dry_running_of(settings, base, to_zoho, owner)
-        schedule = schedule_of(settings, base, systems, stopping, owner)
+        schedule = schedule_of(settings, base, systems, stopping, drift, owner)
         subscribers.register(
             base.broker.faststream,
             intake=Intake(base.database, stopping, bulk_min_rows=settings.bulk_min_rows),
             admin=Admin(base.database, base.outbox, base.rpc),
-            pipelines=PipelineAdmin(base.database, base.outbox, base.rpc, schedule.drift),
+            pipelines=PipelineAdmin(base.database, base.outbox, base.rpc, drift),
             conflicts=ConflictAdmin(base.database, base.outbox, links),
             previewing=Previewing(base.database, base.rpc, systems, to_zoho, to_ameise),
             dry_running=dry_running,
@@ -226,7 +226,12 @@ def dry_running_of(settings: SyncSettings, base: Foundation, to_zoho: ToZoho, ow
 
 
 def schedule_of(
-    settings: SyncSettings, base: Foundation, systems: Systems, stopping: Stopping, owner: str
+    settings: SyncSettings,
+    base: Foundation,
+    systems: Systems,
+    stopping: Stopping,
+    drift: DriftWatch,
+    owner: str,
 ) -> Schedule:
     """The comparisons, wired."""
     return Schedule(
@@ -237,15 +242,10 @@ def schedule_of(
         reconciling=Reconciling(base.database, base.outbox, systems, stopping, settings),
         comparing=Comparing(base.database, base.outbox, base.rpc, settings),
         comparing_links=ComparingLinks(base.database, base.outbox, systems, settings),
-        drift=drift_watch_of(settings, base, systems),
+        drift=drift,
         owner=owner,
         lease=settings.lease,
     )
-
-
-def drift_watch_of(settings: SyncSettings, base: Foundation, systems: Systems) -> DriftWatch:
-    """The look at Zoho's metadata, wired. What it keeps in memory is shared through the database."""
-    return DriftWatch(base.database, base.outbox, base.rpc, systems, kept=settings.zoho_metadata_kept)
 
 
 def plans_of(settings: SyncSettings) -> Plans:

@@ -3,7 +3,7 @@
 Pure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -40,8 +40,8 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class Merging:
     """An item with its link, and what the merge of its two sides found; `changed`: when its record was
-    changed last; `late`: the delivery may be older than what Ameise has; `left_out`: the rule lets nothing of
-    the record travel to Ameise."""
+    changed last; `late`: Ameise's names of the fields of which the delivery may show an older value than
+    Ameise has; `left_out`: the rule lets nothing of the record travel to Ameise."""
 
     item: Item
     link: Link
@@ -49,13 +49,13 @@ class Merging:
     ameise: Mapping[str, Value]
     zoho: Mapping[str, Value]
     changed: datetime | None = None
-    late: bool = False
+    late: Set[str] = frozenset()
     left_out: bool = False
 
     @property
     def lags(self) -> bool:
         """Whether the delivery is behind one of both sides. What may not travel to Ameise is no lag."""
-        return self.late or bool(self.merged.to_ameise and not self.left_out)
+        return bool(self.late or (self.merged.to_ameise and not self.left_out))
 
     @property
     def look_at_zoho(self) -> bool:
@@ -173,7 +173,7 @@ def merge_both(
         link = having_read(link, record, zoho)
     late = _only_ameise_knows(pipeline, link, item)
     if item.object.gone:
-        return _marked_as_gone(pipeline, item, link, record or {}, late=bool(late))
+        return _marked_as_gone(pipeline, item, link, record or {}, late=late)
     ameise = ameise_values(pipeline.definition, item.object.key, item.object.fields, late=late)
     # What an earlier try sent counts once there is the record that it made.
     has_bases = record is not None and (link.linked or is_made_by_send(link.own_write, record))
@@ -195,7 +195,7 @@ def merge_both(
     if record is not None and (merged.to_ameise or late):
         as_written = {**record, **merged.to_zoho}  # which may bring it into the rule
         left_out = includes_record(pipeline.definition, as_written) is False
-    return Merging(item, link, merged, ameise, zoho, modified_time(record or {}), bool(late), left_out)
+    return Merging(item, link, merged, ameise, zoho, modified_time(record or {}), late, left_out)
 
 
 def _only_ameise_knows(pipeline: Pipeline, link: Link, item: Item) -> set[str]:
@@ -245,7 +245,7 @@ def with_new_bases(
 
 
 def _marked_as_gone(
-    pipeline: Pipeline, item: Item, link: Link, record: Mapping[str, Any], *, late: bool
+    pipeline: Pipeline, item: Item, link: Link, record: Mapping[str, Any], *, late: Set[str]
 ) -> Merging | Verdict:
     """The mark that the object is gone, unless the record has it. No mapped field is touched."""
     mark = pipeline.definition.vanished

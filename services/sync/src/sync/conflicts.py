@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from contracts.rpc.pipeline_definition import FieldMapping, Policy, Way
 from sync.keyed_hash import keyed_hash
@@ -11,12 +11,14 @@ from sync.values import UNKNOWN, Fields, Known
 
 
 class Question(TypedDict):
-    """As it is stored: both values when it was asked, since when, and what was decided if it was."""
+    """As it is stored: both values when it was asked, since when, and what was decided if it was.
+    `readable`: whether Ameise showed the field when Zoho was to win; it does where nothing is said."""
 
     ameise: Known
     zoho: Known
     since: str
     decision: str | None
+    readable: NotRequired[bool]
 
 
 Questions = Mapping[str, Question]
@@ -44,6 +46,34 @@ def decided_after(mappings: Iterable[FieldMapping], questions: Questions, as_of:
         and question["decision"]
         and datetime.fromisoformat(question["since"]) >= as_of
     }
+
+
+def unreadable(
+    mappings: Iterable[FieldMapping], questions: Questions, *, ameise: Fields, zoho: Fields
+) -> list[str]:
+    """Ameise's names of the fields of which a person decided that Zoho's value counts, and that Ameise itself
+    does not show: what we do not see we do not overwrite."""
+    return [
+        m.ameise
+        for m in mappings
+        if (question := questions.get(m.ameise))
+        and question["decision"] == Policy.ZOHO
+        and ameise.get(m.ameise, UNKNOWN) is UNKNOWN
+        and zoho.get(m.zoho, UNKNOWN) is not UNKNOWN
+    ]
+
+
+def asked_back(questions: Questions, void: Iterable[str], *, ameise: Fields) -> Questions:
+    """The questions after Ameise itself was read: those whose decision is `void` are open as they were, and
+    say why; what Ameise shows is readable (again)."""
+    names = set(void)
+    after: dict[str, Question] = {**questions}
+    for name, question in questions.items():
+        if name in names:
+            after[name] = {**question, "decision": None, "readable": False}
+        elif "readable" in question and ameise.get(name, UNKNOWN) is not UNKNOWN:
+            after[name] = {**question, "readable": True}
+    return after
 
 
 def questions_after(

@@ -23,7 +23,7 @@ from contracts.rpc.sync_parked import ParkedCause
 from sync import deletion_store, link_store, pipeline_store, work_store
 from sync.batch import Unsettled
 from sync.batch_store import BatchStore
-from sync.deletion import DayLimit, edited_since, is_overruled
+from sync.deletion import DayLimit, edited_since, is_nothing_new, is_overruled
 from sync.deletion_store import Overruled
 from sync.link_store import Link
 from sync.pipelines import Pipeline
@@ -34,7 +34,8 @@ from sync.sides import zoho_values
 from sync.systems import Systems
 from sync.work_store import Work
 from sync.workers import More
-from sync.zoho_changes import holds_news
+from sync.zoho_changes import news_of
+from sync.zoho_records import is_made_by_send
 from vendor.errors import Unavailable, VendorError
 from zoho.client import ZohoClient
 from zoho.models import Record
@@ -288,9 +289,16 @@ def _undecided(works: Sequence[Work], verdicts: Sequence[_Verdict]) -> list[Work
 
 def _is_ahead(pipeline: Pipeline, link: Link, record: Record) -> bool:
     """Whether somebody's edit has not got to Ameise: we may have written to the record since, since a person
-    is still asked about that field, or the pipeline's rule leaves the record out."""
+    is still asked about that field, or the pipeline's rule leaves the record out. Where a value was never
+    compared, somebody may have typed it, unless the record is as we made it."""
+    as_made = is_made_by_send(own_write_of(link), record)
     read = having_read(link, record, zoho_values(pipeline.definition, record))
-    return holds_news(pipeline.definition, record, read.zoho_base or {})
+    in_zoho, in_ameise = read.zoho_base or {}, link.ameise_base or {}
+    return any(
+        mapping.zoho in in_zoho
+        or not (as_made or is_nothing_new(mapping, value, in_ameise.get(mapping.ameise)))
+        for mapping, value in news_of(pipeline.definition, record, in_zoho)
+    )
 
 
 def own_write_of(link: Link) -> Mapping[str, str] | None:

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sync.mapping import Conversion, FieldMapping
+from sync.values import Known
 from sync.zoho_records import modified_by, modified_time
+
+_CONVERSION = Conversion(link_base="", resolve=lambda _module, _key: None)
+"""Links and lookups only lead to Zoho: nobody types them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +47,12 @@ def edited_since(
     if own_write is None or changed > datetime.fromisoformat(own_write["at"]):
         return True
     return modified_by(record) != own_write["author"]
+
+
+def is_nothing_new(mapping: FieldMapping, value: Known, in_ameise: Known) -> bool:
+    """Whether a value of Zoho that was never compared, since its field is mapped only since the object is
+    gone, tells Ameise nothing.
+
+    `in_ameise`: what was read there last, None if nothing. A box that is not ticked is how Zoho makes it.
+    """
+    return value is False or _CONVERSION.agrees_in_zoho(mapping, in_ameise, value)

@@ -61,29 +61,35 @@ What = TypeVar("What")
 
 @dataclass(frozen=True, slots=True)
 class _Read(Generic[What]):
-    """`what` is None if it could not be read."""
-
     at: datetime
-    what: What | None
+    what: What
 
 
 @dataclass(slots=True)
 class _Reads(Generic[At, What]):
-    """What was read last, by where."""
+    """What was read last, and when it could not be read, by where."""
 
     _last: dict[At, _Read[What]] = field(default_factory=dict[At, _Read[What]])
+    _failed_at: dict[At, datetime] = field(default_factory=dict[At, datetime])
     _reading: defaultdict[At, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
-    async def since(self, moment: datetime, at: At, ask: Callable[[], Awaitable[What | None]]) -> _Read[What]:
-        """What was read there since a moment; one asks for all that wait. Who did not answer is let be for a
-        while, unless it has to be newer."""
-        after_failure = max(moment, datetime.now(UTC) - AFTER_FAILURE)
+    async def since(
+        self, moment: datetime, at: At, ask: Callable[[], Awaitable[What | None]]
+    ) -> _Read[What] | None:
+        """What was read there since a moment, None if it cannot be read; one asks for all that wait. Who did
+        not answer is let be for a while, unless it has to be newer; what was read before stays good."""
         async with self._reading[at]:
-            last = self._last.get(at)
-            if last is not None and last.at >= (moment if last.what else after_failure):
+            last, failed_at = self._last.get(at), self._failed_at.get(at)
+            if last is not None and last.at >= moment:
                 return last
             asked_at = datetime.now(UTC)
-            read = self._last[at] = _Read(asked_at, await ask())
+            if failed_at is not None and failed_at >= max(moment, asked_at - AFTER_FAILURE):
+                return None
+            what = await ask()
+            if what is None:
+                self._failed_at[at] = asked_at
+                return None
+            read = self._last[at] = _Read(asked_at, what)
             return read
 
 
@@ -112,7 +118,7 @@ class DriftWatch:
         if read_at is not None and read_at > since:
             return pipeline
         read = await self._read(pipeline, since)
-        return replace(pipeline, drift=await self._judge(pipeline, read)) if read.what else pipeline
+        return replace(pipeline, drift=await self._judge(pipeline, read)) if read else pipeline
 
     async def check_all(self, tenant: TenantId, connection: Uuid) -> None:
         """Look at all enabled pipelines of a connection anew."""
@@ -121,7 +127,7 @@ class DriftWatch:
             pipelines = await pipeline_store.enabled_over(session, connection)
         for pipeline in pipelines:
             read = await self._read(pipeline, began)
-            if read.what:
+            if read:
                 await self._judge(pipeline, read)
 
     async def metadata_now(self, place: Place) -> ModuleMetadata | None:
@@ -137,21 +143,22 @@ class DriftWatch:
     async def _metadata_since(self, moment: datetime, place: Place) -> ModuleMetadata | None:
         try:
             async with asyncio.timeout(A_PERSON_WAITS.total_seconds()):
-                return (await self._module(place, moment, urgent=True)).what
+                read = await self._module(place, moment, urgent=True)
         except TimeoutError:
             return None
+        return read.what if read else None
 
-    async def _read(self, pipeline: Pipeline, since: datetime) -> _Read[ModuleMetadata]:
+    async def _read(self, pipeline: Pipeline, since: datetime) -> _Read[ModuleMetadata] | None:
         """All that the pipeline can be compared with."""
         place = Place(pipeline.tenant, pipeline.zoho_connection, pipeline.module)
         read = await self._module(place, since, urgent=False)
-        if read.what is None or not maps_users(pipeline.definition):
+        if read is None or not maps_users(pipeline.definition):
             return read
         over = Organisation(pipeline.tenant, pipeline.zoho_connection)
         users = await self._users.since(since, over, lambda: self._seen(over, users_of, urgent=False))
-        return _Read(read.at, replace(read.what, users=users.what.ids) if users.what else None)
+        return _Read(read.at, replace(read.what, users=users.what.ids)) if users else None
 
-    async def _module(self, place: Place, since: datetime, *, urgent: bool) -> _Read[ModuleMetadata]:
+    async def _module(self, place: Place, since: datetime, *, urgent: bool) -> _Read[ModuleMetadata] | None:
         async def ask(zoho: ZohoClient) -> ModuleMetadata | None:
             return await metadata_of(zoho, place.module)
 
@@ -171,7 +178,6 @@ class DriftWatch:
 
     async def _judge(self, pipeline: Pipeline, read: _Read[ModuleMetadata]) -> Drift:
         """Keep what is found, and tell what is new: by whoever finds it first."""
-        assert read.what is not None
         findings = drift_of(pipeline.definition, pipeline.module, read.what)
         async with self.database.tenant(pipeline.tenant) as session:
             before = await drift_store.locked(session, pipeline)

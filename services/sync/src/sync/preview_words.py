@@ -1,6 +1,7 @@
 """A decision of the work, told as a preview. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
 from types import MappingProxyType
 from typing import assert_never
 from zoneinfo import ZoneInfo
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 from contracts.events import Excluded
 from contracts.ids import ZohoId
 from contracts.names import Table
+from contracts.rpc.pipeline_definition import Policy, Way
 from contracts.rpc.sync_preview import FieldPreview, Finding, Foreseen, ObjectPreview
 from contracts.rpc.sync_state import SeenValue
 from sync.batch import Merging, Settled, Unsettled, Verdict
@@ -16,10 +18,12 @@ from sync.mapping import FieldMapping
 from sync.merge import Merged
 from sync.pipelines import Pipeline
 from sync.retry import Park
+from sync.sides import NOTHING_LATE, is_late
 from sync.values import UNKNOWN, Fields, Known, Value
 from sync.waiting_store import Plan
 
 NOTHING: Mapping[str, Known] = MappingProxyType({})
+_AFTERWARDS = "danach wird der Zoho-Datensatz mit dem verglichen, was Ameise dann sagt"
 _OUTCOMES = {
     "gone": (Foreseen.GONE, "in Ameise entfallen"),
     "excluded": (Foreseen.EXCLUDED, "die Auswahlregel nimmt das Objekt aus"),
@@ -53,7 +57,9 @@ def of_verdict(pipeline: Pipeline, found: Merging | Verdict, *, links: Mapping[s
             if found.item.object.gone:
                 marked, words = _besides(pipeline, found.merged), "in Ameise entfallen; es wird markiert"
                 return foreseen(found.link, Foreseen.GONE, words, besides=marked)
-            return of_merged(pipeline, found.link, found.merged, found.ameise, found.zoho)
+            shown = of_merged(pipeline, found.link, found.merged, found.ameise, found.zoho, late=found.late)
+            looks = found.late and found.look_at_zoho and pipeline.definition.takes_webhooks
+            return shown.model_copy(update={"reason": _AFTERWARDS}) if looks else shown
         case Settled():
             key = found.item.object.key
             what, usual = _OUTCOMES[found.outcome or "gone"]
@@ -87,8 +93,16 @@ def _planned(plan: Plan) -> str:
     return f"vorgemerkt für den {plan.due_at.astimezone(ZoneInfo('Europe/Berlin')):%d.%m.%Y}"
 
 
-def of_merged(pipeline: Pipeline, link: Link, merged: Merged, ameise: Fields, zoho: Fields) -> ObjectPreview:
-    """Both sides merged, field by field."""
+def of_merged(
+    pipeline: Pipeline,
+    link: Link,
+    merged: Merged,
+    ameise: Fields,
+    zoho: Fields,
+    *,
+    late: Set[str] = NOTHING_LATE,
+) -> ObjectPreview:
+    """Both sides merged, field by field. `late`: the fields of which Ameise may have a younger value."""
     besides = _besides(pipeline, merged)
     if link.zoho_id is None:
         what = Foreseen.CREATE_RECORD
@@ -96,8 +110,25 @@ def of_merged(pipeline: Pipeline, link: Link, merged: Merged, ameise: Fields, zo
             besides[pipeline.definition.unique_field] = link.ameise_key
     else:
         what = Foreseen.UPDATE if merged.to_zoho or merged.to_ameise else Foreseen.UNCHANGED
-    fields = (_field(m, merged, ameise, zoho) for m in pipeline.definition.fields)
+    unknown = [m for m in pipeline.definition.fields if merged.findings.get(m.ameise) is Finding.UNKNOWN]
+    older = {m.ameise: _of_late(m, link) for m in unknown if is_late(m, late)}
+    told = replace(merged, findings={**merged.findings, **older})
+    fields = (_field(m, told, ameise, zoho) for m in pipeline.definition.fields)
     return foreseen(link, what, fields=fields, besides=besides)
+
+
+def _of_late(mapping: FieldMapping, link: Link) -> Finding:
+    """What is to be said of a field that no delivery as old as this one may change."""
+    question = link.asked.get(mapping.ameise)
+    if question is None or mapping.way is not Way.BOTH:
+        return Finding.OLDER
+    match question["decision"]:
+        case None:
+            return Finding.STILL_ASKED
+        case Policy.AMEISE:
+            return Finding.DECIDED_TO_ZOHO
+        case _:
+            return Finding.DECIDED_TO_AMEISE
 
 
 def of_new_object(pipeline: Pipeline, link: Link, wanted: Mapping[str, Known], zoho: Fields) -> ObjectPreview:

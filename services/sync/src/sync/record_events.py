@@ -1,6 +1,6 @@
 """What the way of one Zoho record to Ameise is told as. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from contracts.events import (
@@ -44,6 +44,17 @@ def conflict(pipeline: Pipeline, zoho_id: str, merged: Merged, found: Found) -> 
     """Both sides changed a field."""
     changed = _change(pipeline, found, ObjectAction.UPDATED, merged.conflicts)
     return ConflictFound(**_about(pipeline, zoho_id), object=changed, reason=reason_of(merged))
+
+
+def not_decided_for_zoho(
+    pipeline: Pipeline, zoho_id: str, fields: Sequence[str], found: Found
+) -> tuple[ConflictFound, ...]:
+    """A person decided for Zoho, and Ameise does not show the fields."""
+    if not fields:
+        return ()
+    unchanged = _change(pipeline, found, ObjectAction.UNCHANGED, fields)
+    reason = f"es kann nicht Zoho gelten, da Ameise nicht zeigt, was es hat: {', '.join(sorted(fields))}"
+    return (ConflictFound(**_about(pipeline, zoho_id), object=unchanged, reason=reason),)
 
 
 def of_ameise(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 from typing import Any
 
-from sync.mapping import read_ameise, sources_of
+from sync.mapping import FieldMapping, read_ameise, sources_of
 from sync.pipelines import Definition
 from sync.values import UNKNOWN, Value
 
@@ -22,10 +22,13 @@ def ameise_values(
         whole = {**fields, "key": key}
         read |= {m.ameise: read_ameise(m, whole) for m in definition.other_mappings}
     if late:
-        read |= {
-            m.ameise: UNKNOWN for m in definition.fields if not late.isdisjoint((m.ameise, *sources_of(m)))
-        }
+        read |= {m.ameise: UNKNOWN for m in definition.fields if is_late(m, late)}
     return read
+
+
+def is_late(mapping: FieldMapping, late: Set[str]) -> bool:
+    """Whether the mapping reads one of the fields `late`."""
+    return not late.isdisjoint((mapping.ameise, *sources_of(mapping)))
 
 
 def zoho_values(definition: Definition, record: Mapping[str, Any] | None) -> dict[str, Value]:

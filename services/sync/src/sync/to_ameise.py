@@ -20,7 +20,7 @@ from contracts.names import Table
 from contracts.rpc.sync_parked import ParkedCause
 from sync import bulk_store, intent_store, link_store, lookups, pipeline_store, record_events, work_store
 from sync.bases import bases_after
-from sync.conflicts import conflict_of, decisions_of, questions_after
+from sync.conflicts import asked_back, conflict_of, decisions_of, questions_after, unreadable
 from sync.dismissal import RECORD_SEEN, SEEN, seen
 from sync.fitting import merge_fitting
 from sync.in_ameise import Found, InAmeise, Objects
@@ -177,6 +177,9 @@ class ToAmeise:
         fields = pipeline.definition.fields
         ameise, in_record = values_of(pipeline, sides.before), zoho_values(pipeline.definition, sides.record)
         link = having_read(link, sides.record, in_record)
+        void = unreadable(fields, link.asked, ameise=ameise, zoho=in_record)
+        link = replace(link, asked=asked_back(link.asked, void, ameise=ameise))
+        told_void = record_events.not_decided_for_zoho(pipeline, work.object, void, found)
         try:
             merged = await self.merge(pipeline, sides.before, sides.record, link)
             await self.check(pipeline, sides.ameise, sides.before, merged)
@@ -192,7 +195,7 @@ class ToAmeise:
             in_ameise = await self._write_ameise(pipeline, sides.ameise, sides.before, merged)
         except (VendorError, CannotConvert) as error:
             told = record_events.of_ameise(pipeline, work.object, Merged(), found, newly=newly)
-            return Half(link, told, self._decide(work, error))
+            return Half(link, told_void + told, self._decide(work, error))
         failed: VendorError | None = None
         in_zoho: Mapping[str, Value] = {}
         try:
@@ -223,7 +226,7 @@ class ToAmeise:
         done = (
             replace(link, asked=questions).with_bases(ameise=ameise_base, zoho=zoho_base).having_seen(fresh)
         )
-        told = record_events.of_ameise(pipeline, work.object, merged, found, newly=newly)
+        told = told_void + record_events.of_ameise(pipeline, work.object, merged, found, newly=newly)
         if failed is not None:
             return Half(done, told, self._decide(work, failed))
         told += record_events.of_zoho(pipeline, work.object, merged, found)

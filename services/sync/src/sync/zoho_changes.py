@@ -1,13 +1,13 @@
 """Which of Zoho's records need a look, judged by a listing alone. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, cast
 
 from contracts.names import Difference
 from sync.comparison_store import KnownLink, OnTable
 from sync.keyed_hash import keyed_hash
-from sync.mapping import Way, read_zoho
+from sync.mapping import FieldMapping, Way, read_zoho
 from sync.pipelines import Definition, Pipeline, includes_record
 from sync.values import UNKNOWN, Known, Value, canonical
 from sync.zoho_records import modified_time
@@ -30,14 +30,20 @@ def why_look(definition: Definition, record: Mapping[str, Any], link: KnownLink 
 
 def holds_news(definition: Definition, record: Mapping[str, Any], base: Mapping[str, Known]) -> bool:
     """Whether a field that travels to Ameise is not what was read here last."""
+    return next(news_of(definition, record, base), None) is not None
+
+
+def news_of(
+    definition: Definition, record: Mapping[str, Any], base: Mapping[str, Known]
+) -> Iterator[tuple[FieldMapping, Known]]:
+    """The fields that travel to Ameise and are not what was read here last, with their values."""
     for mapping in definition.fields:
         value = read_zoho(mapping, record)
         if mapping.way is Way.TO_ZOHO or value is UNKNOWN:
             continue
         # As the merge sees it: without a base, any value but empty is a change.
         if value != base.get(mapping.zoho):
-            return True
-    return False
+            yield mapping, value
 
 
 def as_seen(pipeline: Pipeline, record: Mapping[str, Any]) -> str:

@@ -140,7 +140,8 @@ class ListConflicts(RpcModel):
 
 
 class OpenConflict(RpcModel):
-    """A field that both sides changed; the values are those of the moment when it was asked."""
+    """A field that both sides changed; the values are those of the moment when it was asked. Where Ameise
+    does not show the field (not `readable`), Zoho's value cannot be written there."""
 
     link: int
     pipeline: PipelineId
@@ -150,6 +151,7 @@ class OpenConflict(RpcModel):
     ameise: str | bool | None = None
     zoho: str | bool | None = None
     since: datetime
+    readable: bool = True
     ameise_link: str | None = Field(default=None, description="deep link to the object")
 
 

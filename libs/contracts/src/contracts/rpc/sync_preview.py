@@ -28,6 +28,12 @@ class Finding(StrEnum):
     """A conflict that a person must decide, found now: both sides stay."""
     STILL_ASKED = "still_asked"
     """It was asked before, and nobody has decided."""
+    DECIDED_TO_AMEISE = "decided_to_ameise"
+    """A person decided that Zoho's value counts, over values that are younger than the delivery: it is
+    carried out by a look at the record."""
+    DECIDED_TO_ZOHO = "decided_to_zoho"
+    OLDER = "older"
+    """The delivery may show an older value than Ameise has by now: nothing is written from it."""
     KEPT = "kept"
     """The change is an emptying, or the other side is not blank: the other side stays."""
 
