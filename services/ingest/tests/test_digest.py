@@ -1,6 +1,8 @@
 """Digests find what a lost message would have told, and a bucket says what it holds."""
 
 import hashlib
+from functools import reduce
+from operator import xor
 from typing import Any
 
 import pytest
@@ -31,12 +33,12 @@ async def test_a_digest_is_what_the_contract_says(ingest: Any, kit: Any) -> None
     book.tables[Table.KUNDE].pop()
     await ingest.deliver(book.files())
     told = {o.key: o for m in await ingest.work() if m.table is Table.KUNDE for o in m.objects}
-    expected: dict[str, list[str]] = {}
-    for key in sorted(told):
-        line = f"{key} {told[key].version} {'true' if told[key].gone else 'false'}"
-        expected.setdefault(md5(key)[0], []).append(md5(line))
+    expected: dict[str, list[int]] = {}
+    for key, last in told.items():
+        line = f"{key} {last.version} {'true' if last.gone else 'false'}"
+        expected.setdefault(md5(key)[0], []).append(int(md5(line)[:16], 16))
     assert any(changed.gone for changed in told.values())
-    assert await digest(ingest) == {b: (len(h), md5("".join(h))) for b, h in expected.items()}
+    assert await digest(ingest) == {b: (len(h), f"{reduce(xor, h):016x}") for b, h in expected.items()}
 
 
 async def test_a_change_shows_in_its_bucket_alone(ingest: Any, kit: Any) -> None:

@@ -6,6 +6,8 @@ import json
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import xor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -347,12 +349,12 @@ class PlayedIngest:
 
     def digest(self, table: Table) -> Digest:
         """As `contracts.rpc.ingest.BucketDigest` says."""
-        hashes: dict[str, list[str]] = {}
+        hashes: dict[str, list[int]] = {}
         for o in self.of_table(table):
             line = f"{o.key} {o.version} {'true' if o.gone else 'false'}"
-            hashes.setdefault(bucket_of(o.key), []).append(md5(line))
+            hashes.setdefault(bucket_of(o.key), []).append(int(md5(line)[:16], 16))
         digests = (
-            BucketDigest(bucket=bucket, objects=len(of), digest=md5("".join(of)))
+            BucketDigest(bucket=bucket, objects=len(of), digest=f"{reduce(xor, of):016x}")
             for bucket, of in sorted(hashes.items())
         )
         as_of = min((o.as_of for o in self.of_table(table)), default=None)

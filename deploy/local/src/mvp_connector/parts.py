@@ -34,6 +34,9 @@ _START_WITHIN = timedelta(seconds=30)
 _POSTGRES_SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "64MB",
+    # What larger page caches have by themselves. With the 2 MB that go with 64, an import of many rows waits
+    # again and again until its log is written.
+    "wal_buffers": "16MB",
     "unix_socket_directories": "",
     "listen_addresses": "127.0.0.1",
     "timezone": "UTC",

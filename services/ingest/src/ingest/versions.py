@@ -184,19 +184,25 @@ async def tell_first(
 ) -> None:
     """The same of a table that got its first `count` rows, which are all created. Each chunk is read from
     where it begins: to sort a million rows into chunks takes half as long again."""
-    change = f"""'{{"table":"{table}","key":"' || key || '","action":"created"}}'"""
-    version = """'{"key":"' || key || '","version":"' || version || '"}'"""
+    # What all have in common stands between them: to put it around each takes an eighth longer.
+    changes = _joined("key", f'{{"table":"{table}","key":"', '","action":"created"}')
+    versions = _joined("""key || '","version":"' || version""", '{"key":"', '"}')
     rows = f"FROM {table} WHERE tenant = :tenant"
     chunks = f"""
         SELECT 1 + b.before / {CHUNK_SIZE} AS chunk, c.changes, c.versions
         FROM (SELECT key, row_number() OVER (ORDER BY key) - 1 AS before {rows}) b
         CROSS JOIN LATERAL (
-            SELECT string_agg({change}, ',') AS changes, string_agg({version}, ',') AS versions
+            SELECT {changes} AS changes, {versions} AS versions
             FROM (SELECT key, version {rows} AND key >= b.key ORDER BY key LIMIT {CHUNK_SIZE}) these
         ) c
         WHERE b.before % {CHUNK_SIZE} = 0
     """
     await _tell(session, outbox, table, current, chunks, count, tenant=current.tenant)
+
+
+def _joined(each: str, begin: str, end: str) -> str:
+    """SQL of the JSON objects of several rows, of which `each` is all between `begin` and `end`."""
+    return f"'{begin}' || string_agg({each}, '{end},{begin}') || '{end}'"
 
 
 async def _tell(

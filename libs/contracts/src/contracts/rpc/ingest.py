@@ -233,8 +233,8 @@ class DigestRequest(RpcModel):
 class BucketDigest(RpcModel):
     """The objects whose key's MD5 begins with the hex digits `bucket`.
 
-    `digest` is the MD5 of the hex MD5s of `{key} {version} {gone}` (gone as `true` or `false`), joined
-    without a separator in the order of the keys' bytes.
+    `digest`, of 16 hex digits, is the bitwise XOR of the first 16 hex digits of the MD5s of
+    `{key} {version} {gone}` (gone as `true` or `false`).
     """
 
     bucket: Bucket
