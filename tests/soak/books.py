@@ -70,6 +70,14 @@ class Books:
         )
         return [(at, json.loads(text)) for at, text in rows]
 
+    def ends(self, world: str, kind: str, id_: str) -> list[float]:
+        """When one object was deleted."""
+        found = self.store.connection.execute(
+            "SELECT at FROM versions WHERE world = ? AND kind = ? AND id = ? AND data IS NULL",
+            (world, kind, id_),
+        )
+        return [at for (at,) in found]
+
     def moments(self, world: str, kind: str) -> list[float]:
         """When anything of a kind was changed."""
         found = self.store.connection.execute(

@@ -231,7 +231,7 @@ class Ending:
             values = [(at, record.get(name)) for at, record in sorted(in_zoho, key=lambda v: v[0])]
             known["zoho"] = seen_values(values)
             known["blind_in_zoho"] = self._blind_in_zoho(module)
-            known["deletions"] = self._deletions(module)
+            known["deletions"] = [at for id_ in removed for at in books.ends(books.zoho, module, id_)]
         return FieldStory(**known, **excuses)
 
     def _has_another_record(self, person: Person) -> bool:
@@ -306,14 +306,6 @@ class Ending:
             for job in asked
         ]
         return [*ordinary, *in_bulk]
-
-    def _deletions(self, module: str) -> list[float]:
-        """When calls ended that delete records."""
-        return [
-            call["at"] + call["ms"] / 1000
-            for call in self.calls
-            if call["method"] == "DELETE" and f"/crm/v8/{module}" in call["path"]
-        ]
 
     def _read_and_written(self, vendor: str, path: str) -> list[tuple[float, float, float]]:
         """(when it was read last, when the writing began, when it ended), by the vendor's clock. Ameise gives

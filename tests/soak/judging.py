@@ -124,7 +124,7 @@ class FieldStory:
     """All that is known of one field of one person, or Vertrag, at the end. `conflicts`: when they were told.
     `policy`: who wins one, AMEISE, ZOHO or ASK; `asked`: a person is, and has not answered; `decided`: what
     he answered. `left_out`: the Kunde by the pipeline's rule, `record_left_out`: his record by its rule.
-    `deletions`: when we had deleted records of the module."""
+    `deletions`: when we deleted its record."""
 
     ameise: Sequence[Seen] = ()
     zoho: Sequence[Seen] = ()

@@ -279,11 +279,11 @@ async def test_what_fails_at_once_leaves_nothing_and_no_tenant_behind(
 
 
 def at_work(urls: DatabaseUrls) -> list[str]:
-    """What PostgreSQL is doing, or has left in the middle of, for the runtime role."""
+    """What PostgreSQL is doing, or has left in the middle of, for others than us."""
     with psycopg.connect(urls.superuser, autocommit=True) as connection:
         rows = connection.execute(
             "SELECT query FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid() AND state <> 'idle'"
+            "AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND state <> 'idle'"
         ).fetchall()
     return [query for (query,) in rows]
 

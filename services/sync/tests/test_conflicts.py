@@ -238,14 +238,26 @@ async def test_what_ameise_does_not_show_is_not_decided_for_zoho_and_that_is_sai
     reason = "es kann nicht Zoho gelten, da Ameise nicht zeigt, was es hat: hobby"
     [again] = await open_conflicts(team)
     assert not again.readable
-    with pytest.raises(Conflict, match="Ameise zeigt nicht, was es hat: hobby"):
-        await decide(team, again, System.ZOHO)
     await team.world.edit_detail(kunde, "1", "Paddeln")
     await team.delivery([kunde])
     await team.webhook(zoho_id)
     assert await team.idle() == []
     assert [e["data"]["reason"] for e in team.rows.events("conflict_found")][1:] == [reason]
     assert (await team.world.kunde(kunde))["Details"]["1"] == "Paddeln"
+
+
+async def test_once_ameise_shows_the_field_zoho_may_win(not_shown: "tuple[Team, str, str]") -> None:
+    team, kunde, _zoho_id = not_shown
+    await team.world.well_again()
+    [again] = await open_conflicts(team)
+    await decide(team, again, System.ZOHO)
+    assert await team.idle() == []
+    assert (await team.world.kunde(kunde))["Details"]["1"] == "Reiten"
+    assert await open_conflicts(team) == ()
+
+
+async def test_a_look_that_finds_the_field_says_so(not_shown: "tuple[Team, str, str]") -> None:
+    team, _kunde, zoho_id = not_shown
     await team.world.well_again()
     await team.webhook(zoho_id)
     await team.idle()

@@ -29,9 +29,13 @@ if TYPE_CHECKING:
 
 GROSS = {"nachname": "Groß", "juristische_person": False}
 KEYS = ("5001",)
+NEWSLETTER = {
+    "ameise": "newsletter", "zoho": "Newsletter", "converter": "boolean",
+    "detail": {"field": "1", "name": "Newsletter"},
+}  # fmt: skip
 
 
-async def deliver(team: "Team", *keys: str, gone: bool = False, **fields: str) -> None:
+async def deliver(team: "Team", *keys: str, gone: bool = False, **fields: Any) -> None:
     for key in keys or KEYS:
         team.ingest.put(Table.KUNDE, key, GROSS | fields, gone=gone)
     await team.chunk(Table.KUNDE, list(keys or KEYS))
@@ -145,6 +149,19 @@ async def test_what_was_typed_before_its_field_was_mapped_keeps_the_record(team:
     await deliver(team, ort="Bonn", beruf="Ärztin")
     await deliver(team, gone=True)
     await redefine(team, fields=mapped)
+    due(team)
+    assert [row["cause"] for row in await team.idle()] == ["edited_before_deletion"]
+    assert len(await team.world.records()) == 1
+
+
+async def test_a_box_over_which_somebody_has_still_to_decide_keeps_the_record(team: "Team") -> None:
+    """Its record was there before; so the box was never settled, and has no bases."""
+    mapped = [m.model_dump(mode="json") for m in (await definition_of(team, "Contacts")).fields]
+    await redefine(team, policy="ask", deletion={}, fields=[*mapped, NEWSLETTER])
+    await team.world.add(Last_Name="Groß", Kundennummer="5001", Newsletter=False)
+    await asyncio.sleep(1.1)  # Zoho's moments are whole seconds
+    for gone in (False, True):
+        await deliver(team, details={"Newsletter": "ja"}, titel="Dr.", gone=gone)
     due(team)
     assert [row["cause"] for row in await team.idle()] == ["edited_before_deletion"]
     assert len(await team.world.records()) == 1

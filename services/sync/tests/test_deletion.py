@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.deletion import DayLimit, edited_since, is_nothing_new
+from sync.deletion import DayLimit, edited_since, is_as_made, is_nothing_new
 from sync.mapping import FieldMapping
 
 US, OTHER = "100", "200"
@@ -57,6 +57,12 @@ def test_of_a_thousand_fifty_are_too_few_for_the_share_to_matter() -> None:
     assert [DayLimit(50, 10).of(linked) for linked in (5, 100, 500, 1000)] == [1, 10, 50, 50]
 
 
+@pytest.mark.parametrize(("by", "as_made"), [(US, True), (OTHER, False)])
+def test_in_the_second_of_our_write_somebody_else_may_have_made_the_record(by: str, as_made: bool) -> None:
+    made = record(WRITTEN, US) | {"Created_Time": WRITTEN.isoformat(), "Created_By": {"id": by}}
+    assert is_as_made(OURS, made) is as_made
+
+
 SPARTE = {"ameise": "sparte_id", "zoho": "Sparte", "converter": "picklist", "values": {"050": "Hausrat"}}
 
 
@@ -69,12 +75,13 @@ SPARTE = {"ameise": "sparte_id", "zoho": "Sparte", "converter": "picklist", "val
         ({"converter": "phone"}, "030 123", "+49 30 123", True),
         ({"converter": "boolean"}, False, None, True),
         ({"converter": "boolean"}, True, None, False),
+        ({"converter": "boolean"}, False, True, False),
         (SPARTE, "Hausrat", "050", True),
         (SPARTE, "Hausrat", "010", False),
     ],
 )
 def test_what_ameise_has_and_a_box_that_nobody_ticked_tell_it_nothing(
-    converter: dict[str, object], value: str | bool, in_ameise: str | None, nothing_new: bool
+    converter: dict[str, object], value: str | bool, in_ameise: str | bool | None, nothing_new: bool
 ) -> None:
     mapping = FieldMapping.model_validate({"ameise": "a", "zoho": "A"} | converter)
     assert is_nothing_new(mapping, value, in_ameise) is nothing_new

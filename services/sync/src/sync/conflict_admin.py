@@ -1,6 +1,5 @@
 """What people can ask of sync about conflicts that it may not decide: look at them, and decide one."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +11,10 @@ from chassis.outbox import Outbox
 from chassis.rpc import Caller
 from contracts.events import ConflictDecided, ObjectAction, ObjectChange
 from contracts.ids import AmeiseKey, PipelineId, ZohoId
-from contracts.names import System
 from contracts.problems import Conflict, NotFound
 from contracts.rpc import Empty
 from contracts.rpc.sync_pipelines import DecideConflict, ListConflicts, OpenConflict, OpenConflicts
 from sync import pipeline_store, work_store
-from sync.conflicts import Question
 from sync.deep_links import deep_link
 from sync.work_store import Lane
 
@@ -69,8 +66,7 @@ class ConflictAdmin:
         """Store the decision, and have the record looked at right away.
 
         Of `also`, fields that nobody is asked about any more are passed by. Raises NotFound if that holds
-        for all, Conflict while the link is in hand, or if Zoho shall win where Ameise does not show the
-        field.
+        for all, Conflict while the link is in hand.
         """
         async with self.database.tenant(caller.tenant) as session:
             asked = await _asked_link(session, request.link)
@@ -81,8 +77,6 @@ class ConflictAdmin:
                 raise NotFound(
                     f"für das Feld {request.field} ist auf dieser Verknüpfung nichts zu entscheiden"
                 )
-            if request.winner is System.ZOHO:
-                _check_readable({name: asked["asked"][name] for name in fields})
             decided = await run_sql(
                 session, _DECIDE, link=request.link, fields=fields, winner=request.winner.value
             )
@@ -114,16 +108,6 @@ class ConflictAdmin:
                 objects={zoho_id: caller.cause},
             )
         return Empty()
-
-
-def _check_readable(questions: Mapping[str, Question]) -> None:
-    """Raises Conflict if Ameise does not show a field: what we do not see there we do not overwrite."""
-    if hidden := [name for name, question in questions.items() if not question.get("readable", True)]:
-        raise Conflict(
-            f"Ameise zeigt nicht, was es hat: {', '.join(sorted(hidden))}",
-            remedy="bitte den Wert in Ameise selbst eintragen (mit der nächsten Lieferung ist es erledigt), "
-            "oder Ameise gelten lassen",
-        )
 
 
 def _page_after(row: dict[str, Any]) -> str:

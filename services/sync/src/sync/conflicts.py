@@ -12,7 +12,7 @@ from sync.values import UNKNOWN, Fields, Known
 
 class Question(TypedDict):
     """As it is stored: both values when it was asked, since when, and what was decided if it was.
-    `readable`: whether Ameise showed the field when Zoho was to win; it does where nothing is said."""
+    `readable`: whether Ameise showed the field at the last look at it; it does where nothing is said."""
 
     ameise: Known
     zoho: Known
@@ -56,7 +56,8 @@ def unreadable(
     return [
         m.ameise
         for m in mappings
-        if (question := questions.get(m.ameise))
+        if m.way is Way.BOTH
+        and (question := questions.get(m.ameise))
         and question["decision"] == Policy.ZOHO
         and ameise.get(m.ameise, UNKNOWN) is UNKNOWN
         and zoho.get(m.zoho, UNKNOWN) is not UNKNOWN

@@ -23,7 +23,7 @@ from contracts.rpc.sync_parked import ParkedCause
 from sync import deletion_store, link_store, pipeline_store, work_store
 from sync.batch import Unsettled
 from sync.batch_store import BatchStore
-from sync.deletion import DayLimit, edited_since, is_nothing_new, is_overruled
+from sync.deletion import DayLimit, edited_since, is_as_made, is_nothing_new, is_overruled
 from sync.deletion_store import Overruled
 from sync.link_store import Link
 from sync.pipelines import Pipeline
@@ -35,7 +35,6 @@ from sync.systems import Systems
 from sync.work_store import Work
 from sync.workers import More
 from sync.zoho_changes import news_of
-from sync.zoho_records import is_made_by_send
 from vendor.errors import Unavailable, VendorError
 from zoho.client import ZohoClient
 from zoho.models import Record
@@ -192,7 +191,8 @@ class Deleting:
     ) -> list[tuple[Work, Link]]:
         """Those whose record nobody edited since our last write, and that hold nothing that Ameise lacks."""
         ids = [link.zoho_id for _, link in in_hand if link.zoho_id]
-        records = await zoho.get_records(pipeline.module, ids, pipeline.zoho_fields) if ids else {}
+        fields = [*pipeline.zoho_fields, "Created_By"]
+        records = await zoho.get_records(pipeline.module, ids, fields) if ids else {}
         as_left: list[tuple[Work, Link]] = []
         for work, link in in_hand:
             record = records.get(link.zoho_id or "")
@@ -291,11 +291,13 @@ def _is_ahead(pipeline: Pipeline, link: Link, record: Record) -> bool:
     """Whether somebody's edit has not got to Ameise: we may have written to the record since, since a person
     is still asked about that field, or the pipeline's rule leaves the record out. Where a value was never
     compared, somebody may have typed it, unless the record is as we made it."""
-    as_made = is_made_by_send(own_write_of(link), record)
+    own_write = own_write_of(link)
+    as_made = own_write is not None and is_as_made(own_write, record)
     read = having_read(link, record, zoho_values(pipeline.definition, record))
     in_zoho, in_ameise = read.zoho_base or {}, link.ameise_base or {}
     return any(
         mapping.zoho in in_zoho
+        or mapping.ameise in link.asked
         or not (as_made or is_nothing_new(mapping, value, in_ameise.get(mapping.ameise)))
         for mapping, value in news_of(pipeline.definition, record, in_zoho)
     )

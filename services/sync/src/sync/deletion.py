@@ -7,7 +7,7 @@ from typing import Any
 
 from sync.mapping import Conversion, FieldMapping
 from sync.values import Known
-from sync.zoho_records import modified_by, modified_time
+from sync.zoho_records import created_by, is_made_by_send, modified_by, modified_time
 
 _CONVERSION = Conversion(link_base="", resolve=lambda _module, _key: None)
 """Links and lookups only lead to Zoho: nobody types them."""
@@ -49,10 +49,17 @@ def edited_since(
     return modified_by(record) != own_write["author"]
 
 
+def is_as_made(own_write: Mapping[str, str], record: Mapping[str, Any]) -> bool:
+    """Whether our last write is what made the record: in the second in which somebody else made it, we may
+    have written to it too."""
+    return is_made_by_send(own_write, record) and created_by(record) == own_write["author"]
+
+
 def is_nothing_new(mapping: FieldMapping, value: Known, in_ameise: Known) -> bool:
     """Whether a value of Zoho that was never compared, since its field is mapped only since the object is
     gone, tells Ameise nothing.
 
-    `in_ameise`: what was read there last, None if nothing. A box that is not ticked is how Zoho makes it.
+    `in_ameise`: what was read there last, None if nothing. A box that is not ticked is how Zoho makes it, so
+    beside nothing it says nothing.
     """
-    return value is False or _CONVERSION.agrees_in_zoho(mapping, in_ameise, value)
+    return (value is False and in_ameise is None) or _CONVERSION.agrees_in_zoho(mapping, in_ameise, value)

@@ -73,6 +73,11 @@ class _Reads(Generic[At, What]):
     _failed_at: dict[At, datetime] = field(default_factory=dict[At, datetime])
     _reading: defaultdict[At, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
+    def last(self, at: At) -> What | None:
+        """What was read there last, however long ago."""
+        read = self._last.get(at)
+        return read.what if read else None
+
     async def since(
         self, moment: datetime, at: At, ask: Callable[[], Awaitable[What | None]]
     ) -> _Read[What] | None:
@@ -136,9 +141,10 @@ class DriftWatch:
         return await self._metadata_since(datetime.now(UTC), place)
 
     async def metadata_lately(self, place: Place) -> ModuleMetadata | None:
-        """For a person who looks and looks again: not older than some minutes. None if Zoho does not say in
-        time."""
-        return await self._metadata_since(datetime.now(UTC) - A_PERSON_LOOKS, place)
+        """For a person who looks and looks again: not older than some minutes, unless Zoho does not say in
+        time. None if it never did."""
+        lately = await self._metadata_since(datetime.now(UTC) - A_PERSON_LOOKS, place)
+        return lately or self._modules.last(place)
 
     async def _metadata_since(self, moment: datetime, place: Place) -> ModuleMetadata | None:
         try:

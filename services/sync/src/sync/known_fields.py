@@ -22,6 +22,11 @@ _JOINED = {
     "fax": ValueType.PHONE,
 }
 """Fields that are no column of the table itself."""
+_SEVERAL_IN_AMEISE = frozenset({"details", "kommunikationen"})
+"""No values that could be compared: each is several."""
+_SEVERAL_IN_ZOHO = frozenset({"jsonarray", "jsonobject"})
+_BY_ID = frozenset({"lookup", "ownerlookup", "userlookup"})
+"""Of these not the shown name is compared, but the id of what they point to."""
 _ZOHO = {
     "integer": ValueType.NUMBER,
     "bigint": ValueType.NUMBER,
@@ -40,7 +45,11 @@ def in_ameise(view: TableView) -> tuple[KnownField, ...]:
     """Of the objects of a table, in the order of their format."""
     columns = {column.name: _COLUMNS[column.type] for column in view.columns}
     types = _JOINED | columns
-    return tuple(KnownField(name=name, type=types.get(name, ValueType.TEXT)) for name in view.fields)
+    return tuple(
+        KnownField(name=name, type=types.get(name, ValueType.TEXT))
+        for name in view.fields
+        if name not in _SEVERAL_IN_AMEISE
+    )
 
 
 def in_zoho(fields: Mapping[str, FieldMeta]) -> tuple[KnownField, ...]:
@@ -48,9 +57,15 @@ def in_zoho(fields: Mapping[str, FieldMeta]) -> tuple[KnownField, ...]:
     known = (
         KnownField(
             name=name,
-            label=field.display_label or field.field_label,
+            label=_label(field),
             type=_ZOHO.get(field.data_type or "", ValueType.TEXT),
         )
         for name, field in fields.items()
+        if field.data_type in _BY_ID or field.json_type not in _SEVERAL_IN_ZOHO
     )
     return tuple(sorted(known, key=lambda field: (field.label or field.name).casefold()))
+
+
+def _label(field: FieldMeta) -> str | None:
+    label = field.display_label or field.field_label
+    return f"{label or field.api_name} (Id)" if field.data_type in _BY_ID else label

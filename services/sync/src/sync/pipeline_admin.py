@@ -17,7 +17,7 @@ from contracts.events import (
 )
 from contracts.ids import PipelineId
 from contracts.names import Table
-from contracts.problems import Conflict, NotFound, Unavailable
+from contracts.problems import Conflict, Internal, NotFound, Unavailable
 from contracts.rpc import Empty
 from contracts.rpc.ingest import SEND_AGAIN, SendAgainRequest
 from contracts.rpc.ingest_format import GET_FORMAT, TableView
@@ -220,12 +220,12 @@ class PipelineAdmin:
         return frozenset(view.fields) or None if view else None
 
     async def _table_view(self, table: Table, caller: Caller) -> TableView | None:
-        """None if ingest does not answer."""
+        """None if ingest does not answer what this release can read."""
         try:
             form = await self.rpc.call(
                 GET_FORMAT, Empty(), actor=caller.actor, correlationid=caller.cause.correlationid
             )
-        except Unavailable:
+        except (Unavailable, Internal):
             return None
         return next((view for view in form.tables if view.table is table), None)
 

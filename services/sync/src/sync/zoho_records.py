@@ -35,6 +35,11 @@ def is_made_by_send(own_write: Mapping[str, str] | None, record: Mapping[str, An
     return parse_moment(str(created)) >= datetime.fromisoformat(own_write["at"]).replace(microsecond=0)
 
 
+def created_by(record: Mapping[str, Any]) -> str:
+    """The id of the user who made the record; "" if it came without."""
+    return str(canonical(record.get("Created_By")) or "")
+
+
 def modified_by(record: Mapping[str, Any]) -> str:
     """The id of the user who changed the record last; "" if it came without."""
     return str(canonical(record.get("Modified_By")) or "")

@@ -141,7 +141,7 @@ class ListConflicts(RpcModel):
 
 class OpenConflict(RpcModel):
     """A field that both sides changed; the values are those of the moment when it was asked. Where Ameise
-    does not show the field (not `readable`), Zoho's value cannot be written there."""
+    did not show the field at the last look (not `readable`), Zoho's value could not be written there."""
 
     link: int
     pipeline: PipelineId

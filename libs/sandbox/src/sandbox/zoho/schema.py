@@ -108,6 +108,7 @@ CONTACTS = Module(
         Field("Last_Name", label="Nachname", length=80, mandatory=True),
         Field("Full_Name", label="Name", length=120, read_only=True),
         Field("Titel", custom=True),
+        Field("Newsletter", "boolean", "Newsletter", custom=True),
         Field("Email", "email", "E-Mail"),
         Field("Phone", "phone", "Telefon"),
         Field("Mobile", "phone", "Mobil"),
