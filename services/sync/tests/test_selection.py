@@ -1,5 +1,6 @@
 """What a pipeline's rules do to a record, to an object that is gone, and to a record that was deleted."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from redefining import definition_of, redefine
@@ -52,6 +53,27 @@ async def test_a_record_that_is_linked_to_somebody_who_is_gone_is_marked(team: "
     await RpcClient(team.client).call(COMPARE, CompareRequest(), actor=team.actor())
     assert await team.idle() == []
     assert (await team.world.record(record))["Titel"] == "entfallen"
+
+
+async def test_a_record_that_is_linked_while_its_kunde_is_judged_as_gone_is_marked(team: "Team") -> None:
+    mapped = (await definition_of(team, "Contacts")).fields
+    fields = tuple(field for field in mapped if field.ameise != "titel")
+    await redefine(team, fields=fields, vanished={"field": "Titel", "gone": "entfallen"})
+    await deliver(team)
+    [record] = await team.world.records()
+    team.rows.change("UPDATE link SET zoho_id = NULL, linked_at = NULL")
+    await team.world.fault("latency", "/Contacts/upsert$", seconds=1.5)
+    team.ingest.put(Table.KUNDE, "5001", GROSS, gone=True)
+    team.ingest.put(Table.KUNDE, "5002", GROSS)
+    await team.chunk(Table.KUNDE, ["5001", "5002"])
+    async with asyncio.timeout(10):  # until the call that 5002 needs is under way
+        while not team.rows.select("SELECT 1 FROM link WHERE ameise_key = '5002' AND own_write IS NOT NULL"):
+            await asyncio.sleep(0.02)
+    team.rows.change(
+        "UPDATE link SET zoho_id = %s, linked_at = now() WHERE ameise_key = '5001'", record["id"]
+    )
+    assert await team.idle() == []
+    assert (await team.world.record(record["id"]))["Titel"] == "entfallen"
 
 
 async def test_a_record_deleted_in_zoho_is_made_again_only_if_the_pipeline_says_so(team: "Team") -> None:

@@ -77,7 +77,8 @@ class Merging:
 class Settled:
     """What became of an item. `outcome` says as what it is judged (None: it was judged before); `link` is
     stored if there is one; `wrote`: what Zoho took; `lags`: the delivery is behind one of both sides;
-    `look_at_zoho`: the record is looked at therefore; `held_back`: how many values do not fit Zoho."""
+    `look_at_zoho`: the record is looked at therefore; `held_back`: how many values do not fit Zoho;
+    `without_record`: it is gone, and no record was linked to it."""
 
     item: Item
     outcome: str | None
@@ -87,6 +88,7 @@ class Settled:
     lags: bool = False
     look_at_zoho: bool = False
     held_back: int = 0
+    without_record: bool = False
 
     @property
     def judged_as(self) -> str | None:
@@ -116,7 +118,7 @@ def judge_before_writing(pipeline: Pipeline, item: Item, *, zoho_id: str | None)
     """
     if item.object.gone:
         if zoho_id is None:
-            return Settled(item, "gone")
+            return Settled(item, "gone", without_record=True)
         if pipeline.definition.vanished is not None:
             return None
         told = Excluded(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from prometheus_client import Counter
@@ -39,6 +40,8 @@ from sync.pipelines import Pipeline
 from sync.retry import Park, Postpone, other_half_is_busy
 from sync.throughput import Throughput
 from sync.work_store import Lane, Work
+
+LINKED_MEANWHILE = Postpone(timedelta(0), "inzwischen mit einem Datensatz verknüpft", counts=False)
 
 held_back_total = Counter("sync_held_back_total", "Values not written since they no longer fit Zoho")
 
@@ -124,6 +127,9 @@ class BatchStore:
         settled = [v for v in verdicts if isinstance(v, Settled)]
         unsettled = [v for v in verdicts if isinstance(v, Unsettled)]
         await work_store.check(session, [*(s.item.work for s in settled), *(u.work for u in unsettled)])
+        if overtaken := await self._linked_meanwhile(session, pipeline, settled):
+            settled = [s for s in settled if s not in overtaken]
+            unsettled += [Unsettled(s.item.work, LINKED_MEANWHILE) for s in overtaken]
         await self._plan_deletions(session, pipeline, settled)
         await self._store_links(session, pipeline, settled)
         told: list[Event] = []
@@ -138,6 +144,22 @@ class BatchStore:
         if any(s.outcome == "applied" for s in settled):
             await pipeline_store.note_success(session, pipeline)
         await self.put_off(session, pipeline, unsettled)
+
+    async def _linked_meanwhile(
+        self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]
+    ) -> list[Settled]:
+        """Those that are gone without a record to be marked, but that have one by now.
+
+        Whoever links a record looks for such a judgement and takes it back
+        (`pipeline_store.judge_gone_anew`): he waits for the rows that are locked here, or we for him.
+        """
+        without = {str(s.item.object.key): s for s in settled if s.without_record}
+        if not without:
+            return []
+        linked = await link_store.zoho_ids_of(
+            session, pipeline, pipeline.module, pipeline.table, sorted(without)
+        )
+        return [without[key] for key in linked]
 
     async def _plan_deletions(
         self, session: AsyncSession, pipeline: Pipeline, settled: Sequence[Settled]

@@ -289,7 +289,16 @@ async def forget_judgement(session: AsyncSession, pipeline: Pipeline, key: str) 
 
 
 async def judge_gone_anew(session: AsyncSession, pipeline: Pipeline, key: str) -> None:
-    """What was gone before it had a record: the next comparison has it judged again, with the record."""
+    """What was gone before it had a record: the next comparison has it judged again, with the record.
+
+    Who has it in hand this moment is waited for: only then can his judgement be seen.
+    """
+    await run_sql(
+        session,
+        "SELECT 1 FROM work WHERE tenant = :tenant AND pipeline = :id AND direction = 'to_zoho' "
+        "AND object = :key FOR UPDATE",
+        tenant=pipeline.tenant, id=int(pipeline.id), key=key,
+    )  # fmt: skip
     await run_sql(
         session,
         "DELETE FROM judged WHERE pipeline = :id AND key = :key AND outcome = 'gone'",
