@@ -116,14 +116,13 @@ class Ending:
                 unsure |= {person.twin, person.zoho_id, self.people.kundennummer(person)}
             if person.renumbered and person.record:
                 unsure |= {person.record[1], self.people.kundennummer(person)}
-        forms = {person.zoho_id for person in self.people} if self.stage.was_set_back else set[str | None]()
         nobodys = {v.zoho_id for v in self.people.vertraege if not self._has_a_linked_record(v.owner)}
         return [
             f"parked: {row}"
             for row in self.parked
             if not row.reason.startswith(ALWAYS_OK)
             and not (row.object in unsure and row.reason.startswith((UNSURE, NUMBER_IN_ZOHO)))
-            and not (row.object in forms and TAKEN in row.reason)
+            and not (row.object in self.stage.forgotten and TAKEN in row.reason)
             and not (row.direction == "deletion" and row.reason.startswith(EDITED))
             and not (row.object in nobodys and row.reason.startswith(NOBODYS))
         ]
@@ -238,7 +237,9 @@ class Ending:
         """A restored backup forgets which record became whose Kunde: of a form submitted twice it may be the
         other one then, and a delivery may make one for a Kunde who seems to have none."""
         taken = any(r.object == person.zoho_id and TAKEN in r.reason for r in self.parked)
-        return self.stage.was_set_back and (taken or person.twin is not None)
+        return (taken and person.zoho_id in self.stage.forgotten) or (
+            self.stage.was_set_back and person.twin is not None
+        )
 
     def _keys_told(self, kind: str) -> set[str | None]:
         return {_key(event) for event in self.events if event["type"] == kind}

@@ -98,6 +98,8 @@ class Stage:
     _backup: ExitStack = field(default_factory=ExitStack)
     backup: str | None = None
     was_set_back: bool = False
+    forgotten: set[str] = field(default_factory=set[str])
+    """Records that a restored backup knew nothing of."""
     delivered: datetime = datetime(2000, 1, 1, tzinfo=UTC)
     left_out: set[str] = field(default_factory=set[str])
     """Kunden whom deliveries do not show, though Ameise has them."""
@@ -307,9 +309,19 @@ class Stage:
         self.was_set_back = True
         up = self._all_killed()
         self.note_events()
+        known = self._known_records()
         self.parts.databases.restore(Service.SYNC, self.urls, self.backup)
+        self.forgotten |= known - self._known_records()
         for replica in up:
             replica.start()
+
+    def _known_records(self) -> set[str]:
+        """Those of which sync knows that they have, or may get, an object of Ameise."""
+        rows = self.select(
+            "SELECT zoho_id FROM link WHERE zoho_id IS NOT NULL AND ameise_key IS NOT NULL "
+            "UNION SELECT zoho_id FROM intent"
+        )
+        return {row["zoho_id"] for row in rows}
 
     def a_day_passes(self) -> None:
         """Nobody works meanwhile; what is under way in NATS arrives a day late."""
