@@ -125,6 +125,17 @@ async def test_a_rule_grows_by_rows_that_name_the_fields_that_there_are(browser,
     assert asked.definition.zoho_rule is None
 
 
+async def test_it_is_said_if_a_rule_lost_all_it_asked_for(browser, fake_services):
+    typed = fields_of(await browser.get("/pipelines/1/edit"))
+    emptied = "Die Auswahlregel für Objekte aus Ameise ist jetzt leer: alle gehen nach Zoho."
+    assert "ist jetzt leer" not in await browser.post("/pipelines/1/edit", **typed)
+    blank = {"ameise_rule.1.field": "", "ameise_rule.1.value": "", "ameise_rule.1.compare": "equals"}
+    page = await browser.post("/pipelines/1/edit", **(typed | blank))
+    assert fake_services.requests(UPDATE_PIPELINE)[-1].definition.ameise_rule is None
+    assert emptied in page
+    assert "Zoho-Datensätze ist jetzt leer" not in page, "it was empty before"
+
+
 async def test_what_is_wrong_with_a_rule_is_said_at_its_row(browser, fake_services):
     page = await browser.get("/pipelines/1/edit")
     page = await browser.post("/pipelines/1/edit", **fields_of(page), rule="row:ameise_rule")

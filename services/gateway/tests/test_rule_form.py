@@ -148,6 +148,9 @@ def test_several_values_stand_in_lines_or_between_semicolons():
     ("typed", "words"),
     [
         ({"field": ""}, "bitte ein Feld wählen"),
+        ({"field": "", "value": "", "compare": "is_empty"}, "bitte ein Feld wählen"),
+        ({"field": "", "value": "", "compare": "not:is_known"}, "bitte ein Feld wählen"),
+        ({"field": "", "value": "", "compare": "contains"}, "bitte ein Feld wählen"),
         ({"field": "a b"}, "so heißt nichts"),
         ({"value": ""}, "der Wert fehlt"),
         ({"compare": "in", "value": " ; "}, "der Wert fehlt"),

@@ -53,6 +53,8 @@ _TYPES = frozenset(type_.value for type_ in ValueType)
 _CODES = UNUSUAL.keys() | {code for codes in COMPARISONS.values() for code in codes}
 _OF_TEXT = frozenset({Comparison.CONTAINS, Comparison.BEGINS_WITH})
 _ORDERED = frozenset({Comparison.LESS, Comparison.GREATER})
+_NEW_COMPARE = Comparison.EQUALS.value
+"""What a new row compares by until somebody chooses."""
 _WITHOUT_VALUE = frozenset({Comparison.IS_EMPTY, Comparison.IS_KNOWN})
 
 
@@ -90,7 +92,7 @@ def values_of(rule: Rule | None, name: str, types: Types) -> dict[str, str] | No
 
 def read(values: Values, name: str, types: Types) -> tuple[Rule | None, Faults]:
     """The rule that was typed, always a group, and what is wrong with it by place. Rows and groups that were
-    left empty are none."""
+    left empty are none; a row in which somebody chose how to compare was not left empty."""
     return _group(values, name, types, level=1)
 
 
@@ -122,7 +124,7 @@ def with_row(values: Values, place: str, types: Types) -> dict[str, str]:
     """One more, empty row in the group at `place`. Of which type a field is must be said if nobody knows."""
     row = f"{place}.{_next(values, place)}"
     type_ = "" if types else ValueType.TEXT.value
-    empty = {"field": "", "compare": Comparison.EQUALS.value, "value": "", "type": type_, "new": "ja"}
+    empty = {"field": "", "compare": _NEW_COMPARE, "value": "", "type": type_, "new": "ja"}
     return {**values, **{f"{row}.{key}": value for key, value in empty.items()}}
 
 
@@ -213,9 +215,9 @@ def _connected(kind: str, parts: tuple[Rule, ...]) -> Rule:
 def _row(values: Values, place: str, types: Types) -> tuple[Rule | None, Faults]:
     field = values.get(f"{place}.field", "").strip()
     text = values.get(f"{place}.value", "").strip()
-    if not field and not text:
-        return None, {}
     code, chosen = values.get(f"{place}.compare", ""), values.get(f"{place}.type", "")
+    if not field and not text and code == _NEW_COMPARE:
+        return None, {}
     if code not in _CODES or (chosen and chosen not in _TYPES):
         return None, {place: ["bitte wählen, wie verglichen wird"]}
     comparison = Comparison(code.removeprefix(_NOT))
