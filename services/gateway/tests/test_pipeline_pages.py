@@ -136,6 +136,14 @@ async def test_it_is_said_if_a_rule_lost_all_it_asked_for(browser, fake_services
     assert "Zoho-Datensätze ist jetzt leer" not in page, "it was empty before"
 
 
+async def test_lines_are_not_glued_when_several_values_become_one(browser, fake_services):
+    typed = fields_of(await browser.get("/pipelines/1/edit")) | {"ameise_rule.1.value": "1\n2"}
+    page = await browser.post("/pipelines/1/edit", status=422, **typed)
+    assert "nur ein Wert" in row_of(page, "ameise_rule.1")
+    assert '<textarea name="ameise_rule.1.value"' in page
+    assert fields_of(page)["ameise_rule.1.value"].splitlines() == ["1", "2"]
+
+
 async def test_what_is_wrong_with_a_rule_is_said_at_its_row(browser, fake_services):
     page = await browser.get("/pipelines/1/edit")
     page = await browser.post("/pipelines/1/edit", **fields_of(page), rule="row:ameise_rule")

@@ -49,6 +49,9 @@ UNUSUAL = {
     "not:less": "ist nicht kleiner als, vor", "not:greater": "ist nicht größer als, nach",
 }  # fmt: skip
 """Shown only where a rule has it: there are plainer ones, or an empty field fulfils it, to one's surprise."""
+_LINE_BREAK = re.compile(r"[\r\n]")
+"""What a browser may write otherwise, or drop."""
+_BETWEEN_VALUES = re.compile(r"[;\r\n]")
 _TYPES = frozenset(type_.value for type_ in ValueType)
 _CODES = UNUSUAL.keys() | {code for codes in COMPARISONS.values() for code in codes}
 _OF_TEXT = frozenset({Comparison.CONTAINS, Comparison.BEGINS_WITH})
@@ -60,7 +63,9 @@ _WITHOUT_VALUE = frozenset({Comparison.IS_EMPTY, Comparison.IS_KNOWN})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A comparison as it is shown. `type` is blank where it is that of the field."""
+    """A comparison as it is shown. `type` is blank where it is that of the field; `has_lines`: the value needs
+    room for several, a browser would glue them in one.
+    """
 
     place: str
     field: str
@@ -68,7 +73,7 @@ class Row:
     value: str
     type: str
     is_boolean: bool
-    is_list: bool
+    has_lines: bool
     is_new: bool
 
 
@@ -244,13 +249,15 @@ def _compare(field: str, comparison: Comparison, type_: ValueType | None, text: 
     if comparison in _WITHOUT_VALUE:
         return Compare(field=field, compare=comparison, type=type_)
     if comparison is Comparison.IN:
-        given = [part.strip() for part in re.split(r"[;\n]", text) if part.strip()]
+        given = [part.strip() for part in _BETWEEN_VALUES.split(text) if part.strip()]
         texts = tuple(text_of(part, type_) for part in given)
         if not texts:
             raise ValueError("der Wert fehlt")
         return Compare(field=field, compare=comparison, values=texts, type=type_)
     if not text:
         raise ValueError("der Wert fehlt")
+    if _LINE_BREAK.search(text):
+        raise ValueError("nur ein Wert; mehrere: „ist eines von“")
     value = boolean_of(text) if type_ is ValueType.BOOLEAN else text_of(text, type_)
     return Compare(field=field, compare=comparison, value=value, type=type_)
 
@@ -279,10 +286,10 @@ def _tree_row(values: Values, place: str, types: Types) -> Row:
     field, compare = values.get(f"{place}.field", ""), values.get(f"{place}.compare", "")
     type_, value = values.get(f"{place}.type", ""), values.get(f"{place}.value", "")
     read_as = type_ or types.get(field.strip(), ValueType.TEXT)
-    is_list = compare.removeprefix(_NOT) == Comparison.IN
-    is_boolean = not is_list and read_as == ValueType.BOOLEAN and value.casefold() in BOOLEANS | {""}
+    has_lines = compare.removeprefix(_NOT) == Comparison.IN or bool(_LINE_BREAK.search(value))
+    is_boolean = not has_lines and read_as == ValueType.BOOLEAN and value.casefold() in BOOLEANS | {""}
     is_new = f"{place}.new" in values
-    return Row(place, field, compare, value, type_, is_boolean, is_list, is_new)
+    return Row(place, field, compare, value, type_, is_boolean, has_lines, is_new)
 
 
 def _numbers(values: Values, place: str) -> list[int]:
