@@ -2,6 +2,7 @@
 
 import html
 import re
+from html.parser import HTMLParser
 
 import pytest
 
@@ -80,11 +81,43 @@ def fields_of(page: str) -> dict[str, str]:
     return {name: html.unescape(value) for name, value in sent.items()}
 
 
+def attributes_of(page: str, name: str) -> dict[str, str | None]:
+    """Of the input so named, as a browser understands them."""
+    found: dict[str, str | None] = {}
+
+    class Inputs(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag == "input" and ("name", name) in attrs:
+                found.update(attrs)
+
+    Inputs().feed(page)
+    return found
+
+
 def faults_at(page: str, name: str) -> str:
     """The words beside one field."""
     found = re.search(rf'name="{re.escape(name)}"(.*?)</label>', page, re.DOTALL)
     assert found is not None, name
     return found[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "value"),
+    [
+        ("unique_field", "list", "fields-zoho"),
+        ("f1.zoho", "list", "fields-zoho"),
+        ("f1.ameise", "list", "fields-ameise"),
+        ("layout", "inputmode", "numeric"),
+        ("f2.max_length", "inputmode", "numeric"),
+        ("name", "maxlength", "80"),
+        ("name", "required", None),
+    ],
+)
+async def test_a_browser_is_told_what_to_suggest_and_what_is_typed(browser, name, attribute, value):
+    page = await browser.get("/pipelines/1/edit")
+    assert attributes_of(page, name)[attribute] == value
+    if attribute == "list":
+        assert f'<datalist id="{value}"><option value=' in page
 
 
 @pytest.mark.parametrize("there", [PipelineFields(), THERE])
