@@ -177,6 +177,19 @@ async def test_lines_are_not_glued_when_several_values_become_one(browser, fake_
     assert fields_of(page)["ameise_rule.1.value"].splitlines() == ["1", "2"]
 
 
+async def test_a_typed_yes_stays_one_when_the_page_offers_the_words(browser, fake_services):
+    typed = fields_of(await browser.get("/pipelines/1/edit"))
+    typed |= {"ameise_rule.1.field": "verstorben", "ameise_rule.1.compare": "equals"}
+    typed |= {"ameise_rule.1.value": "wahr"}
+    page = await browser.post("/pipelines/1/edit", **typed, rule="row:ameise_rule")
+    assert fields_of(page)["ameise_rule.1.value"] == "ja"
+
+
+async def test_how_several_values_are_typed_stands_at_the_row(browser, fake_services):
+    page = await browser.get("/pipelines/1/edit")
+    assert "mit ; trennen, oder je Zeile ein Wert" in row_of(page, "ameise_rule.1")
+
+
 async def test_what_is_wrong_with_a_rule_is_said_at_its_row(browser, fake_services):
     page = await browser.get("/pipelines/1/edit")
     page = await browser.post("/pipelines/1/edit", **fields_of(page), rule="row:ameise_rule")

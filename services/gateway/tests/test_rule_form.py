@@ -160,6 +160,8 @@ def test_several_values_stand_in_lines_or_between_semicolons():
         ({"value": "1\r\n2"}, "nur ein Wert; mehrere: „ist eines von“"),
         ({"compare": "contains", "value": "1\n2"}, "nur ein Wert"),
         ({"compare": "not_equals", "value": "1\r2"}, "nur ein Wert"),
+        ({"compare": "is_empty"}, "hier kein Wert"),
+        ({"compare": "not:is_known"}, "hier kein Wert"),
         ({"compare": "wie"}, "wie verglichen wird"),
         ({"type": "wie"}, "wie verglichen wird"),
         ({"field": "beitrag", "value": "viel"}, "„viel“ ist keine Zahl"),
@@ -220,6 +222,25 @@ def test_several_lines_are_shown_as_several_whatever_they_are_compared_by(value)
     [row] = tree_of(one(value=value), "r", TYPES).parts
     assert isinstance(row, Row)
     assert (row.value, row.has_lines) == (value, True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [("wahr", "ja"), ("true", "ja"), (" 1", "ja"), ("JA", "ja"), ("Falsch", "nein"), ("0", "nein")],
+)
+def test_what_means_yes_or_no_is_shown_as_the_word_to_choose(typed, shown):
+    [row] = tree_of(one(field="verstorben", value=typed), "r", TYPES).parts
+    assert isinstance(row, Row)
+    assert (row.value, row.is_boolean) == (shown, True)
+
+
+@pytest.mark.parametrize(
+    "typed", [{"value": "vielleicht"}, {"value": "1", "compare": "contains"}, {"value": "1", "type": "text"}]
+)
+def test_what_is_no_yes_or_no_stays_as_it_was_typed(typed):
+    [row] = tree_of(one(field="verstorben", **typed), "r", TYPES).parts
+    assert isinstance(row, Row)
+    assert (row.value, row.is_boolean) == (typed["value"], False)
 
 
 def test_a_form_that_nests_too_deep_or_says_no_kind_is_told_so():

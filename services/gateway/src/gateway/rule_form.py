@@ -247,6 +247,8 @@ def _compare(field: str, comparison: Comparison, type_: ValueType | None, text: 
     if comparison in _ORDERED and type_ not in {ValueType.NUMBER, ValueType.DATE}:
         raise ValueError("das gibt es nur für Zahlen und Tage: bitte als Zahl oder Tag vergleichen")
     if comparison in _WITHOUT_VALUE:
+        if text:
+            raise ValueError("hier kein Wert: „ist leer“ und „ist bekannt“ vergleichen mit keinem")
         return Compare(field=field, compare=comparison, type=type_)
     if comparison is Comparison.IN:
         given = [part.strip() for part in _BETWEEN_VALUES.split(text) if part.strip()]
@@ -285,9 +287,13 @@ def _tree(values: Values, place: str, types: Types, *, level: int) -> Group:
 def _tree_row(values: Values, place: str, types: Types) -> Row:
     field, compare = values.get(f"{place}.field", ""), values.get(f"{place}.compare", "")
     type_, value = values.get(f"{place}.type", ""), values.get(f"{place}.value", "")
-    read_as = type_ or types.get(field.strip(), ValueType.TEXT)
-    has_lines = compare.removeprefix(_NOT) == Comparison.IN or bool(_LINE_BREAK.search(value))
-    is_boolean = not has_lines and read_as == ValueType.BOOLEAN and value.casefold() in BOOLEANS | {""}
+    comparison = compare.removeprefix(_NOT)
+    read_as = type_ or (ValueType.TEXT if comparison in _OF_TEXT else types.get(field.strip()))
+    has_lines = comparison == Comparison.IN or bool(_LINE_BREAK.search(value))
+    word = value.strip().casefold()
+    is_boolean = not has_lines and read_as == ValueType.BOOLEAN and word in BOOLEANS | {""}
+    if is_boolean and word:
+        value = as_shown(boolean_of(word), ValueType.BOOLEAN)
     is_new = f"{place}.new" in values
     return Row(place, field, compare, value, type_, is_boolean, has_lines, is_new)
 
