@@ -190,6 +190,17 @@ async def test_how_several_values_are_typed_stands_at_the_row(browser, fake_serv
     assert "mit ; trennen, oder je Zeile ein Wert" in row_of(page, "ameise_rule.1")
 
 
+@pytest.mark.parametrize("what", ["row", "group"])
+async def test_the_browser_goes_to_the_part_that_was_added(browser, what):
+    page = await browser.get("/pipelines/1/edit")
+    button = re.search(rf'value="{what}:ameise_rule" formaction="[^"]*#([^"]+)"', page)
+    assert button is not None
+    assert f'id="{button[1]}"' not in page
+    page = await browser.post("/pipelines/1/edit", **fields_of(page), rule=f"{what}:ameise_rule")
+    assert f'id="{button[1]}"' in page
+    assert "autofocus" not in page, "a browser that goes to a place does not heed it"
+
+
 async def test_what_is_wrong_with_a_rule_is_said_at_its_row(browser, fake_services):
     page = await browser.get("/pipelines/1/edit")
     page = await browser.post("/pipelines/1/edit", **fields_of(page), rule="row:ameise_rule")

@@ -207,14 +207,14 @@ def test_the_page_shows_a_value_by_the_type_of_its_field():
     sums = Compare(field="plz", compare=Comparison.IN, values=("1.5", "2"), type=ValueType.NUMBER)
     values = values_of(AnyOf(any_of=(dead, Not(negate=AllOf(all_of=(since, sums))))), "r", TYPES)
     assert values is not None
-    shown = {"is_boolean": False, "has_lines": False, "is_new": False}
+    shown = {"is_boolean": False, "has_lines": False}
     assert tree_of(values, "r", TYPES) == Group("r", "any", True, (
         Row("r.1", "verstorben", "equals", "ja", "", **(shown | {"is_boolean": True})),
         Group("r.2", "not_all", True, (
             Row("r.2.1", "beginn", "less", "01.02.2024", "", **shown),
             Row("r.2.2", "plz", "in", "1,5\n2", "number", **(shown | {"has_lines": True})),
-        )),
-    ))  # fmt: skip
+        ), "r.2.3"),
+    ), "r.3")  # fmt: skip
 
 
 @pytest.mark.parametrize("value", ["1\n2", "1\r\n2", "1\r2"])

@@ -74,17 +74,17 @@ class Row:
     type: str
     is_boolean: bool
     has_lines: bool
-    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`may_nest`: whether another group fits into it."""
+    """`may_nest`: whether another group fits into it; `next_place`: of the part that is added next."""
 
     place: str
     kind: str
     may_nest: bool
     parts: tuple["Row | Group", ...]
+    next_place: str
 
 
 def values_of(rule: Rule | None, name: str, types: Types) -> dict[str, str] | None:
@@ -127,15 +127,15 @@ def rows_of(values: Values, name: str) -> list[tuple[str, str]]:
 
 def with_row(values: Values, place: str, types: Types) -> dict[str, str]:
     """One more, empty row in the group at `place`. Of which type a field is must be said if nobody knows."""
-    row = f"{place}.{_next(values, place)}"
+    row = _next_place(values, place)
     type_ = "" if types else ValueType.TEXT.value
-    empty = {"field": "", "compare": _NEW_COMPARE, "value": "", "type": type_, "new": "ja"}
+    empty = {"field": "", "compare": _NEW_COMPARE, "value": "", "type": type_}
     return {**values, **{f"{row}.{key}": value for key, value in empty.items()}}
 
 
 def with_group(values: Values, place: str, types: Types) -> dict[str, str]:
     """One more group, with an empty row, in the group at `place`."""
-    group = f"{place}.{_next(values, place)}"
+    group = _next_place(values, place)
     return with_row({**values, f"{group}.kind": "any"}, group, types)
 
 
@@ -281,7 +281,8 @@ def _tree(values: Values, place: str, types: Types, *, level: int) -> Group:
             parts.append(_tree(values, below, types, level=level + 1))
         else:
             parts.append(_tree_row(values, below, types))
-    return Group(place, values.get(f"{place}.kind", "all"), level < MOST_LEVELS, tuple(parts))
+    kind, next_place = values.get(f"{place}.kind", "all"), _next_place(values, place)
+    return Group(place, kind, level < MOST_LEVELS, tuple(parts), next_place)
 
 
 def _tree_row(values: Values, place: str, types: Types) -> Row:
@@ -294,8 +295,7 @@ def _tree_row(values: Values, place: str, types: Types) -> Row:
     is_boolean = not has_lines and read_as == ValueType.BOOLEAN and word in BOOLEANS | {""}
     if is_boolean and word:
         value = as_shown(boolean_of(word), ValueType.BOOLEAN)
-    is_new = f"{place}.new" in values
-    return Row(place, field, compare, value, type_, is_boolean, has_lines, is_new)
+    return Row(place, field, compare, value, type_, is_boolean, has_lines)
 
 
 def _numbers(values: Values, place: str) -> list[int]:
@@ -303,5 +303,5 @@ def _numbers(values: Values, place: str) -> list[int]:
     return sorted({int(found[1]) for name in values if (found := pattern.match(name))})
 
 
-def _next(values: Values, place: str) -> int:
-    return max(_numbers(values, place), default=0) + 1
+def _next_place(values: Values, place: str) -> str:
+    return f"{place}.{max(_numbers(values, place), default=0) + 1}"
