@@ -63,8 +63,8 @@ _WITHOUT_VALUE = frozenset({Comparison.IS_EMPTY, Comparison.IS_KNOWN})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A comparison as it is shown. `type` is blank where it is that of the field; `has_lines`: the value needs
-    room for several, a browser would glue them in one.
+    """A comparison as it is shown. `type` is blank where it is that of the field; `has_lines`: the value
+    needs room for several lines, which a browser would glue in one.
     """
 
     place: str
