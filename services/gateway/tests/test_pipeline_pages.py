@@ -2,6 +2,7 @@
 
 import html
 import re
+from html.parser import HTMLParser
 
 import pytest
 
@@ -80,11 +81,43 @@ def fields_of(page: str) -> dict[str, str]:
     return {name: html.unescape(value) for name, value in sent.items()}
 
 
+def attributes_of(page: str, name: str) -> dict[str, str | None]:
+    """Of the input so named, as a browser understands them."""
+    found: dict[str, str | None] = {}
+
+    class Inputs(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag == "input" and ("name", name) in attrs:
+                found.update(attrs)
+
+    Inputs().feed(page)
+    return found
+
+
 def faults_at(page: str, name: str) -> str:
     """The words beside one field."""
     found = re.search(rf'name="{re.escape(name)}"(.*?)</label>', page, re.DOTALL)
     assert found is not None, name
     return found[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "value"),
+    [
+        ("unique_field", "list", "fields-zoho"),
+        ("f1.zoho", "list", "fields-zoho"),
+        ("f1.ameise", "list", "fields-ameise"),
+        ("layout", "inputmode", "numeric"),
+        ("f2.max_length", "inputmode", "numeric"),
+        ("name", "maxlength", "80"),
+        ("name", "required", None),
+    ],
+)
+async def test_a_browser_is_told_what_to_suggest_and_what_is_typed(browser, name, attribute, value):
+    page = await browser.get("/pipelines/1/edit")
+    assert attributes_of(page, name)[attribute] == value
+    if attribute == "list":
+        assert f'<datalist id="{value}"><option value=' in page
 
 
 @pytest.mark.parametrize("there", [PipelineFields(), THERE])
@@ -123,6 +156,49 @@ async def test_a_rule_grows_by_rows_that_name_the_fields_that_there_are(browser,
     alive = Compare(field="verstorben", compare=Comparison.EQUALS, value=False, type=ValueType.BOOLEAN)
     assert asked.definition.ameise_rule == AllOf(all_of=(DEFINITION.ameise_rule, alive))
     assert asked.definition.zoho_rule is None
+
+
+async def test_it_is_said_if_a_rule_lost_all_it_asked_for(browser, fake_services):
+    typed = fields_of(await browser.get("/pipelines/1/edit"))
+    emptied = "Die Auswahlregel für Objekte aus Ameise ist jetzt leer: alle gehen nach Zoho."
+    assert "ist jetzt leer" not in await browser.post("/pipelines/1/edit", **typed)
+    blank = {"ameise_rule.1.field": "", "ameise_rule.1.value": "", "ameise_rule.1.compare": "equals"}
+    page = await browser.post("/pipelines/1/edit", **(typed | blank))
+    assert fake_services.requests(UPDATE_PIPELINE)[-1].definition.ameise_rule is None
+    assert emptied in page
+    assert "Zoho-Datensätze ist jetzt leer" not in page, "it was empty before"
+
+
+async def test_lines_are_not_glued_when_several_values_become_one(browser, fake_services):
+    typed = fields_of(await browser.get("/pipelines/1/edit")) | {"ameise_rule.1.value": "1\n2"}
+    page = await browser.post("/pipelines/1/edit", status=422, **typed)
+    assert "nur ein Wert" in row_of(page, "ameise_rule.1")
+    assert '<textarea name="ameise_rule.1.value"' in page
+    assert fields_of(page)["ameise_rule.1.value"].splitlines() == ["1", "2"]
+
+
+async def test_a_typed_yes_stays_one_when_the_page_offers_the_words(browser, fake_services):
+    typed = fields_of(await browser.get("/pipelines/1/edit"))
+    typed |= {"ameise_rule.1.field": "verstorben", "ameise_rule.1.compare": "equals"}
+    typed |= {"ameise_rule.1.value": "wahr"}
+    page = await browser.post("/pipelines/1/edit", **typed, rule="row:ameise_rule")
+    assert fields_of(page)["ameise_rule.1.value"] == "ja"
+
+
+async def test_how_several_values_are_typed_stands_at_the_row(browser, fake_services):
+    page = await browser.get("/pipelines/1/edit")
+    assert "mit ; trennen, oder je Zeile ein Wert" in row_of(page, "ameise_rule.1")
+
+
+@pytest.mark.parametrize("what", ["row", "group"])
+async def test_the_browser_goes_to_the_part_that_was_added(browser, what):
+    page = await browser.get("/pipelines/1/edit")
+    button = re.search(rf'value="{what}:ameise_rule" formaction="[^"]*#([^"]+)"', page)
+    assert button is not None
+    assert f'id="{button[1]}"' not in page
+    page = await browser.post("/pipelines/1/edit", **fields_of(page), rule=f"{what}:ameise_rule")
+    assert f'id="{button[1]}"' in page
+    assert "autofocus" not in page, "a browser that goes to a place does not heed it"
 
 
 async def test_what_is_wrong_with_a_rule_is_said_at_its_row(browser, fake_services):

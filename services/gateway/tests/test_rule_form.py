@@ -93,7 +93,10 @@ def test_a_rule_that_the_form_could_not_say_exactly_is_not_shown_in_it(rule, typ
         Not(negate=Not(negate=Compare(field="plz", compare=Comparison.IS_KNOWN))),
         Compare(field="plz", compare=Comparison.IN, values=("a;b",)),
         Compare(field="plz", compare=Comparison.IN, values=()),
+        Compare(field="plz", compare=Comparison.IN, values=("a\rb",)),
         Compare(field="plz", compare=Comparison.EQUALS, value=" 1"),
+        Compare(field="plz", compare=Comparison.EQUALS, value="1\n2"),
+        Compare(field="plz", compare=Comparison.CONTAINS, value="1\r2"),
         Compare(field="plz", compare=Comparison.IS_EMPTY, value="1"),
         Compare(field="verstorben", compare=Comparison.EQUALS, value="ja", type=ValueType.BOOLEAN),
     ],
@@ -148,9 +151,17 @@ def test_several_values_stand_in_lines_or_between_semicolons():
     ("typed", "words"),
     [
         ({"field": ""}, "bitte ein Feld wählen"),
+        ({"field": "", "value": "", "compare": "is_empty"}, "bitte ein Feld wählen"),
+        ({"field": "", "value": "", "compare": "not:is_known"}, "bitte ein Feld wählen"),
+        ({"field": "", "value": "", "compare": "contains"}, "bitte ein Feld wählen"),
         ({"field": "a b"}, "so heißt nichts"),
         ({"value": ""}, "der Wert fehlt"),
         ({"compare": "in", "value": " ; "}, "der Wert fehlt"),
+        ({"value": "1\r\n2"}, "nur ein Wert; mehrere: „ist eines von“"),
+        ({"compare": "contains", "value": "1\n2"}, "nur ein Wert"),
+        ({"compare": "not_equals", "value": "1\r2"}, "nur ein Wert"),
+        ({"compare": "is_empty"}, "hier kein Wert"),
+        ({"compare": "not:is_known"}, "hier kein Wert"),
         ({"compare": "wie"}, "wie verglichen wird"),
         ({"type": "wie"}, "wie verglichen wird"),
         ({"field": "beitrag", "value": "viel"}, "„viel“ ist keine Zahl"),
@@ -196,14 +207,40 @@ def test_the_page_shows_a_value_by_the_type_of_its_field():
     sums = Compare(field="plz", compare=Comparison.IN, values=("1.5", "2"), type=ValueType.NUMBER)
     values = values_of(AnyOf(any_of=(dead, Not(negate=AllOf(all_of=(since, sums))))), "r", TYPES)
     assert values is not None
-    shown = {"is_boolean": False, "is_list": False, "is_new": False}
+    shown = {"is_boolean": False, "has_lines": False}
     assert tree_of(values, "r", TYPES) == Group("r", "any", True, (
         Row("r.1", "verstorben", "equals", "ja", "", **(shown | {"is_boolean": True})),
         Group("r.2", "not_all", True, (
             Row("r.2.1", "beginn", "less", "01.02.2024", "", **shown),
-            Row("r.2.2", "plz", "in", "1,5\n2", "number", **(shown | {"is_list": True})),
-        )),
-    ))  # fmt: skip
+            Row("r.2.2", "plz", "in", "1,5\n2", "number", **(shown | {"has_lines": True})),
+        ), "r.2.3"),
+    ), "r.3")  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["1\n2", "1\r\n2", "1\r2"])
+def test_several_lines_are_shown_as_several_whatever_they_are_compared_by(value):
+    [row] = tree_of(one(value=value), "r", TYPES).parts
+    assert isinstance(row, Row)
+    assert (row.value, row.has_lines) == (value, True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [("wahr", "ja"), ("true", "ja"), (" 1", "ja"), ("JA", "ja"), ("Falsch", "nein"), ("0", "nein")],
+)
+def test_what_means_yes_or_no_is_shown_as_the_word_to_choose(typed, shown):
+    [row] = tree_of(one(field="verstorben", value=typed), "r", TYPES).parts
+    assert isinstance(row, Row)
+    assert (row.value, row.is_boolean) == (shown, True)
+
+
+@pytest.mark.parametrize(
+    "typed", [{"value": "vielleicht"}, {"value": "1", "compare": "contains"}, {"value": "1", "type": "text"}]
+)
+def test_what_is_no_yes_or_no_stays_as_it_was_typed(typed):
+    [row] = tree_of(one(field="verstorben", **typed), "r", TYPES).parts
+    assert isinstance(row, Row)
+    assert (row.value, row.is_boolean) == (typed["value"], False)
 
 
 def test_a_form_that_nests_too_deep_or_says_no_kind_is_told_so():

@@ -99,7 +99,7 @@ RULE = {"field": "plz", "compare": "equals", "value": "10115"}
         (definition(ameise_rule={**RULE, "value": None}), "plz: dem Vergleich fehlt der Wert"),
         (definition(ameise_rule={**RULE, "compare": "in"}), "plz: dem Vergleich fehlt der Wert"),
         (definition(ameise_rule={**RULE, "compare": "less"}), "kleiner und größer"),
-        (definition(ameise_rule={**RULE, "type": "date"}), "plz: der Wert passt nicht zu date"),
+        (definition(ameise_rule={**RULE, "type": "date"}), "plz: der Wert passt nicht zu „Tag“"),
         (definition(zoho_rule={**RULE, "compare": "contains", "type": "number"}), "enthält und beginnt"),
         (definition(ameise_rule={"any_of": [{"all_of": [RULE] * 50}] * 3}), "150 Vergleiche"),
         (definition(*({"ameise": f"f{n}", "zoho": f"F{n}"} for n in range(43)),

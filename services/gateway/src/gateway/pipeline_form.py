@@ -217,6 +217,11 @@ def definition_of(values: Values, stored: PipelineDefinition, there: PipelineFie
     return definition
 
 
+def emptied_rules(stored: PipelineDefinition, wanted: PipelineDefinition) -> list[str]:
+    """Names of the rules that chose, and now let everything through."""
+    return [name for name in RULES if getattr(stored, name) is not None and getattr(wanted, name) is None]
+
+
 def _is_wanted(values: Values, number: int) -> bool:
     if values.get(f"f{number}.remove"):
         return False

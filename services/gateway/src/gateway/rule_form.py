@@ -49,16 +49,23 @@ UNUSUAL = {
     "not:less": "ist nicht kleiner als, vor", "not:greater": "ist nicht größer als, nach",
 }  # fmt: skip
 """Shown only where a rule has it: there are plainer ones, or an empty field fulfils it, to one's surprise."""
+_LINE_BREAK = re.compile(r"[\r\n]")
+"""What a browser may write otherwise, or drop."""
+_BETWEEN_VALUES = re.compile(r"[;\r\n]")
 _TYPES = frozenset(type_.value for type_ in ValueType)
 _CODES = UNUSUAL.keys() | {code for codes in COMPARISONS.values() for code in codes}
 _OF_TEXT = frozenset({Comparison.CONTAINS, Comparison.BEGINS_WITH})
 _ORDERED = frozenset({Comparison.LESS, Comparison.GREATER})
+_NEW_COMPARE = Comparison.EQUALS.value
+"""What a new row compares by until somebody chooses."""
 _WITHOUT_VALUE = frozenset({Comparison.IS_EMPTY, Comparison.IS_KNOWN})
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A comparison as it is shown. `type` is blank where it is that of the field."""
+    """A comparison as it is shown. `type` is blank where it is that of the field; `has_lines`: the value
+    needs room for several lines, which a browser would glue in one.
+    """
 
     place: str
     field: str
@@ -66,18 +73,18 @@ class Row:
     value: str
     type: str
     is_boolean: bool
-    is_list: bool
-    is_new: bool
+    has_lines: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`may_nest`: whether another group fits into it."""
+    """`may_nest`: whether another group fits into it; `next_place`: of the part that is added next."""
 
     place: str
     kind: str
     may_nest: bool
     parts: tuple["Row | Group", ...]
+    next_place: str
 
 
 def values_of(rule: Rule | None, name: str, types: Types) -> dict[str, str] | None:
@@ -90,7 +97,7 @@ def values_of(rule: Rule | None, name: str, types: Types) -> dict[str, str] | No
 
 def read(values: Values, name: str, types: Types) -> tuple[Rule | None, Faults]:
     """The rule that was typed, always a group, and what is wrong with it by place. Rows and groups that were
-    left empty are none."""
+    left empty are none; a row in which somebody chose how to compare was not left empty."""
     return _group(values, name, types, level=1)
 
 
@@ -120,15 +127,15 @@ def rows_of(values: Values, name: str) -> list[tuple[str, str]]:
 
 def with_row(values: Values, place: str, types: Types) -> dict[str, str]:
     """One more, empty row in the group at `place`. Of which type a field is must be said if nobody knows."""
-    row = f"{place}.{_next(values, place)}"
+    row = _next_place(values, place)
     type_ = "" if types else ValueType.TEXT.value
-    empty = {"field": "", "compare": Comparison.EQUALS.value, "value": "", "type": type_, "new": "ja"}
+    empty = {"field": "", "compare": _NEW_COMPARE, "value": "", "type": type_}
     return {**values, **{f"{row}.{key}": value for key, value in empty.items()}}
 
 
 def with_group(values: Values, place: str, types: Types) -> dict[str, str]:
     """One more group, with an empty row, in the group at `place`."""
-    group = f"{place}.{_next(values, place)}"
+    group = _next_place(values, place)
     return with_row({**values, f"{group}.kind": "any"}, group, types)
 
 
@@ -213,9 +220,9 @@ def _connected(kind: str, parts: tuple[Rule, ...]) -> Rule:
 def _row(values: Values, place: str, types: Types) -> tuple[Rule | None, Faults]:
     field = values.get(f"{place}.field", "").strip()
     text = values.get(f"{place}.value", "").strip()
-    if not field and not text:
-        return None, {}
     code, chosen = values.get(f"{place}.compare", ""), values.get(f"{place}.type", "")
+    if not field and not text and code == _NEW_COMPARE:
+        return None, {}
     if code not in _CODES or (chosen and chosen not in _TYPES):
         return None, {place: ["bitte wählen, wie verglichen wird"]}
     comparison = Comparison(code.removeprefix(_NOT))
@@ -240,15 +247,19 @@ def _compare(field: str, comparison: Comparison, type_: ValueType | None, text: 
     if comparison in _ORDERED and type_ not in {ValueType.NUMBER, ValueType.DATE}:
         raise ValueError("das gibt es nur für Zahlen und Tage: bitte als Zahl oder Tag vergleichen")
     if comparison in _WITHOUT_VALUE:
+        if text:
+            raise ValueError("hier kein Wert: „ist leer“ und „ist bekannt“ vergleichen mit keinem")
         return Compare(field=field, compare=comparison, type=type_)
     if comparison is Comparison.IN:
-        given = [part.strip() for part in re.split(r"[;\n]", text) if part.strip()]
+        given = [part.strip() for part in _BETWEEN_VALUES.split(text) if part.strip()]
         texts = tuple(text_of(part, type_) for part in given)
         if not texts:
             raise ValueError("der Wert fehlt")
         return Compare(field=field, compare=comparison, values=texts, type=type_)
     if not text:
         raise ValueError("der Wert fehlt")
+    if _LINE_BREAK.search(text):
+        raise ValueError("nur ein Wert; mehrere: „ist eines von“")
     value = boolean_of(text) if type_ is ValueType.BOOLEAN else text_of(text, type_)
     return Compare(field=field, compare=comparison, value=value, type=type_)
 
@@ -270,17 +281,21 @@ def _tree(values: Values, place: str, types: Types, *, level: int) -> Group:
             parts.append(_tree(values, below, types, level=level + 1))
         else:
             parts.append(_tree_row(values, below, types))
-    return Group(place, values.get(f"{place}.kind", "all"), level < MOST_LEVELS, tuple(parts))
+    kind, next_place = values.get(f"{place}.kind", "all"), _next_place(values, place)
+    return Group(place, kind, level < MOST_LEVELS, tuple(parts), next_place)
 
 
 def _tree_row(values: Values, place: str, types: Types) -> Row:
     field, compare = values.get(f"{place}.field", ""), values.get(f"{place}.compare", "")
     type_, value = values.get(f"{place}.type", ""), values.get(f"{place}.value", "")
-    read_as = type_ or types.get(field.strip(), ValueType.TEXT)
-    is_list = compare.removeprefix(_NOT) == Comparison.IN
-    is_boolean = not is_list and read_as == ValueType.BOOLEAN and value.casefold() in BOOLEANS | {""}
-    is_new = f"{place}.new" in values
-    return Row(place, field, compare, value, type_, is_boolean, is_list, is_new)
+    comparison = compare.removeprefix(_NOT)
+    read_as = type_ or (ValueType.TEXT if comparison in _OF_TEXT else types.get(field.strip()))
+    has_lines = comparison == Comparison.IN or bool(_LINE_BREAK.search(value))
+    word = value.strip().casefold()
+    is_boolean = not has_lines and read_as == ValueType.BOOLEAN and word in BOOLEANS | {""}
+    if is_boolean and word:
+        value = as_shown(boolean_of(word), ValueType.BOOLEAN)
+    return Row(place, field, compare, value, type_, is_boolean, has_lines)
 
 
 def _numbers(values: Values, place: str) -> list[int]:
@@ -288,5 +303,5 @@ def _numbers(values: Values, place: str) -> list[int]:
     return sorted({int(found[1]) for name in values if (found := pattern.match(name))})
 
 
-def _next(values: Values, place: str) -> int:
-    return max(_numbers(values, place), default=0) + 1
+def _next_place(values: Values, place: str) -> str:
+    return f"{place}.{max(_numbers(values, place), default=0) + 1}"

@@ -170,13 +170,18 @@ def _comparison(rule: Compare) -> Iterable[str]:
     if not values or any(value is None or value == "" for value in values):
         yield f"{rule.field}: dem Vergleich fehlt der Wert"
     elif any(as_typed(value, rule.type) is UNKNOWN for value in values):
-        yield f"{rule.field}: der Wert passt nicht zu {rule.type}"
+        yield f"{rule.field}: der Wert passt nicht zu „{_TYPE_WORDS[rule.type]}“"
     if rule.compare in _ORDERED and rule.type not in {ValueType.NUMBER, ValueType.DATE}:
         yield f"{rule.field}: kleiner und größer gibt es für Zahlen und Tage"
     if rule.compare in _OF_TEXT and rule.type is not ValueType.TEXT:
         yield f"{rule.field}: enthält und beginnt mit gibt es für Text"
 
 
+_TYPE_WORDS = {
+    ValueType.TEXT: "Text", ValueType.NUMBER: "Zahl", ValueType.DATE: "Tag", ValueType.BOOLEAN: "Ja/Nein",
+    ValueType.PHONE: "Telefon", ValueType.EMAIL: "E-Mail",
+}  # fmt: skip
+"""As the form of a rule calls them."""
 _ORDERED = frozenset({Comparison.LESS, Comparison.GREATER})
 _OF_TEXT = frozenset({Comparison.CONTAINS, Comparison.BEGINS_WITH})
 _CHECKS: tuple[Callable[[Definition], Iterable[str]], ...] = (_names, _unique_field, _fields, _rules)

@@ -119,7 +119,9 @@ async def save(request: Request, asking: PageAsking, pipeline: PipelineId) -> Re
         return await _perhaps_saved(request, edited, values, wanted, problem)
     leave_note(
         request,
-        f"Die Pipeline „{wanted.name}“ ist geändert; alle Objekte werden neu beurteilt.{_unchecked(saved)}",
+        f"Die Pipeline „{wanted.name}“ ist geändert; alle Objekte werden neu beurteilt."
+        + _emptied(edited.stored, wanted)
+        + _unchecked(saved),
     )
     return RedirectResponse(f"/teams/{asking.tenant}/pipelines", status_code=303)
 
@@ -295,6 +297,18 @@ def _unchecked(saved: PipelineDetail) -> str:
         return ""
     systems = " und ".join(system.value.capitalize() for system in saved.unchecked)
     return f" Welche Felder {systems} hat, war nicht zu erfahren: ob die Namen stimmen, ist nicht geprüft."
+
+
+def _emptied(before: PipelineDetail, wanted: UpdatePipeline) -> str:
+    """A rule without rows is easily made by mistake, and much travels by it."""
+    emptied = pipeline_form.emptied_rules(before.definition, wanted.definition)
+    return "".join(f" {_EMPTIED[name]}" for name in emptied)
+
+
+_EMPTIED = {
+    "ameise_rule": "Die Auswahlregel für Objekte aus Ameise ist jetzt leer: alle gehen nach Zoho.",
+    "zoho_rule": "Die Auswahlregel für Zoho-Datensätze ist jetzt leer: alle gehen nach Ameise.",
+}
 
 
 def _words(problem: Problem) -> str:
