@@ -40,8 +40,9 @@ _SECURITY_HEADERS = {
 _HTTPS_HEADER = {"Strict-Transport-Security": "max-age=31536000"}
 UPLOAD_PATH = re.compile(r"/(api|teams)/[^/]+/dailyup/upload")
 """Its body may have `max_upload_bytes`: the route streams it."""
-_LONG_FORM_PATH = re.compile(r"/teams/[^/]+/(pipelines/[0-9]{1,9}/edit|format/try)")
-"""Its body may have `max_form_bytes`: a mapping with its value lists, or a sample file."""
+_LONG_FORM_PATH = re.compile(r"/teams/[^/]+/(pipelines/[0-9]{1,9}/(edit|values/[^/]+)|format/try)")
+"""Its body may have `max_form_bytes`: a mapping with its value lists, the values of one list, or a sample
+file."""
 _UNLIMITED_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 request_seconds = Histogram(

@@ -26,6 +26,10 @@ from gateway.secrets import is_equal
 from gateway.session import ADMIN, csrf_fits, is_signed_in, restart
 from gateway.settings import Settings
 
+MOST_FIELDS = 20_000
+"""Of a form, which is read here and kept for its route. A pipeline that sync allows has thousands of them;
+what guards us is the limit of the body's bytes."""
+
 basic_scheme = HTTPBasic(auto_error=False)
 """Names HTTP Basic in OpenAPI; `require_basic` does the checking, and answers with our problems."""
 
@@ -90,7 +94,7 @@ async def require_csrf_beside_a_file(request: Request) -> None:
 
 async def _require_csrf(request: Request, *, max_files: int) -> None:
     refuse_other_sites(request)
-    given = (await request.form(max_files=max_files)).get("csrf")
+    given = (await request.form(max_files=max_files, max_fields=MOST_FIELDS)).get("csrf")
     if not isinstance(given, str) or not csrf_fits(request, given):
         raise Forbidden(
             "Das Formular ist abgelaufen.", remedy="Die Seite neu laden und es noch einmal absenden."
