@@ -55,6 +55,13 @@ class SignInNeeded(Exception):  # noqa: N818
     """A page was asked for by somebody who has not signed in: show the form."""
 
 
+def in_words(problem: Problem) -> str:
+    """What happened and what to do now, in one line of a page."""
+    if not problem.remedy:
+        return problem.detail
+    return f"{problem.detail}{' ' if problem.detail.endswith('.') else ': '}{problem.remedy}"
+
+
 def problem_response(problem: Problem, correlationid: str | None) -> Response:
     """The answer that a program gets."""
     return _json(problem.details(correlationid), _headers(problem))
