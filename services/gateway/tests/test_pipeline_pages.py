@@ -259,7 +259,8 @@ async def test_what_sync_refuses_is_said_at_its_field(browser, fake_services):
         UPDATE_PIPELINE, Conflict("die Pipeline wurde inzwischen geändert", remedy="neu laden")
     )
     page = await browser.post("/pipelines/1/edit", status=422, **fields_of(page))
-    assert "Nicht gespeichert. die Pipeline wurde inzwischen geändert: neu laden" in page
+    assert "Nicht gespeichert. die Pipeline wurde inzwischen geändert: <a href=" in page
+    assert f'<a href="{browser.team}/pipelines/1/edit" target="_blank"' in page
 
 
 async def test_a_mapping_with_long_value_lists_gets_through(browser, fake_services):

@@ -80,9 +80,9 @@ async def test_what_is_chosen_becomes_the_values_of_the_field_and_of_no_other(br
 
 async def test_what_hinders_is_said_on_the_page(browser, fake_services):
     await browser.get(PLACE)
-    fake_services.answer(UPDATE_PIPELINE, Conflict("inzwischen geändert", remedy="bitte neu laden"))
+    fake_services.answer(UPDATE_PIPELINE, Conflict("<b> geändert", remedy="bitte neu laden"))
     page = await browser.post(PLACE, status=422, version="v0", **{"value.1": "Herr"})
-    assert "inzwischen geändert: bitte neu laden" in page
+    assert f'&lt;b&gt; geändert: <a href="{browser.team}{PLACE}" target="_blank"' in page
     fake_services.answer(SUGGEST_VALUES, Invalid("kommt aus keiner Liste"))
     page = await browser.get(PLACE, status=422)
     assert "kommt aus keiner Liste" in page

@@ -14,13 +14,15 @@ import structlog
 from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.ids import new_id
 from contracts.problems import Problem
 from gateway.parts import Parts
-from gateway.problems import TooLarge, TooManyRequests, problem_response
+from gateway.problems import TooLarge, TooManyRequests, answer_to
 from gateway.refusals import reason_of
+from gateway.rendering import number
 
 DISCARDING_SECONDS = 5.0
 """How long we go on reading a body that is too large, so that its sender can read our answer."""
@@ -72,7 +74,7 @@ class Edge:
             try:
                 await self._admit(scope, receive)
             except Problem as problem:
-                await problem_response(problem, correlationid)(scope, receive, send)
+                await answer_to(Request(scope), problem)(scope, receive, send)
             else:
                 await self._serve(scope, receive, send)
 
@@ -183,7 +185,7 @@ def _is_upload(scope: Scope) -> bool:
 
 
 def _too_large(most: int) -> str:
-    return f"Höchstens {most} Bytes sind erlaubt."
+    return f"Höchstens {number(most)} Bytes sind erlaubt."
 
 
 def _address(scope: Scope) -> str | None:

@@ -33,7 +33,7 @@ from gateway.asking import Asking, PageAsking
 from gateway.faults import fault_words
 from gateway.pipeline_faults import at_rows, placed
 from gateway.pipeline_form import Faults, FormError, Values
-from gateway.problems import in_words
+from gateway.problems import in_words, in_words_with_page
 from gateway.rendering import number
 from gateway.routes import tells
 from gateway.session import leave_note
@@ -115,7 +115,8 @@ async def save(request: Request, asking: PageAsking, pipeline: PipelineId) -> Re
         faults = placed(problem.detail, wanted.definition, pipeline_form.wanted_rows(values))
         return _edit_page(request, edited, values, at_rows(faults, values))
     except Conflict as problem:
-        return _edit_page(request, edited, values, {"": [in_words(problem)]})
+        words = in_words_with_page(problem, f"/teams/{asking.tenant}/pipelines/{pipeline}/edit")
+        return _edit_page(request, edited, values, {"": [words]})
     except Unavailable as problem:
         return await _perhaps_saved(request, edited, values, wanted, problem)
     leave_note(

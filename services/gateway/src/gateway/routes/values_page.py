@@ -15,7 +15,7 @@ from contracts.rpc.sync_pipelines import (
 from contracts.rpc.sync_values import SUGGEST_VALUES, SuggestedValues, SuggestValues
 from gateway import rendering, values_page
 from gateway.asking import Asking, PageAsking
-from gateway.problems import in_words
+from gateway.problems import in_words, in_words_with_page
 from gateway.routes import tells
 from gateway.session import leave_note
 from gateway.signing_in import require_csrf
@@ -49,7 +49,10 @@ async def save(request: Request, asking: PageAsking, pipeline: PipelineId, field
     )
     try:
         await asking.call(UPDATE_PIPELINE, wanted)
-    except (Invalid, Conflict, Unavailable) as problem:
+    except Conflict as problem:
+        page = f"/teams/{asking.tenant}/pipelines/{pipeline}/values/{field}"
+        return await _page(request, asking, detail, field, in_words_with_page(problem, page), typed)
+    except (Invalid, Unavailable) as problem:
         return await _page(request, asking, detail, field, in_words(problem), typed)
     leave_note(request, f"Die Werte von {field} sind gespeichert; alle Objekte werden neu beurteilt.")
     return RedirectResponse(f"/teams/{asking.tenant}/pipelines/{pipeline}/edit", status_code=303)
