@@ -180,7 +180,7 @@ async def test_while_sync_is_silent_all_is_waited_for_at_once(browser, fake_serv
         monkeypatch.setattr(
             pipeline_pages, rpc.name.upper(), replace(rpc, timeout=timedelta(seconds=seconds))
         )
-        fake_services.answer(rpc, lambda _: asyncio.sleep(5))
+        fake_services.answer(rpc, lambda _: asyncio.sleep(3))
     started = time.monotonic()
     page = await browser.post("/pipelines/1/edit", status=503, **typed)
     assert time.monotonic() - started < 2.5
