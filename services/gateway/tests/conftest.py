@@ -1,6 +1,7 @@
 """A running gateway on real NATS and PostgreSQL, and stand-ins of the services that it asks."""
 
 import asyncio
+import inspect
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -135,6 +136,8 @@ class FakeServices:
             reply = self.answers[rpc.subject]
             if callable(reply):
                 reply = reply(request)
+            if inspect.isawaitable(reply):
+                reply = await reply
             if isinstance(reply, Exception):
                 raise reply
             return reply

@@ -45,7 +45,7 @@ async def browser(fake_services, browser_of_a_team, a_pipeline, a_connection):
 async def test_it_shows_who_and_when(browser, fake_services):
     page = await browser.get("/deletions?pipeline=1")
     for words in (
-        "24.12.2026 12:00:00", "Anna &lt;Groß&gt;", "5001234567", "24.11.2026 12:00:00",
+        "24.12.2026 12:00:00", "Anna &lt;Groß&gt;", "5001234567", "vorgemerkt seit 24.11.2026 12:00:00",
         "120 vorgemerkt, 2 davon",
         "https://crm.zoho.eu/crm/org200/tab/Contacts/77001", "https://ameise.example/?kunde",
         "pipeline=1&amp;after=2026-12-24T11%3A00%3A00%2B00%3A00~7",

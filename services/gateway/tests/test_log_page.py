@@ -137,5 +137,5 @@ def test_what_was_refused_is_counted_by_block_also_where_the_store_split_its_nam
         actor_kind=ActorKind.SERVICE, actor_id="gateway", correlationid=new_id(),
     ).model_copy(update={"data": {"counts": split}})  # fmt: skip
     assert line_of(event).details == (
-        "Anmeldung oder Token falsch: 4 (127.0.0.0/24, other); new_in_2027: 2 (::/48)"
+        "Anmeldung oder Token falsch: 4 (127.0.0.0/24, andere); new_in_2027: 2 (::/48)"
     )

@@ -168,6 +168,19 @@ async def test_a_form_without_its_token_is_refused(gateway):
     await stranger.post("/login", status=403, csrf="", user="admin", password=PASSWORD)
 
 
+async def test_a_form_that_outlives_its_session_is_sent_once_he_has_signed_in_again(gateway):
+    browser = await signed_in(gateway)
+    token = re.search(r'name="csrf" value="([^"]+)"', browser.html).group(1)
+    form = {"csrf": token, "name": "Maklerbüro Süd", "id": TENANT}
+    browser.client.cookies.clear()
+    page = await browser.post("/teams", status=403, **form)
+    assert "Die Anmeldung ist abgelaufen." in page
+    assert '<a class="button" href="/login" target="_blank"' in page
+    await browser.get("/login")
+    await browser.post("/login", user="admin", password=PASSWORD)
+    assert "Maklerbüro Süd" in await browser.post("/teams", **form)
+
+
 async def test_a_session_signed_with_another_key_is_none(gateway, start_gateway):
     browser = await signed_in(gateway)
     other = await start_gateway(admin_password="ein-anderes-passwort")
@@ -714,7 +727,7 @@ async def test_who_signed_in_and_what_was_refused_is_told_beside_the_services(ga
 
     somebody = told(SignedIn(), actor_kind=ActorKind.USER)
     refused = told(
-        RequestsRefused(counts={"unauthorized": {"192.0.2.0/24": 3, "<other>": 1}}),
+        RequestsRefused(counts={"unauthorized": {"192.0.2.0/24": 3, "<sonst>": 1, "other": 1, "unknown": 1}}),
         actor_kind=ActorKind.SERVICE,
     )
     page = LogPage(events=(refused, somebody), total=2, total_is_exact=True)
@@ -724,4 +737,7 @@ async def test_who_signed_in_and_what_was_refused_is_told_beside_the_services(ga
     shown = await browser.get("/status")
     assert "Angemeldet" in shown
     assert "Benutzer admin" in shown
-    assert "Anmeldung oder Token falsch: 4 (192.0.2.0/24, &lt;other&gt;)" in shown
+    assert "Anmeldung oder Token falsch: 6 (192.0.2.0/24, &lt;sonst&gt;, andere, unbekannt)" in shown
+    assert "Die neuesten 2 Ereignisse." in shown
+    fake_services.answer(INSTALLATION_LOG, LogPage(events=(somebody,), total=1, total_is_exact=True))
+    assert "Die neuesten" not in await browser.get("/status")

@@ -1,7 +1,11 @@
 """The pages on which pipelines are made, changed and deleted."""
 
+import asyncio
 import html
 import re
+import time
+from dataclasses import replace
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -34,6 +38,7 @@ from contracts.rpc.sync_pipelines import (
     PipelineTemplate,
     PipelineTemplates,
 )
+from gateway.routes import pipeline_pages
 
 THERE = PipelineFields(
     ameise=(KnownField(name="plz"), KnownField(name="verstorben", type=ValueType.BOOLEAN)),
@@ -245,6 +250,19 @@ async def test_what_was_typed_is_not_lost_while_sync_does_not_answer(browser, fa
     assert fields_of(page)["f2.zoho"] == "Surname"
 
 
+async def test_while_sync_is_silent_all_is_waited_for_at_once(browser, fake_services, monkeypatch):
+    typed = fields_of(await browser.get("/pipelines/1/edit")) | {"f2.zoho": "Surname"}
+    for rpc, seconds in (GET_PIPELINE, 1), (PIPELINE_FIELDS, 3):
+        monkeypatch.setattr(
+            pipeline_pages, rpc.name.upper(), replace(rpc, timeout=timedelta(seconds=seconds))
+        )
+        fake_services.answer(rpc, lambda _: asyncio.sleep(3))
+    started = time.monotonic()
+    page = await browser.post("/pipelines/1/edit", status=503, **typed)
+    assert time.monotonic() - started < 2.5
+    assert fields_of(page)["f2.zoho"] == "Surname"
+
+
 async def test_what_is_stored_though_it_was_not_sent_again_is_shown_with_its_new_version(
     browser, fake_services, a_pipeline
 ):
@@ -317,7 +335,8 @@ async def test_what_sync_refuses_is_said_at_its_field(browser, fake_services):
         UPDATE_PIPELINE, Conflict("die Pipeline wurde inzwischen geändert", remedy="neu laden")
     )
     page = await browser.post("/pipelines/1/edit", status=422, **fields_of(page))
-    assert "Nicht gespeichert. die Pipeline wurde inzwischen geändert: neu laden" in page
+    assert "Nicht gespeichert. die Pipeline wurde inzwischen geändert: <a href=" in page
+    assert f'<a href="{browser.team}/pipelines/1/edit" target="_blank"' in page
 
 
 async def test_a_mapping_with_long_value_lists_gets_through(browser, fake_services):
@@ -326,6 +345,26 @@ async def test_a_mapping_with_long_value_lists_gets_through(browser, fake_servic
     await browser.post("/pipelines/1/edit", **typed)
     [asked] = fake_services.requests(UPDATE_PIPELINE)
     assert len(asked.definition.fields[1].values) == 8000
+
+
+async def test_the_largest_mapping_with_two_long_rules_gets_through(browser, fake_services, a_pipeline):
+    rule = AllOf(all_of=tuple(a_comparison(number) for number in range(50)))
+    more = tuple(FieldMapping(ameise=f"feld_{n}", zoho=f"Feld_{n}") for n in range(43))
+    largest = DEFINITION.model_copy(
+        update={"ameise_rule": rule, "zoho_rule": rule, "fields": (*DEFINITION.fields, *more)}
+    )
+    fake_services.answer(
+        GET_PIPELINE, PipelineDetail(pipeline=a_pipeline(), version="v1", definition=largest)
+    )
+    typed = fields_of(await browser.get("/pipelines/1/edit"))
+    assert len(typed) > 1000
+    await browser.post("/pipelines/1/edit", **typed)
+    [asked] = fake_services.requests(UPDATE_PIPELINE)
+    assert asked.definition == largest
+
+
+def a_comparison(number: int) -> Compare:
+    return Compare(field="plz", compare=Comparison.BEGINS_WITH, value=str(number))
 
 
 async def test_a_pipeline_is_made_from_a_template_switched_off(browser, fake_services, connections):

@@ -80,9 +80,9 @@ async def test_what_is_chosen_becomes_the_values_of_the_field_and_of_no_other(br
 
 async def test_what_hinders_is_said_on_the_page(browser, fake_services):
     await browser.get(PLACE)
-    fake_services.answer(UPDATE_PIPELINE, Conflict("inzwischen geändert", remedy="bitte neu laden"))
+    fake_services.answer(UPDATE_PIPELINE, Conflict("<b> geändert", remedy="bitte neu laden"))
     page = await browser.post(PLACE, status=422, version="v0", **{"value.1": "Herr"})
-    assert "inzwischen geändert: bitte neu laden" in page
+    assert f'&lt;b&gt; geändert: <a href="{browser.team}{PLACE}" target="_blank"' in page
     fake_services.answer(SUGGEST_VALUES, Invalid("kommt aus keiner Liste"))
     page = await browser.get(PLACE, status=422)
     assert "kommt aus keiner Liste" in page
@@ -98,3 +98,27 @@ async def test_what_was_chosen_stays_chosen_while_it_cannot_be_stored(browser, f
     assert re.findall(r'name="value\.(\d)">.*?<option selected>(\w+)<', page, re.DOTALL)[0] == ("3", "Ohne")
     one = page[page.index('name="value.1"') :].partition("</select>")[0]
     assert "selected" not in one
+
+
+async def test_what_was_chosen_stays_chosen_while_sync_is_silent(browser, fake_services):
+    await browser.get(PLACE)
+    away = Unavailable("Der Dienst sync läuft gerade nicht.", remedy="Gleich noch einmal versuchen.")
+    fake_services.answer(UPDATE_PIPELINE, away)
+    chosen = {"value.3": "Ohne <x>", "value.1": ""}
+    for rpc in (SUGGEST_VALUES, GET_PIPELINE):
+        fake_services.answer(rpc, away)
+        page = await browser.post(PLACE, status=422, version="v1", **chosen)
+        assert "Der Dienst sync läuft gerade nicht. Gleich noch einmal versuchen." in page
+        assert re.findall(r'name="value\.(\d)">.*?<option selected>(.+?)<', page, re.DOTALL) == [
+            ("3", "Ohne &lt;x&gt;")
+        ]
+        assert 'name="value.1"' in page
+        assert 'name="version" value="v1"' in page
+
+
+async def test_a_long_list_is_stored_whole(browser, fake_services):
+    await browser.get(PLACE)
+    chosen = {f"value.{n}": f"Ein langer Wert mit der Nummer {n}" for n in range(3000)}
+    await browser.post(PLACE, version="v1", **chosen)
+    [told] = fake_services.requests(UPDATE_PIPELINE)
+    assert len(told.definition.fields[1].values) == 3000

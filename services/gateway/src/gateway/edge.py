@@ -14,13 +14,15 @@ import structlog
 from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.ids import new_id
 from contracts.problems import Problem
 from gateway.parts import Parts
-from gateway.problems import TooLarge, TooManyRequests, problem_response
+from gateway.problems import TooLarge, TooManyRequests, answer_to
 from gateway.refusals import reason_of
+from gateway.rendering import number
 
 DISCARDING_SECONDS = 5.0
 """How long we go on reading a body that is too large, so that its sender can read our answer."""
@@ -40,8 +42,9 @@ _SECURITY_HEADERS = {
 _HTTPS_HEADER = {"Strict-Transport-Security": "max-age=31536000"}
 UPLOAD_PATH = re.compile(r"/(api|teams)/[^/]+/dailyup/upload")
 """Its body may have `max_upload_bytes`: the route streams it."""
-_LONG_FORM_PATH = re.compile(r"/teams/[^/]+/(pipelines/[0-9]{1,9}/edit|format/try)")
-"""Its body may have `max_form_bytes`: a mapping with its value lists, or a sample file."""
+_LONG_FORM_PATH = re.compile(r"/teams/[^/]+/(pipelines/[0-9]{1,9}/(edit|values/[^/]+)|format/try)")
+"""Its body may have `max_form_bytes`: a mapping with its value lists, the values of one list, or a sample
+file."""
 _UNLIMITED_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 request_seconds = Histogram(
@@ -71,7 +74,7 @@ class Edge:
             try:
                 await self._admit(scope, receive)
             except Problem as problem:
-                await problem_response(problem, correlationid)(scope, receive, send)
+                await answer_to(Request(scope), problem)(scope, receive, send)
             else:
                 await self._serve(scope, receive, send)
 
@@ -182,7 +185,7 @@ def _is_upload(scope: Scope) -> bool:
 
 
 def _too_large(most: int) -> str:
-    return f"Höchstens {most} Bytes sind erlaubt."
+    return f"Höchstens {number(most)} Bytes sind erlaubt."
 
 
 def _address(scope: Scope) -> str | None:

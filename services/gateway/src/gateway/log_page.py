@@ -15,7 +15,7 @@ from contracts.events import Event, ObjectAction, RequestsRefused, SignedIn
 from contracts.names import Direction, Outcome, System, Table
 from contracts.rpc.audit import LogFilter
 from gateway.rendering import BERLIN
-from gateway.wording import event_label, label, reason_words, refusal_words
+from gateway.wording import block_words, event_label, label, reason_words, refusal_words
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -168,7 +168,9 @@ def _refused(counts: dict[str, Any]) -> list[str]:
     words: list[str] = []
     for reason, of_blocks in counts.items():
         blocks = dict(_flat(of_blocks))
-        words.append(f"{refusal_words(reason)}: {sum(blocks.values())} ({', '.join(blocks)})")
+        words.append(
+            f"{refusal_words(reason)}: {sum(blocks.values())} ({', '.join(map(block_words, blocks))})"
+        )
     return words
 
 

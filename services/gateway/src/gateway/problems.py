@@ -2,18 +2,30 @@
 that says the same where a person looks at it with a browser."""
 
 import math
+import re
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from chassis.database import is_unreachable
-from contracts.problems import Internal, Invalid, NotFound, Problem, ProblemDetails, Unavailable
+from contracts.problems import (
+    Conflict,
+    Forbidden,
+    Internal,
+    Invalid,
+    NotFound,
+    Problem,
+    ProblemDetails,
+    Unavailable,
+)
 from gateway import rendering
 from gateway.faults import fault_words
 from gateway.session import remember_page
@@ -51,13 +63,44 @@ class TooManyRequests(Problem):
         super().__init__(detail, remedy=f"In {self.seconds} s noch einmal versuchen.")
 
 
+class SessionExpired(Forbidden):
+    """A form came after its session had ended. Its page says how to send it all the same."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Die Anmeldung ist abgelaufen.",
+            remedy="In einem neuen Tab anmelden, dann diese Seite hier neu laden und das erneute Senden "
+            "bestätigen: was im Formular stand, geht nicht verloren.",
+        )
+
+
 class SignInNeeded(Exception):  # noqa: N818
     """A page was asked for by somebody who has not signed in: show the form."""
 
 
-def problem_response(problem: Problem, correlationid: str | None) -> Response:
-    """The answer that a program gets."""
-    return _json(problem.details(correlationid), _headers(problem))
+def in_words(problem: Problem) -> str:
+    """What happened and what to do now, in one line of a page."""
+    if not problem.remedy:
+        return problem.detail
+    return f"{problem.detail}{' ' if problem.detail.endswith('.') else ': '}{problem.remedy}"
+
+
+def in_words_with_page(problem: Conflict, path: str) -> Markup:
+    """With a link to the page at `path` for a remedy: to load the answer to a form again sends the form."""
+    return Markup(
+        '{}: <a href="{}" target="_blank" rel="noopener">den jetzigen Stand in einem neuen Tab öffnen</a> '
+        "und dort noch einmal ändern. Was hier steht, bleibt zum Abschreiben."
+    ).format(problem.detail.rstrip("."), path)
+
+
+def answer_to(request: Request, problem: Problem) -> Response:
+    """A page for a person, JSON for a program."""
+    return _answer(
+        request,
+        problem.details(_correlationid(request)),
+        _headers(problem),
+        may_sign_in=isinstance(problem, SessionExpired),
+    )
 
 
 def install(app: FastAPI) -> None:
@@ -72,7 +115,7 @@ def install(app: FastAPI) -> None:
 
 async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return _answer(request, error.details(_correlationid(request)), _headers(error))
+    return answer_to(request, error)
 
 
 async def _on_sign_in_needed(request: Request, error: Exception) -> Response:  # noqa: ARG001
@@ -139,13 +182,29 @@ def _headers(problem: Problem) -> dict[str, str]:
             return {}
 
 
-def _answer(request: Request, details: ProblemDetails, headers: dict[str, str]) -> Response:
+def _answer(
+    request: Request, details: ProblemDetails, headers: dict[str, str], *, may_sign_in: bool = False
+) -> Response:
     if rendering.is_for_a_person(request):
         return rendering.page(
             request, "problem.html", status_code=details.status, headers=headers, problem=details,
-            of_team=getattr(request.state, "team", None),
+            of_team=getattr(request.state, "team", None), may_sign_in=may_sign_in,
+            came_from=None if may_sign_in else _came_from(request),
         )  # fmt: skip
     return _json(details, headers)
+
+
+def _came_from(request: Request) -> str | None:
+    """The page of ours that led here, as a path. None if it is this one, or another site's."""
+    try:
+        referer = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return None
+    if referer.netloc != request.headers.get("host") or not re.match(r"/(?!/)", referer.path):
+        return None
+    path = referer.path + (f"?{referer.query}" if referer.query else "")
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return None if request.method == "GET" and path == here else path
 
 
 def _json(details: ProblemDetails, headers: dict[str, str]) -> Response:

@@ -17,10 +17,11 @@ def is_signed_in(request: Request) -> bool:
     return request.scope.get("session", {}).get(_USER) == ADMIN
 
 
-def restart(request: Request) -> None:
-    """The admin's session begins; nothing of the anonymous one goes on in it."""
+def restart(request: Request, token: str) -> None:
+    """The admin's session begins, with this token for its forms; nothing of the anonymous one goes on."""
     request.session.clear()
     request.session[_USER] = ADMIN
+    request.session[_CSRF] = token
 
 
 def remember_page(request: Request) -> None:

@@ -33,7 +33,7 @@ class Settings(ServiceSettings):
     max_form_bytes: int = Field(
         default=512 * 1024,
         ge=1024,
-        description="of the form that edits a pipeline, value lists included, and of a sample file",
+        description="of the forms that edit a pipeline and the values of a list, and of a sample file",
     )
     max_upload_bytes: int = Field(
         default=2 * 1024**3,

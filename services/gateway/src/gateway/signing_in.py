@@ -20,11 +20,15 @@ from contracts.ids import Uuid
 from contracts.problems import Forbidden
 from contracts.subjects import SYSTEM_TENANT
 from gateway.parts import Parts
-from gateway.problems import SignInNeeded, TooManyRequests, Unauthorized
+from gateway.problems import SessionExpired, SignInNeeded, TooManyRequests, Unauthorized
 from gateway.refusals import address_block
 from gateway.secrets import is_equal
 from gateway.session import ADMIN, csrf_fits, is_signed_in, restart
 from gateway.settings import Settings
+
+MOST_FIELDS = 20_000
+"""Of a form, which is read here and kept for its route. A pipeline that sync allows has thousands of them;
+what guards us is the limit of the body's bytes."""
 
 basic_scheme = HTTPBasic(auto_error=False)
 """Names HTTP Basic in OpenAPI; `require_basic` does the checking, and answers with our problems."""
@@ -34,6 +38,12 @@ def session_key(settings: Settings) -> str:
     """The key that signs session cookies."""
     password = settings.admin_password.get_secret_value().encode()
     return hmac.new(settings.session_secret.get_secret_value().encode(), password, hashlib.sha256).hexdigest()
+
+
+def _form_token(settings: Settings) -> str:
+    """The token of the admin's forms, the same in all his sessions: a form that outlives its session can be
+    sent once he has signed in again. Without a session it is good for nothing."""
+    return hmac.new(session_key(settings).encode(), b"forms", hashlib.sha256).hexdigest()
 
 
 def is_right_password(parts: Parts, request: Request, user: str, password: str) -> bool:
@@ -56,7 +66,7 @@ async def sign_in(parts: Parts, request: Request) -> None:
     cause = Cause(SYSTEM_TENANT, ActorKind.USER, ADMIN, Uuid(request.state.correlationid))
     async with base.database.tenant(SYSTEM_TENANT) as session:
         await base.outbox.tell(session, cause, SignedIn())
-    restart(request)
+    restart(request, _form_token(parts.settings))
 
 
 async def require_session(request: Request) -> None:
@@ -90,11 +100,14 @@ async def require_csrf_beside_a_file(request: Request) -> None:
 
 async def _require_csrf(request: Request, *, max_files: int) -> None:
     refuse_other_sites(request)
-    given = (await request.form(max_files=max_files)).get("csrf")
+    given = (await request.form(max_files=max_files, max_fields=MOST_FIELDS)).get("csrf")
     if not isinstance(given, str) or not csrf_fits(request, given):
-        raise Forbidden(
-            "Das Formular ist abgelaufen.", remedy="Die Seite neu laden und es noch einmal absenden."
-        )
+        raise form_expired() if is_signed_in(request) else SessionExpired
+
+
+def form_expired() -> Forbidden:
+    """A form whose token is not the session's, though somebody has signed in."""
+    return Forbidden("Das Formular ist abgelaufen.", remedy="Seine Seite neu öffnen und es dort absenden.")
 
 
 def refuse_other_sites(request: Request) -> None:

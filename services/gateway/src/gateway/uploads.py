@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from chassis import objects
 from contracts.ids import new_id
-from contracts.problems import Forbidden, Invalid, Unavailable
+from contracts.problems import Invalid, Unavailable
 from contracts.rpc.ingest import (
     MOST_NAME_CHARACTERS,
     MOST_UPLOADED_FILES,
@@ -23,6 +23,7 @@ from contracts.streams import UPLOADS
 from gateway.asking import Asking
 from gateway.multipart import Part, parts
 from gateway.problems import TooSlow
+from gateway.signing_in import form_expired
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -98,9 +99,7 @@ async def _store(
                 admitted = token_fits(await part.text())
         elif part.file_name:
             if not admitted:
-                raise Forbidden(
-                    "Das Formular ist abgelaufen.", remedy="Die Seite neu laden und es noch einmal absenden."
-                )
+                raise form_expired()
             if len(files) == MOST_UPLOADED_FILES:
                 raise Invalid(f"Höchstens {MOST_UPLOADED_FILES} Dateien auf einmal.")
             js = asking.parts.base.broker.js

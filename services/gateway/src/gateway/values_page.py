@@ -28,10 +28,16 @@ def mapping_of(definition: PipelineDefinition, field: str) -> FieldMapping | Non
 
 
 def lines_of(
-    mapping: FieldMapping, suggested: SuggestedValues, typed: Mapping[str, str] | None = None
+    mapping: FieldMapping | None, suggested: SuggestedValues | None, typed: Mapping[str, str] | None = None
 ) -> tuple[Line, ...]:
     """First what waits for a person, then what is suggested, then what is mapped already; with what was
-    chosen, if a form came that was not stored."""
+    chosen, if a form came that was not stored. That alone while nobody says what there is."""
+    if mapping is None or suggested is None:
+        return tuple(
+            Line(name.removeprefix(PREFIX), "", value, is_new=False)
+            for name, value in (typed or {}).items()
+            if name.startswith(PREFIX)
+        )
     lines = _suggested_lines(mapping, suggested)
     if typed is None:
         return lines
@@ -47,8 +53,10 @@ def _suggested_lines(mapping: FieldMapping, suggested: SuggestedValues) -> tuple
     return (*waiting, *sorted(found, key=lambda line: not line.is_new))
 
 
-def options_of(suggested: SuggestedValues) -> tuple[str, ...]:
-    """All values that Zoho has, those that no entry becomes first."""
+def options_of(suggested: SuggestedValues | None, typed: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """All values that Zoho has, those that no entry becomes first; while nobody says them, those chosen."""
+    if suggested is None:
+        return tuple(dict.fromkeys(chosen_of(typed or {}).values()))
     return tuple(dict.fromkeys((*suggested.unused, *suggested.values.values())))
 
 

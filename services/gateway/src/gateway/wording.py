@@ -279,6 +279,8 @@ _REFUSALS = {
     "other": "anderes",
 }  # fmt: skip
 
+_BLOCKS = {"other": "andere", "unknown": "unbekannt"}
+
 _REASONS = {
     "access_denied": "Zustimmung abgelehnt (access_denied)",
     "invalid_code": "Anmeldung gilt nicht mehr (invalid_code)",
@@ -395,6 +397,11 @@ def event_label(name: str) -> str:
 def refusal_words(reason: str) -> str:
     """Why requests were refused at the door; a reason of a newer release keeps its name."""
     return _REFUSALS.get(reason, reason)
+
+
+def block_words(block: str) -> str:
+    """Where refused requests came from: a block of addresses, or what stands for those without one."""
+    return _BLOCKS.get(block, block)
 
 
 def reason_words(reason: str | None) -> str:

@@ -62,6 +62,12 @@ async def try_sample(request: Request, asking: PageAsking) -> Response:
     return await _page(request, asking, typed=typed, sample=read, file=sample.file, cut=cut)
 
 
+@router.get("/teams/{tenant}/format/try")
+async def tried(asking: PageAsking) -> Response:
+    """The answer to a sample has this address: whoever goes back to it wants the page."""
+    return RedirectResponse(f"/teams/{asking.tenant}/format", status_code=303)
+
+
 async def _typed(request: Request) -> tuple[str, UploadFile | None]:
     """The text of the changes, and the sample."""
     form = await request.form(max_files=1)

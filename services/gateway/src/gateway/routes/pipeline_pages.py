@@ -33,6 +33,7 @@ from gateway.asking import Asking, PageAsking
 from gateway.faults import fault_words
 from gateway.pipeline_faults import at_rows, placed
 from gateway.pipeline_form import Faults, FormError, Values
+from gateway.problems import in_words, in_words_with_page
 from gateway.rendering import number
 from gateway.routes import tells
 from gateway.session import leave_note
@@ -56,9 +57,9 @@ async def create(request: Request, asking: PageAsking) -> Response:
     except FormError as error:
         return await _new_page(request, asking, values, error.faults)
     except Unavailable as problem:
-        return await _new_page(request, asking, values, {"": [_words(problem)]}, status=503)
+        return await _new_page(request, asking, values, {"": [in_words(problem)]}, status=503)
     except (Invalid, Conflict, NotFound, NotConnected) as problem:
-        return await _new_page(request, asking, values, {new_pipeline.place_of(problem): [_words(problem)]})
+        return await _new_page(request, asking, values, {new_pipeline.place_of(problem): [in_words(problem)]})
     leave_note(
         request,
         "Die Pipeline ist angelegt und noch ausgeschaltet: jetzt prüfen, Vorschau ansehen, einschalten."
@@ -91,13 +92,13 @@ async def edit(request: Request, asking: PageAsking, pipeline: PipelineId) -> Re
 async def save(request: Request, asking: PageAsking, pipeline: PipelineId) -> Response:
     """`more`: nothing is stored yet, one more row of the mapping is wanted; `rule`: a rule's rows change."""
     values = await _typed(request)
-    there = await _fields(asking, pipeline)
-    try:
-        edited = _Edited(asking, pipeline, await _detail(asking, pipeline), there)
-    except Unavailable as problem:
+    stored, there = await _stored_and_fields(asking, pipeline)
+    if isinstance(stored, Unavailable):
         edited = _Edited(asking, pipeline, None, there)
         if "more" not in values and "rule" not in values:
-            return _edit_page(request, edited, values, {"": [_words(problem)]}, status=503)
+            return _edit_page(request, edited, values, {"": [in_words(stored)]}, status=503)
+    else:
+        edited = _Edited(asking, pipeline, stored, there)
     if "more" in values:
         return _edit_page(request, edited, pipeline_form.with_new_row(values), {})
     if "rule" in values:
@@ -114,7 +115,8 @@ async def save(request: Request, asking: PageAsking, pipeline: PipelineId) -> Re
         faults = placed(problem.detail, wanted.definition, pipeline_form.wanted_rows(values))
         return _edit_page(request, edited, values, at_rows(faults, values))
     except Conflict as problem:
-        return _edit_page(request, edited, values, {"": [_words(problem)]})
+        words = in_words_with_page(problem, f"/teams/{asking.tenant}/pipelines/{pipeline}/edit")
+        return _edit_page(request, edited, values, {"": [words]})
     except Unavailable as problem:
         return await _perhaps_saved(request, edited, values, wanted, problem)
     leave_note(
@@ -147,14 +149,17 @@ async def _perhaps_saved(
     try:
         now = await _detail(edited.asking, edited.pipeline)
     except Unavailable:
-        unknown = f"{_words(problem)}. Ob gespeichert wurde, ist nicht zu erfahren: bitte gleich noch einmal."
+        unknown = (
+            f"{in_words(problem).rstrip('.')}. "
+            "Ob gespeichert wurde, ist nicht zu erfahren: bitte gleich noch einmal."
+        )
         return _edit_page(request, edited, values, {"": [unknown]}, status=503)
     if now.definition != wanted.definition or now.version == wanted.version:
-        return _edit_page(request, edited, values, {"": [_words(problem)]}, status=503)
+        return _edit_page(request, edited, values, {"": [in_words(problem)]}, status=503)
     edited = _Edited(edited.asking, edited.pipeline, now, edited.there)
     half = (
         "Gespeichert, aber die Objekte werden noch nicht neu beurteilt: "
-        f"{_words(problem)}. Noch einmal speichern holt es nach."
+        f"{in_words(problem).rstrip('.')}. Noch einmal speichern holt es nach."
     )
     return _edit_page(request, edited, _values_of(now, edited.there), {}, half=half)
 
@@ -179,7 +184,7 @@ async def delete(request: Request, asking: PageAsking, pipeline: PipelineId) -> 
         wanted = DeletePipeline(pipeline=pipeline, links_too="links_too" in values)
         gone = await asking.call(DELETE_PIPELINE, wanted)
     except Conflict as problem:
-        return _delete_page(request, asking, detail, _words(problem))
+        return _delete_page(request, asking, detail, in_words(problem))
     leave_note(
         request,
         f"Die Pipeline „{detail.pipeline.name}“ ist gelöscht, mit {number(gone.links)} Verknüpfungen und "
@@ -262,6 +267,19 @@ async def _detail(asking: Asking, pipeline: PipelineId) -> PipelineDetail:
     return await asking.call(GET_PIPELINE, PipelineRequest(pipeline=pipeline))
 
 
+async def _stored_and_fields(
+    asking: Asking, pipeline: PipelineId
+) -> tuple[PipelineDetail | Unavailable, PipelineFields]:
+    """Both at once: while sync is silent, the fields are not waited for longer than the pipeline."""
+    fields = asyncio.create_task(_fields(asking, pipeline))
+    try:
+        return await _detail(asking, pipeline), await fields
+    except Unavailable as problem:
+        return problem, fields.result() if fields.done() else PipelineFields()
+    finally:
+        fields.cancel()
+
+
 async def _fields(asking: Asking, pipeline: PipelineId) -> PipelineFields:
     """None at all if nobody says: names are typed then."""
     try:
@@ -309,7 +327,3 @@ _EMPTIED = {
     "ameise_rule": "Die Auswahlregel für Objekte aus Ameise ist jetzt leer: alle gehen nach Zoho.",
     "zoho_rule": "Die Auswahlregel für Zoho-Datensätze ist jetzt leer: alle gehen nach Ameise.",
 }
-
-
-def _words(problem: Problem) -> str:
-    return ": ".join(filter(None, (problem.detail, problem.remedy)))
