@@ -21,10 +21,14 @@ async def deliver(team: "Team", *, gone: bool = False, **fields: str) -> None:
     assert await team.idle() == []
 
 
+async def mark_who_is_gone(team: "Team") -> None:
+    """In Titel, which is no longer mapped."""
+    fields = tuple(f for f in (await definition_of(team, "Contacts")).fields if f.ameise != "titel")
+    await redefine(team, fields=fields, vanished={"field": "Titel", "gone": "entfallen"})
+
+
 async def test_a_kunde_who_is_gone_is_marked_and_the_mark_goes_when_he_is_back(team: "Team") -> None:
-    mapped = (await definition_of(team, "Contacts")).fields
-    without_titel = tuple(field for field in mapped if field.ameise != "titel")
-    await redefine(team, fields=without_titel, vanished={"field": "Titel", "gone": "entfallen"})
+    await mark_who_is_gone(team)
     await deliver(team)
     [record] = await team.world.records()
     await team.world.edit(record["id"], Beruf="Ärztin")  # an edit whose webhook got lost
@@ -41,8 +45,7 @@ async def test_a_kunde_who_is_gone_is_marked_and_the_mark_goes_when_he_is_back(t
 
 async def test_a_record_that_is_linked_to_somebody_who_is_gone_is_marked(team: "Team") -> None:
     """The deliveries lost him before the link was made, or a backup was restored that does not know it."""
-    fields = tuple(f for f in (await definition_of(team, "Contacts")).fields if f.ameise != "titel")
-    await redefine(team, fields=fields, vanished={"field": "Titel", "gone": "entfallen"})
+    await mark_who_is_gone(team)
     number = await team.world.add_kunde(Nachname="Groß")
     team.ingest.put(Table.KUNDE, number, {}, gone=True)
     await team.chunk(Table.KUNDE, [number])
@@ -56,9 +59,7 @@ async def test_a_record_that_is_linked_to_somebody_who_is_gone_is_marked(team: "
 
 
 async def test_a_record_that_is_linked_while_its_kunde_is_judged_as_gone_is_marked(team: "Team") -> None:
-    mapped = (await definition_of(team, "Contacts")).fields
-    fields = tuple(field for field in mapped if field.ameise != "titel")
-    await redefine(team, fields=fields, vanished={"field": "Titel", "gone": "entfallen"})
+    await mark_who_is_gone(team)
     await deliver(team)
     [record] = await team.world.records()
     team.rows.change("UPDATE link SET zoho_id = NULL, linked_at = NULL")
